@@ -1,0 +1,7 @@
+//! The pure core: from a snapshot and a policy to a decision and a plan.
+//!
+//! No I/O, clock, environment, logging or randomness. The modules stand in the order of the data; each names only
+//! those before it.
+
+pub mod models;
+pub mod venues;

@@ -1,0 +1,1 @@
+//! Exact arithmetic of the pools that a vault may trade with.

@@ -1,0 +1,7 @@
+//! A rebalancing vault keeper for EVM chains whose every decision is a pure function of one block and one
+//! published policy.
+//!
+//! The modules stand in the order in which the data flows: facts are read at one block, decided on without any
+//! I/O, acted on, recorded.
+
+pub mod domain;

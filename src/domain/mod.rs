@@ -3,5 +3,9 @@
 //! No I/O, clock, environment, logging or randomness. The modules stand in the order of the data; each names only
 //! those before it.
 
-pub mod models;
+pub mod canonical;
+pub mod units;
+
 pub mod venues;
+
+pub mod models;

@@ -1,0 +1,403 @@
+//! Numbers with a meaning: money, prices, quantities, ratios and model values.
+//!
+//! Decimals carry what a person would write and are exact; [`Real`] carries what a model computes. The two meet in
+//! [`to_real`] and [`from_real`] and nowhere else. Raw token amounts stay `U256` and become decimals in
+//! [`from_raw`] and [`to_raw`], which state their rounding.
+
+use std::fmt;
+use std::str::FromStr;
+
+use alloy::primitives::U256;
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
+
+/// Why a number cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NumberError {
+    /// The result does not fit the 28 digits of a decimal (or a division by zero).
+    #[error("a decimal overflowed or was divided by zero")]
+    Overflow,
+    /// A model value is not a finite number.
+    #[error("a model value is not finite")]
+    NotFinite,
+    /// A raw token amount does not fit.
+    #[error("a token amount is negative or too large")]
+    Amount,
+}
+
+/// Shorthand for arithmetic that may leave the range of its type.
+pub type Checked<T> = Result<T, NumberError>;
+
+/// Decimal places of every stored quotient; products keep what fits.
+const QUOTIENT_PLACES: u32 = 18;
+
+macro_rules! decimal_unit {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(Decimal);
+
+        impl $name {
+            /// Nothing of it.
+            pub const ZERO: Self = Self(Decimal::ZERO);
+
+            /// Wraps a decimal.
+            #[must_use]
+            pub const fn new(value: Decimal) -> Self {
+                Self(value)
+            }
+
+            /// The decimal inside.
+            #[must_use]
+            pub const fn get(self) -> Decimal {
+                self.0
+            }
+
+            /// Sum.
+            ///
+            /// # Errors
+            /// [`NumberError::Overflow`].
+            pub fn plus(self, other: Self) -> Checked<Self> {
+                self.0.checked_add(other.0).map(Self).ok_or(NumberError::Overflow)
+            }
+
+            /// Difference; may be negative.
+            ///
+            /// # Errors
+            /// [`NumberError::Overflow`].
+            pub fn minus(self, other: Self) -> Checked<Self> {
+                self.0.checked_sub(other.0).map(Self).ok_or(NumberError::Overflow)
+            }
+
+            /// This much of it, rounded half to even where the digits do not fit.
+            ///
+            /// # Errors
+            /// [`NumberError::Overflow`].
+            pub fn times(self, factor: Ratio) -> Checked<Self> {
+                self.0.checked_mul(factor.0).map(Self).ok_or(NumberError::Overflow)
+            }
+
+            /// How many times `other` goes into it.
+            ///
+            /// # Errors
+            /// [`NumberError::Overflow`] on overflow or where `other` is zero.
+            pub fn over(self, other: Self) -> Checked<Ratio> {
+                self.0.checked_div(other.0).map(|q| Ratio(q.round_dp(QUOTIENT_PLACES))).ok_or(NumberError::Overflow)
+            }
+
+            /// The smaller of the two.
+            #[must_use]
+            pub fn at_most(self, other: Self) -> Self {
+                self.min(other)
+            }
+
+            /// Never below zero.
+            #[must_use]
+            pub fn or_zero(self) -> Self {
+                self.max(Self::ZERO)
+            }
+
+            /// Magnitude.
+            #[must_use]
+            pub fn abs(self) -> Self {
+                Self(self.0.abs())
+            }
+
+            /// As a model value.
+            #[must_use]
+            pub fn real(self) -> f64 {
+                to_real(self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&canonical_decimal(self.0))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = rust_decimal::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Decimal::from_str_exact(text).map(Self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&canonical_decimal(self.0))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(DecimalText).map(Self)
+            }
+        }
+    };
+}
+
+decimal_unit! {
+    /// Money in units of the vault's asset (one USDC, not its millionth).
+    Usd
+}
+decimal_unit! {
+    /// Units of the vault's asset for one unit of something else (risky asset, native coin).
+    Price
+}
+decimal_unit! {
+    /// Whole units of the risky asset (one ETH, not a wei).
+    Units
+}
+decimal_unit! {
+    /// A pure number: weight, multiplier, probability, annual rate (0.05 is 5 %).
+    Ratio
+}
+
+impl Price {
+    /// What `units` are worth.
+    ///
+    /// # Errors
+    /// [`NumberError::Overflow`].
+    pub fn value_of(self, units: Units) -> Checked<Usd> {
+        self.0.checked_mul(units.0).map(Usd).ok_or(NumberError::Overflow)
+    }
+
+    /// How many units `value` buys at this price, rounded to 18 places.
+    ///
+    /// # Errors
+    /// [`NumberError::Overflow`] on overflow or a zero price.
+    pub fn units_for(self, value: Usd) -> Checked<Units> {
+        value.0.checked_div(self.0).map(|q| Units(q.round_dp(QUOTIENT_PLACES))).ok_or(NumberError::Overflow)
+    }
+}
+
+impl Ratio {
+    /// One.
+    pub const ONE: Self = Self(Decimal::ONE);
+
+    /// Hundredths of a percent as a ratio.
+    #[must_use]
+    pub fn from_bps(bps: u32) -> Self {
+        Self(Decimal::new(i64::from(bps), 4))
+    }
+}
+
+/// A model's value: finite, shown and hashed with 12 significant digits.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+pub struct Real(f64);
+
+impl Real {
+    /// Accepts a finite value; minus zero becomes zero.
+    ///
+    /// # Errors
+    /// [`NumberError::NotFinite`].
+    pub fn new(value: f64) -> Checked<Self> {
+        if value.is_finite() { Ok(Self(value + 0.0)) } else { Err(NumberError::NotFinite) }
+    }
+
+    /// The value.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Real {
+    /// Scientific form with at most 12 significant digits and no trailing zeros: `1.38912345678e-1`, `0e0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.11e}", self.0);
+        match text.split_once('e') {
+            Some((mantissa, exponent)) if mantissa.contains('.') => {
+                let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+                write!(f, "{mantissa}e{exponent}")
+            }
+            _ => f.write_str(&text),
+        }
+    }
+}
+
+impl Serialize for Real {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Real {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let value = text.parse::<f64>().map_err(de::Error::custom)?;
+        Self::new(value).map_err(de::Error::custom)
+    }
+}
+
+/// A decimal as the nearest model value.
+#[must_use]
+pub fn to_real(value: Decimal) -> f64 {
+    // Through text: correctly rounded on every platform, unlike a division of two rounded halves.
+    let fast = value.mantissa();
+    if fast.unsigned_abs() < (1 << 53) && value.scale() <= 22 {
+        #[expect(clippy::cast_precision_loss, reason = "the mantissa is below 2^53 and the power of ten exact")]
+        return fast as f64 / POWERS_OF_TEN.get(value.scale() as usize).copied().unwrap_or(f64::NAN);
+    }
+    value.to_string().parse().unwrap_or(f64::NAN)
+}
+
+/// The powers of ten that a double holds exactly.
+const POWERS_OF_TEN: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+    1e20, 1e21, 1e22,
+];
+
+/// A model value as a decimal of `places` decimal places, rounded half to even.
+///
+/// # Errors
+/// [`NumberError::NotFinite`], or [`NumberError::Overflow`] beyond 28 digits.
+pub fn from_real(value: f64, places: u32) -> Checked<Decimal> {
+    if !value.is_finite() {
+        return Err(NumberError::NotFinite);
+    }
+    Decimal::from_f64_retain(value).map(|d| d.round_dp(places)).ok_or(NumberError::Overflow)
+}
+
+/// A raw token amount of `decimals` places as a decimal, rounded down where it has more than 28 digits.
+///
+/// # Errors
+/// [`NumberError::Amount`] where it does not fit.
+pub fn from_raw(amount: U256, decimals: u8) -> Checked<Decimal> {
+    let mut amount = amount;
+    let mut scale = u32::from(decimals);
+    let ten = U256::from(10u8);
+    let limit = U256::from(Decimal::MAX.mantissa().unsigned_abs());
+    while amount > limit || scale > Decimal::MAX_SCALE {
+        scale = scale.checked_sub(1).ok_or(NumberError::Amount)?;
+        amount = amount.checked_div(ten).ok_or(NumberError::Amount)?;
+    }
+    let mantissa = i128::try_from(amount).map_err(|_| NumberError::Amount)?;
+    Decimal::try_from_i128_with_scale(mantissa, scale).map_err(|_| NumberError::Amount)
+}
+
+/// A decimal as a raw token amount of `decimals` places, rounded down.
+///
+/// # Errors
+/// [`NumberError::Amount`] where it is negative or too large.
+pub fn to_raw(value: Decimal, decimals: u8) -> Checked<U256> {
+    raw(value, decimals, RoundingStrategy::ToNegativeInfinity)
+}
+
+/// A decimal as a raw token amount of `decimals` places, rounded up.
+///
+/// # Errors
+/// [`NumberError::Amount`] where it is negative or too large.
+pub fn to_raw_up(value: Decimal, decimals: u8) -> Checked<U256> {
+    raw(value, decimals, RoundingStrategy::ToPositiveInfinity)
+}
+
+fn raw(value: Decimal, decimals: u8, rounding: RoundingStrategy) -> Checked<U256> {
+    let cut = value.round_dp_with_strategy(u32::from(decimals), rounding);
+    let mantissa = U256::from(u128::try_from(cut.mantissa()).map_err(|_| NumberError::Amount)?);
+    let missing = u32::from(decimals).checked_sub(cut.scale()).ok_or(NumberError::Amount)?;
+    let factor = U256::from(10u8).checked_pow(U256::from(missing)).ok_or(NumberError::Amount)?;
+    mantissa.checked_mul(factor).ok_or(NumberError::Amount)
+}
+
+/// The one text of a decimal: no exponent, no trailing zeros, no minus zero.
+fn canonical_decimal(value: Decimal) -> String {
+    let value = value.normalize();
+    if value.is_zero() { "0".into() } else { value.to_string() }
+}
+
+/// Reads a decimal from text alone: a TOML or JSON float has already lost digits.
+struct DecimalText;
+
+impl de::Visitor<'_> for DecimalText {
+    type Value = Decimal;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a decimal number in quotes, such as \"0.05\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Decimal, E> {
+        Decimal::from_str_exact(text).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    use super::*;
+
+    fn usd(text: &str) -> Usd {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_decimal_has_one_text() {
+        for (given, text) in [("0.80", "0.8"), ("-0.0", "0"), ("100", "100"), ("1e0", "")] {
+            match Usd::from_str(given) {
+                Ok(value) => assert_eq!(value.to_string(), text),
+                Err(_) => assert_eq!(given, "1e0"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_decimal_is_read_from_text_only() {
+        assert!(serde_json::from_str::<Ratio>("0.1").is_err());
+        assert!(serde_json::from_str::<Ratio>("3").is_err());
+        assert_eq!(serde_json::from_str::<Ratio>("\"0.10\"").unwrap(), "0.1".parse().unwrap());
+    }
+
+    #[test]
+    fn a_real_shows_twelve_significant_digits() {
+        let shown: Vec<String> = [0.1 + 0.2, -0.0, 1234567.891234567, 5e-324]
+            .into_iter()
+            .map(|x| Real::new(x).unwrap().to_string())
+            .collect();
+        assert_eq!(shown, ["3e-1", "0e0", "1.23456789123e6", "4.94065645841e-324"]);
+        assert_eq!(Real::new(f64::NAN), Err(NumberError::NotFinite));
+    }
+
+    #[test]
+    fn raw_amounts_round_down_and_up() {
+        let third = Decimal::ONE / Decimal::from(3);
+        assert_eq!(to_raw(third, 6).unwrap(), U256::from(333_333));
+        assert_eq!(to_raw_up(third, 6).unwrap(), U256::from(333_334));
+        assert_eq!(to_raw(Decimal::NEGATIVE_ONE, 6), Err(NumberError::Amount));
+        assert_eq!(from_raw(U256::MAX, 18), Err(NumberError::Amount));
+    }
+
+    #[test]
+    fn overflow_is_an_error_and_not_a_panic() {
+        let large = Usd::new(Decimal::MAX);
+        assert_eq!(large.plus(large), Err(NumberError::Overflow));
+        assert_eq!(usd("1").over(Usd::ZERO), Err(NumberError::Overflow));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_raw_amount_survives_the_way_there_and_back(amount in 0u128..(1 << 96), decimals in 0u8..=18) {
+            let value = from_raw(U256::from(amount), decimals).unwrap();
+            prop_assert_eq!(to_raw(value, decimals).unwrap(), U256::from(amount));
+            prop_assert_eq!(to_raw_up(value, decimals).unwrap(), U256::from(amount));
+        }
+
+        #[test]
+        fn a_decimal_becomes_the_nearest_double(mantissa in any::<i64>(), scale in 0u32..=28) {
+            let value = Decimal::from_i128_with_scale(i128::from(mantissa), scale);
+            prop_assert_eq!(to_real(value), value.to_string().parse::<f64>().unwrap());
+        }
+
+        #[test]
+        fn no_bits_make_the_conversions_panic(bits in any::<u64>(), raw in any::<[u8; 32]>(), decimals in any::<u8>()) {
+            let _ = from_real(f64::from_bits(bits), 18);
+            let _ = Real::new(f64::from_bits(bits)).map(|r| r.to_string());
+            let _ = from_raw(U256::from_be_bytes(raw), decimals).map(|d| to_raw(d, decimals));
+        }
+    }
+}

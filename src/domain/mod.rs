@@ -6,6 +6,9 @@
 pub mod canonical;
 pub mod units;
 
+pub mod limits;
+pub mod policy;
+
 pub mod venues;
 
 pub mod models;

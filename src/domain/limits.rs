@@ -1,0 +1,87 @@
+//! Limits of one policy that no strategy can pass and that can only take risk away.
+
+use serde::{Deserialize, Serialize};
+
+use super::units::{Checked, Units, Usd};
+
+/// What a decision may not exceed, whatever its strategy wants. Part of the published policy.
+///
+/// Rules it keeps: a limit never turns a trade around and never makes one larger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Largest value of one trade in units of the asset.
+    pub max_trade: Usd,
+    /// Smallest value worth a transaction in units of the asset; below it the answer is `too_small`.
+    pub min_trade: Usd,
+    /// Largest loss of a trade against the oracle, fees and impact included, in basis points.
+    pub max_slippage_bps: u32,
+    /// Largest distance of the pool's price from the oracle's, in basis points of the oracle's.
+    pub max_price_deviation_bps: u32,
+    /// The pool's time-weighted price is compared with its spot price and with the oracle; absent is no check.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub twap: Option<TwapLimit>,
+    /// Largest distance of the asset from one dollar, in basis points.
+    pub max_depeg_bps: u32,
+    /// Largest next base fee plus reference tip for a routine trade, in wei of the native coin per gas.
+    pub max_gas_price_wei: u64,
+    /// The same for a mandatory trade (floor at risk, cash-lock).
+    pub max_urgent_gas_price_wei: u64,
+}
+
+/// How far a pool's prices may stand apart in time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TwapLimit {
+    /// Seconds over which the pool's observations are averaged.
+    pub window_seconds: u32,
+    /// Largest distance of spot from the average, in basis points of the average.
+    pub max_deviation_bps: u32,
+}
+
+/// A size that several limits cut, remembering which one cut deepest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// What is left of the wanted size.
+    pub size: Units,
+    /// The limit that bound, if any did.
+    pub by: Option<SizeLimit>,
+}
+
+/// Why a trade is smaller than its strategy wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SizeLimit {
+    /// The policy's largest trade.
+    MaxTrade,
+    /// The vault's largest value per call.
+    VaultCall,
+    /// What is left of the vault's turnover per day.
+    VaultTurnover,
+    /// What the vault holds of the token to sell.
+    Holdings,
+    /// The vault's largest exposure after a buy.
+    VaultExposure,
+}
+
+impl Cut {
+    /// The wanted size, cut by nothing yet.
+    #[must_use]
+    pub const fn whole(size: Units) -> Self {
+        Self { size, by: None }
+    }
+
+    /// Cuts to `limit` where that is smaller; never below zero.
+    #[must_use]
+    pub fn to(self, limit: Units, by: SizeLimit) -> Self {
+        if limit.or_zero() < self.size { Self { size: limit.or_zero(), by: Some(by) } } else { self }
+    }
+}
+
+/// The units that `value` allows at `price`, for use with [`Cut::to`].
+///
+/// # Errors
+/// On overflow or a zero price.
+pub fn allowed(value: Usd, price: super::units::Price) -> Checked<Units> {
+    price.units_for(value.or_zero())
+}

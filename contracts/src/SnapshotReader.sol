@@ -9,7 +9,9 @@ import {IUniswapV3Pool} from "./interfaces/IUniswapV3Pool.sol";
 
 /// @title The reader behind one `eth_call` with a code override
 /// @notice Every part is read through a call to itself, so that whatever a contract answers wrongly reverts that part
-/// alone, decoding included.
+/// alone, decoding included. Its casts are safe: ticks and word positions are bounded by the smallest and largest tick,
+/// counts by the request, round ids and times by their types.
+// forge-lint: disable-start(unsafe-typecast)
 contract SnapshotReader is ISnapshotReader {
     uint256 private constant PHASE_SHIFT = 64;
     int24 private constant MIN_TICK = -887272;
@@ -204,7 +206,7 @@ contract SnapshotReader is ISnapshotReader {
     function _lowestBit(uint256 word) private pure returns (uint256 position) {
         uint256 width = 128;
         while (width != 0) {
-            if (word & ((1 << width) - 1) == 0) {
+            if (word << (256 - width) == 0) {
                 word >>= width;
                 position += width;
             }
@@ -212,3 +214,4 @@ contract SnapshotReader is ISnapshotReader {
         }
     }
 }
+// forge-lint: disable-end(unsafe-typecast)

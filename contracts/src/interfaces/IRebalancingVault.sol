@@ -282,6 +282,8 @@ interface IRebalancingVault is IERC4626 {
     error NoReferencePrice();
     /// @notice A buy in cash-lock, or at a NAV that will be locked.
     error CashLocked();
+    /// @notice More than the vault holds, gifts not counted.
+    error HoldingExceeded(uint256 amountIn, uint256 held);
     /// @notice More than `maxTradeBps` of NAV in one rebalance.
     error TradeTooLarge(uint256 value, uint256 limit);
     /// @notice More than the turnover bucket has left. A sale while the bound is broken is exempt.
@@ -407,9 +409,6 @@ interface IRebalancingVault is IERC4626 {
     /// @return selector The refusing guard's error, or zero
     /// @return data The error with its arguments, ABI-encoded with the selector
     function previewRebalance(Rebalance calldata r) external view returns (bool ok, bytes4 selector, bytes memory data);
-
-    /// @notice As `previewRebalance`, but reverts with the guard's error.
-    function checkRebalance(Rebalance calldata r, address caller) external view;
 
     // ---------------------------------------------------------------- keeper
 

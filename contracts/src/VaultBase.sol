@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Books, Mark} from "./Books.sol";
+import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
+import {IVenue} from "./interfaces/IVenue.sol";
+import {Bound} from "./libraries/Bound.sol";
+import {FloorLedger} from "./libraries/FloorLedger.sol";
+import {MeanPrice} from "./libraries/MeanPrice.sol";
+import {Oracle} from "./libraries/Oracle.sol";
+import {ParameterLimits} from "./libraries/ParameterLimits.sol";
+import {Valuation} from "./libraries/Valuation.sol";
+
+/// @title What all parts of the vault share: storage, the mark, the floor's upkeep, one swap
+abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVault {
+    using FloorLedger for FloorLedger.Ledger;
+    using SafeERC20 for IERC20;
+
+    uint256 internal constant BPS = 1e4;
+    uint256 internal constant WAD = 1e18;
+    uint256 private constant MIN_DECIMALS = 6;
+    uint256 private constant MAX_DECIMALS = 18;
+
+    IERC20 internal immutable RISKY;
+    address internal immutable RISKY_FEED;
+    address internal immutable ASSET_FEED;
+    address internal immutable SEQUENCER_UPTIME_FEED;
+    uint8 internal immutable ASSET_DECIMALS;
+    uint8 internal immutable RISKY_DECIMALS;
+    bool internal immutable RISKY_IS_NATIVE;
+    /// @dev See `Valuation`.
+    uint256 internal immutable SCALE;
+
+    Books internal _books;
+
+    constructor(Deployment memory d) ERC20(d.name, d.symbol) ERC4626(IERC20(d.asset)) {
+        require(d.riskyFeed != address(0) && d.assetFeed != address(0), ZeroAddress());
+        require(d.risky != d.asset, UnsupportedToken(d.risky));
+        RISKY = IERC20(d.risky);
+        RISKY_FEED = d.riskyFeed;
+        ASSET_FEED = d.assetFeed;
+        SEQUENCER_UPTIME_FEED = d.sequencerUptimeFeed;
+        RISKY_IS_NATIVE = d.riskyIsNative;
+        ASSET_DECIMALS = _decimalsOf(d.asset);
+        RISKY_DECIMALS = _decimalsOf(d.risky);
+        SCALE = 10 ** (MAX_DECIMALS + RISKY_DECIMALS - ASSET_DECIMALS);
+        _books.policyHash = d.policyHash;
+        _books.keeper = d.keeper;
+        _books.guardian = d.guardian;
+        ParameterLimits.set(_books, d.parameters, 10 ** ASSET_DECIMALS);
+    }
+
+    // ---------------------------------------------------------------- valuation
+
+    /// @dev Never reverts for a bad oracle: degraded, it values at the pools' mean price, and at 0 without any.
+    function _mark() internal view returns (Mark memory m) {
+        (m.status, m.price) = _oracle();
+        if (m.status != OracleStatus.Fresh) {
+            m.price = MeanPrice.highest(_books, address(RISKY), RISKY_DECIMALS, ASSET_DECIMALS);
+        }
+        _revalue(m);
+    }
+
+    /// @dev The same price on the holdings, shares and floor of now.
+    function _revalue(Mark memory m) internal view {
+        m.exposure = Valuation.toAsset(_books.trackedRisky, m.price, SCALE, Math.Rounding.Floor);
+        m.nav = _books.trackedAsset + m.exposure;
+        uint256 floor = FloorLedger.inAssets(_books.floor.current(_books.parameters), totalSupply());
+        m.cushion = Math.saturatingSub(m.nav, floor);
+    }
+
+    function _oracle() internal view returns (OracleStatus status, uint256 price) {
+        return Oracle.read(Oracle.Feeds(RISKY_FEED, ASSET_FEED, SEQUENCER_UPTIME_FEED), _books.parameters);
+    }
+
+    // ---------------------------------------------------------------- upkeep
+
+    /// @dev What `poke` does, and every other action after it has changed the vault. Peak and cash-lock need a fresh
+    /// oracle; the timer takes the mean price too, but keeps still without any price.
+    function _touch(Mark memory m) internal {
+        uint256 supply = totalSupply();
+        if (supply == 0) return _close();
+        uint256 navPerShare = FloorLedger.perShare(m.nav, supply);
+        bool fresh = m.status == OracleStatus.Fresh;
+        if (fresh && _books.floor.anchorAt == 0) _books.floor.begin(_books.parameters, navPerShare);
+        else _moveFloor(fresh, navPerShare);
+        _revalue(m);
+        if (fresh && m.cushion == 0 && !_books.floor.cashLock) {
+            _books.floor.lock(_books.parameters);
+            emit CashLockEntered(navPerShare, _books.floor.stored);
+        }
+        if (m.price != 0) _moveTimer(m);
+    }
+
+    /// @dev The last share has gone: nothing is left to protect.
+    function _close() internal {
+        _books.floor.end();
+        _books.deleverageSince = 0;
+        _books.rewardPaid = 0;
+    }
+
+    function _moveFloor(bool fresh, uint256 navPerShare) private {
+        (uint256 floorBefore, uint256 peakBefore) = (_books.floor.stored, _books.floor.peak);
+        if (fresh) _books.floor.observe(_books.parameters, navPerShare);
+        uint256 floor = _books.floor.store(_books.parameters);
+        if (floor != floorBefore || _books.floor.peak != peakBefore) emit FloorMoved(floor, _books.floor.peak);
+    }
+
+    function _moveTimer(Mark memory m) private {
+        bool broken = Bound.isBroken(_books, m);
+        if (broken && _books.deleverageSince == 0) {
+            // casting is safe: a time in seconds
+            // forge-lint: disable-next-line(unsafe-typecast)
+            _books.deleverageSince = uint64(block.timestamp);
+            emit BoundBroken(m.exposure, Bound.forSale(_books, m));
+        } else if (!broken && _books.deleverageSince != 0) {
+            _books.deleverageSince = 0;
+            _books.rewardPaid = 0;
+            emit BoundRestored();
+        }
+    }
+
+    // ---------------------------------------------------------------- moving tokens
+
+    /// @dev Sells exactly `amountIn`. What really moved is measured; the approval is exact and gone afterwards.
+    function _swap(Swap memory s) internal returns (uint256 received) {
+        IERC20 tokenIn = s.sellRisky ? RISKY : IERC20(asset());
+        IERC20 tokenOut = s.sellRisky ? IERC20(asset()) : RISKY;
+        uint256 inBefore = tokenIn.balanceOf(address(this));
+        uint256 outBefore = tokenOut.balanceOf(address(this));
+        tokenIn.forceApprove(s.venue, s.amountIn);
+        // What the venue says it paid is not believed.
+        // slither-disable-next-line unused-return
+        IVenue(s.venue).swapExactIn(s.pool, address(tokenIn), s.amountIn, s.minAmountOut, address(this));
+        tokenIn.forceApprove(s.venue, 0);
+        uint256 taken = inBefore - tokenIn.balanceOf(address(this));
+        received = tokenOut.balanceOf(address(this)) - outBefore;
+        require(taken == s.amountIn, WrongAmountIn(s.amountIn, taken));
+        require(received >= s.minAmountOut, InsufficientAmountOut(received, s.minAmountOut));
+        uint128 plus = SafeCast.toUint128(received);
+        uint128 minus = SafeCast.toUint128(taken);
+        if (s.sellRisky) {
+            (_books.trackedRisky, _books.trackedAsset) = (_books.trackedRisky - minus, _books.trackedAsset + plus);
+        } else {
+            (_books.trackedAsset, _books.trackedRisky) = (_books.trackedAsset - minus, _books.trackedRisky + plus);
+        }
+    }
+
+    /// @dev Pays out asset that is counted in the holdings.
+    function _pay(address to, uint256 amount) internal {
+        _books.trackedAsset -= SafeCast.toUint128(amount);
+        IERC20(asset()).safeTransfer(to, amount);
+    }
+
+    function _decimalsOf(address token) private view returns (uint8 decimals_) {
+        require(token.code.length != 0, UnsupportedToken(token));
+        decimals_ = IERC20Metadata(token).decimals();
+        require(decimals_ >= MIN_DECIMALS && decimals_ <= MAX_DECIMALS, UnsupportedToken(token));
+    }
+
+    function _decimalsOffset() internal pure override returns (uint8) {
+        return 6;
+    }
+}

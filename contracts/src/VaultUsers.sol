@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
+import {ERC4626} from "@openzeppelin/contracts/token/ERC20/extensions/ERC4626.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Mark} from "./Books.sol";
+import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
+import {Bound} from "./libraries/Bound.sol";
+import {FloorLedger} from "./libraries/FloorLedger.sol";
+import {VaultBase} from "./VaultBase.sol";
+
+/// @title The users' part: ERC-4626 on tracked holdings, with fees, and the exit in kind
+/// @notice Deposits and withdrawals need a fresh oracle and no pause; then they happen at oracle NAV, less a fee that
+/// the vault keeps and that covers what the feeds may leave unreported.
+abstract contract VaultUsers is VaultBase {
+    using FloorLedger for FloorLedger.Ledger;
+    using SafeERC20 for IERC20;
+
+    /// @dev Keeps every product below 2^256.
+    uint256 private constant MAX_ASSET = type(uint96).max;
+
+    // ---------------------------------------------------------------- entering and leaving
+
+    /// @inheritdoc IERC4626
+    function deposit(uint256 assets, address receiver)
+        public
+        override(ERC4626, IERC4626)
+        nonReentrant
+        returns (uint256 shares)
+    {
+        _requireOpen();
+        shares = super.deposit(assets, receiver);
+        _touch(_mark());
+    }
+
+    /// @inheritdoc IERC4626
+    function mint(uint256 shares, address receiver)
+        public
+        override(ERC4626, IERC4626)
+        nonReentrant
+        returns (uint256 assets)
+    {
+        _requireOpen();
+        assets = super.mint(shares, receiver);
+        _touch(_mark());
+    }
+
+    /// @inheritdoc IERC4626
+    function withdraw(uint256 assets, address receiver, address shareOwner)
+        public
+        override(ERC4626, IERC4626)
+        nonReentrant
+        returns (uint256 shares)
+    {
+        _requireOpen();
+        shares = super.withdraw(assets, receiver, shareOwner);
+        _touch(_mark());
+    }
+
+    /// @inheritdoc IERC4626
+    function redeem(uint256 shares, address receiver, address shareOwner)
+        public
+        override(ERC4626, IERC4626)
+        nonReentrant
+        returns (uint256 assets)
+    {
+        _requireOpen();
+        assets = super.redeem(shares, receiver, shareOwner);
+        _touch(_mark());
+    }
+
+    /// @inheritdoc IRebalancingVault
+    function redeemInKind(uint256 shares, address receiver, address shareOwner)
+        external
+        nonReentrant
+        returns (uint256 assetAmount, uint256 riskyAmount)
+    {
+        if (msg.sender != shareOwner) _spendAllowance(shareOwner, msg.sender, shares);
+        uint256 supply = totalSupply() + FloorLedger.VIRTUAL_SHARES;
+        _burn(shareOwner, shares);
+        assetAmount = Math.mulDiv(_books.trackedAsset, shares, supply);
+        riskyAmount = Math.mulDiv(_books.trackedRisky, shares, supply);
+        _books.trackedRisky -= SafeCast.toUint128(riskyAmount);
+        if (totalSupply() == 0) _close();
+        emit RedeemedInKind(msg.sender, receiver, shareOwner, shares, assetAmount, riskyAmount);
+        if (assetAmount != 0) _pay(receiver, assetAmount);
+        if (riskyAmount != 0) RISKY.safeTransfer(receiver, riskyAmount);
+    }
+
+    /// @inheritdoc IRebalancingVault
+    function sync() external nonReentrant {
+        _books.trackedAsset = SafeCast.toUint128(IERC20(asset()).balanceOf(address(this)));
+        _books.trackedRisky = SafeCast.toUint128(RISKY.balanceOf(address(this)));
+        emit Synced(_books.trackedAsset, _books.trackedRisky);
+    }
+
+    // ---------------------------------------------------------------- views
+
+    /// @notice NAV; at the last known answers where the oracle is not fresh, since this must not revert.
+    function totalAssets() public view override(ERC4626, IERC4626) returns (uint256) {
+        Mark memory m;
+        (, m.price) = _oracle();
+        _revalue(m);
+        return m.nav;
+    }
+
+    /// @inheritdoc IERC4626
+    function maxDeposit(address) public view override(ERC4626, IERC4626) returns (uint256) {
+        return _isOpen() ? Math.saturatingSub(MAX_ASSET, _books.trackedAsset) : 0;
+    }
+
+    /// @inheritdoc IERC4626
+    function maxMint(address receiver) public view override(ERC4626, IERC4626) returns (uint256) {
+        return previewDeposit(maxDeposit(receiver));
+    }
+
+    /// @notice Shares that can be redeemed for asset: those of the owner, as far as idle asset reaches and the exposure
+    /// stays within the bound of the cushion that is left. `redeemInKind` takes the rest.
+    function maxRedeem(address shareOwner) public view override(ERC4626, IERC4626) returns (uint256) {
+        if (!_isOpen()) return 0;
+        Mark memory m = _mark();
+        uint256 paidOut = Math.min(_sharesForIdle(m), _sharesWithinBound(m));
+        return Math.min(balanceOf(shareOwner), paidOut);
+    }
+
+    /// @inheritdoc IERC4626
+    function previewDeposit(uint256 assets) public view override(ERC4626, IERC4626) returns (uint256) {
+        uint256 fee = _feeBps(_books.parameters.entryFeeBps, _lastMark());
+        return super.previewDeposit(assets - Math.mulDiv(assets, fee, BPS + fee, Math.Rounding.Ceil));
+    }
+
+    /// @inheritdoc IERC4626
+    function previewMint(uint256 shares) public view override(ERC4626, IERC4626) returns (uint256) {
+        uint256 assets = super.previewMint(shares);
+        return assets + _feeOn(assets, _feeBps(_books.parameters.entryFeeBps, _lastMark()));
+    }
+
+    /// @inheritdoc IERC4626
+    function previewWithdraw(uint256 assets) public view override(ERC4626, IERC4626) returns (uint256) {
+        return super.previewWithdraw(assets + _feeOn(assets, _feeBps(_books.parameters.exitFeeBps, _lastMark())));
+    }
+
+    /// @inheritdoc IERC4626
+    function previewRedeem(uint256 shares) public view override(ERC4626, IERC4626) returns (uint256) {
+        uint256 assets = super.previewRedeem(shares);
+        uint256 fee = _feeBps(_books.parameters.exitFeeBps, _lastMark());
+        return assets - Math.mulDiv(assets, fee, BPS + fee, Math.Rounding.Ceil);
+    }
+
+    // ---------------------------------------------------------------- arithmetic
+
+    function _lastMark() private view returns (Mark memory m) {
+        (m.status, m.price) = _oracle();
+        _revalue(m);
+    }
+
+    function _isOpen() private view returns (bool) {
+        (OracleStatus status,) = _oracle();
+        return block.timestamp >= _books.pausedUntil && status == OracleStatus.Fresh;
+    }
+
+    function _requireOpen() private view {
+        require(block.timestamp >= _books.pausedUntil, Paused(_books.pausedUntil));
+        (OracleStatus status,) = _oracle();
+        require(status == OracleStatus.Fresh, OracleNotFresh(status));
+    }
+
+    /// @dev At least what the feeds may leave unreported of the risky part: nobody profits from knowing better.
+    function _feeBps(uint256 lowest, Mark memory m) private view returns (uint256) {
+        if (m.nav == 0) return lowest;
+        return Math.max(lowest, Math.mulDiv(_books.parameters.feedDeviationBps, m.exposure, m.nav, Math.Rounding.Ceil));
+    }
+
+    function _feeOn(uint256 assets, uint256 fee) private pure returns (uint256) {
+        return Math.mulDiv(assets, fee, BPS, Math.Rounding.Ceil);
+    }
+
+    function _sharesForIdle(Mark memory m) private view returns (uint256) {
+        uint256 gross = _books.trackedAsset + _feeOn(_books.trackedAsset, _feeBps(_books.parameters.exitFeeBps, m));
+        return _toShares(m, gross);
+    }
+
+    /// @dev Every share redeemed takes `paid` off NAV and the floor off the floor of all: the cushion falls by the
+    /// difference, and may fall until the exposure is at the bound. Two units are left for the roundings.
+    function _sharesWithinBound(Mark memory m) private view returns (uint256) {
+        if (m.exposure == 0) return type(uint256).max;
+        uint256 fee = _feeBps(_books.parameters.exitFeeBps, m);
+        uint256 paid = Math.mulDiv(FloorLedger.perShare(m.nav, totalSupply()) + 1, BPS, BPS + fee, Math.Rounding.Ceil);
+        uint256 drop = Math.saturatingSub(paid, _books.floor.current(_books.parameters));
+        uint256 room = Math.mulDiv(m.exposure, BPS, _books.parameters.boundBps, Math.Rounding.Ceil) + 2;
+        uint256 shares = 0;
+        if (m.cushion > room) {
+            if (drop == 0) return type(uint256).max;
+            shares = Math.mulDiv(m.cushion - room, WAD * FloorLedger.VIRTUAL_SHARES, drop);
+        }
+        uint256 beyondDust = Math.saturatingSub(m.nav, m.exposure * Bound.DUST_DIVISOR);
+        return Math.max(shares, _toShares(m, beyondDust));
+    }
+
+    function _toShares(Mark memory m, uint256 assets) private view returns (uint256) {
+        return Math.mulDiv(assets, totalSupply() + FloorLedger.VIRTUAL_SHARES, m.nav + 1);
+    }
+
+    // ---------------------------------------------------------------- holdings
+
+    function _transferIn(address from, uint256 assets) internal override {
+        uint256 before = IERC20(asset()).balanceOf(address(this));
+        super._transferIn(from, assets);
+        uint256 moved = IERC20(asset()).balanceOf(address(this)) - before;
+        require(moved == assets, TransferMismatch(assets, moved));
+        _books.trackedAsset += SafeCast.toUint128(assets);
+    }
+
+    function _transferOut(address to, uint256 assets) internal override {
+        _pay(to, assets);
+    }
+}

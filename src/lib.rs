@@ -5,4 +5,7 @@
 //! I/O, acted on, recorded.
 
 pub mod chain;
+pub mod protocols;
+pub mod reader;
+
 pub mod domain;

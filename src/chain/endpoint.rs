@@ -60,11 +60,7 @@ impl Endpoint {
     pub async fn verify_chain_id(&self) -> Result<(), ChainError> {
         let actual: U64 = self.transport.call("eth_chainId", NO_PARAMS).await?;
         let (endpoint, expected, actual) = (self.name().to_owned(), self.chain_id, actual.to());
-        if actual == expected {
-            Ok(())
-        } else {
-            Err(ChainError::WrongChainId { endpoint, expected, actual })
-        }
+        if actual == expected { Ok(()) } else { Err(ChainError::WrongChainId { endpoint, expected, actual }) }
     }
 
     /// The newest header.

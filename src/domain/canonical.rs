@@ -38,7 +38,9 @@ pub fn hash<T: Serialize + ?Sized>(value: &T) -> Result<B256, CanonicalError> {
 
 fn write(value: &Value, out: &mut String) -> Result<(), CanonicalError> {
     match value {
-        Value::Null => return Err(CanonicalError::NotCanonical("a null: an absent member is left out".into())),
+        Value::Null => {
+            return Err(CanonicalError::NotCanonical("a null: an absent member is left out".into()));
+        }
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
         Value::Number(n) if n.is_f64() => {
@@ -93,7 +95,10 @@ mod tests {
     #[test]
     fn keys_are_sorted_and_numbers_become_strings() {
         let value = json!({"b": 1, "a": [true, {"z": "x", "y": -7}], "A": u64::MAX});
-        assert_eq!(super::json(&value).unwrap(), r#"{"A":"18446744073709551615","a":[true,{"y":"-7","z":"x"}],"b":"1"}"#);
+        assert_eq!(
+            super::json(&value).unwrap(),
+            r#"{"A":"18446744073709551615","a":[true,{"y":"-7","z":"x"}],"b":"1"}"#
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::units::{Checked, Units, Usd};
+use super::units::{Units, Usd};
 
 /// What a decision may not exceed, whatever its strategy wants. Part of the published policy.
 ///
@@ -62,6 +62,10 @@ pub enum SizeLimit {
     Holdings,
     /// The vault's largest exposure after a buy.
     VaultExposure,
+    /// The vault's largest loss of net asset value in one call.
+    VaultLoss,
+    /// The largest loss against the oracle, of policy or vault.
+    Slippage,
 }
 
 impl Cut {
@@ -76,12 +80,4 @@ impl Cut {
     pub fn to(self, limit: Units, by: SizeLimit) -> Self {
         if limit.or_zero() < self.size { Self { size: limit.or_zero(), by: Some(by) } } else { self }
     }
-}
-
-/// The units that `value` allows at `price`, for use with [`Cut::to`].
-///
-/// # Errors
-/// On overflow or a zero price.
-pub fn allowed(value: Usd, price: super::units::Price) -> Checked<Units> {
-    price.units_for(value.or_zero())
 }

@@ -11,4 +11,22 @@ pub mod policy;
 
 pub mod venues;
 
+pub mod snapshot;
+
+pub mod reason;
+pub mod valuation;
+
+pub mod market;
+
 pub mod models;
+
+pub mod cushion;
+pub mod volatility;
+
+pub mod strategies;
+
+pub mod cost;
+pub mod triggers;
+
+pub mod decision;
+pub mod plan;

@@ -238,7 +238,10 @@ pub fn to_real(value: Decimal) -> f64 {
     // Through text: correctly rounded on every platform, unlike a division of two rounded halves.
     let fast = value.mantissa();
     if fast.unsigned_abs() < (1 << 53) && value.scale() <= 22 {
-        #[expect(clippy::cast_precision_loss, reason = "the mantissa is below 2^53 and the power of ten exact")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the mantissa is below 2^53 and the power of ten exact"
+        )]
         return fast as f64 / POWERS_OF_TEN.get(value.scale() as usize).copied().unwrap_or(f64::NAN);
     }
     value.to_string().parse().unwrap_or(f64::NAN)
@@ -246,8 +249,8 @@ pub fn to_real(value: Decimal) -> f64 {
 
 /// The powers of ten that a double holds exactly.
 const POWERS_OF_TEN: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-    1e20, 1e21, 1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
 ];
 
 /// A model value as a decimal of `places` decimal places, rounded half to even.

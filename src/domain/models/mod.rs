@@ -8,12 +8,20 @@ pub mod band;
 pub mod cppi;
 pub mod normal;
 pub mod shortfall;
+pub mod tracking;
 pub mod volatility;
 
 use thiserror::Error;
 
 /// Seconds in the year of every annualised number here: 365 days.
 pub const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
+
+/// Seconds as years.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 seconds")]
+pub fn years(seconds: u64) -> f64 {
+    seconds as f64 / YEAR_SECONDS
+}
 
 /// Why a model has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]

@@ -1,1 +1,4 @@
 //! Exact arithmetic of the pools that a vault may trade with.
+
+pub mod search;
+pub mod uniswap_v3;

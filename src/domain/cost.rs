@@ -1,0 +1,150 @@
+//! What a trade costs and what a drift costs: the economics of one target at one block (`model.md` §2 to §4).
+
+use serde::{Deserialize, Serialize};
+
+use super::cushion::gas_cost;
+use super::market::{Fill, Market, Side};
+use super::models::band::Costs;
+use super::models::cppi::Holding;
+use super::models::shortfall::GapRisk;
+use super::models::tracking::{Appraised, Tracked};
+use super::models::{ModelError, years};
+use super::policy::Policy;
+use super::reason::Reason;
+use super::strategies::{Position, Response, Target};
+use super::units::{Price, Real, Units, Usd};
+
+/// The economics of the drift, as recorded.
+///
+/// Rules it keeps: `outer ≥ inner ≥ 0`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Economics {
+    /// `F`: gas of one rebalance at the next base fee plus the policy's tip.
+    pub fixed: Usd,
+    /// `κ`: venue cost of the first unit, in units of the asset.
+    pub proportional: Price,
+    /// `c_eff`, USD per unit² and year.
+    pub penalty: Real,
+    /// `Γ`, units per USD.
+    pub sensitivity: Real,
+    /// `s²`, units² per year.
+    pub variance_rate: Real,
+    /// `y₀`, units.
+    pub inner: Real,
+    /// `Y`, units.
+    pub outer: Real,
+    /// Running cost of the optimal policy, USD per year.
+    pub cost_rate: Real,
+}
+
+/// The economics together with the model that answers questions about sizes.
+#[derive(Debug, Clone, Copy)]
+pub struct Costing {
+    /// What is recorded.
+    pub economics: Economics,
+    appraised: Appraised,
+}
+
+/// What one trade brings and costs, USD.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Balance {
+    /// Over the target's residual life.
+    pub benefit: Real,
+    /// Gas, fee and impact.
+    pub cost: Real,
+    /// What waiting costs beyond the optimum, per year.
+    pub excess: Real,
+}
+
+impl Balance {
+    /// Whether the trade brings more than it costs.
+    #[must_use]
+    pub fn pays(&self) -> bool {
+        self.benefit > self.cost
+    }
+}
+
+/// Wei per gas that the decision reckons with: next base fee plus reference tip.
+#[must_use]
+pub const fn gas_price(next_base_fee: u64, policy: &Policy) -> u64 {
+    next_base_fee.saturating_add(policy.gas.reference_tip_wei)
+}
+
+impl Costing {
+    /// Prices the drift of `position` from `target`; `gas_price` in wei per gas.
+    ///
+    /// # Errors
+    /// [`Reason::Numbers`] out of range.
+    pub fn of(
+        position: &Position<'_>,
+        target: &Target,
+        market: &Market<'_>,
+        policy: &Policy,
+        gas_price: u64,
+    ) -> Result<Self, Reason> {
+        let books = position.books;
+        let side = if books.held > target.units { Side::Sell } else { Side::Buy };
+        let fixed = gas_cost(policy.gas.rebalance_units, gas_price, books.native)?;
+        let proportional = books.price.times(market.marginal_cost(side))?;
+        let Response::Cppi(cppi) = target.response;
+        let tracked = Tracked {
+            cppi,
+            holding: Holding {
+                units: books.held.real(),
+                price: books.price.real(),
+                volatility: position.volatility.get(),
+            },
+            target: target.units.real(),
+            costs: Costs { fixed: fixed.real(), proportional: proportional.real() },
+            nav: books.nav.real(),
+            aversion: policy.risk.aversion.real(),
+            horizon: years(policy.risk.horizon_seconds),
+            interval: years(policy.execution.monitoring_seconds),
+            gap: gap_risk(position, policy),
+            floor_weight: policy.gap.floor_weight.real(),
+        };
+        let appraised = tracked.appraise().map_err(numbers)?;
+        let economics = Economics {
+            fixed,
+            proportional,
+            penalty: Real::new(appraised.penalty)?,
+            sensitivity: Real::new(appraised.gamma)?,
+            variance_rate: Real::new(appraised.variance_rate)?,
+            inner: Real::new(appraised.inner)?,
+            outer: Real::new(appraised.outer)?,
+            cost_rate: Real::new(appraised.cost_rate)?,
+        };
+        Ok(Self { economics, appraised })
+    }
+
+    /// What trading `fill` away from a drift of `drift` units brings and costs; the venue's cost is measured against
+    /// the pool's own price `mid`, since the distance to the oracle is a limit and not a cost.
+    ///
+    /// # Errors
+    /// [`Reason::Numbers`] out of range.
+    pub fn balance(&self, drift: Units, side: Side, fill: &Fill, mid: Price) -> Result<Balance, Reason> {
+        let from = drift.abs();
+        let to = from.minus(fill.units)?.abs();
+        let venue = fill.loss(side, mid)?.or_zero();
+        let benefit = self.appraised.gain(from.real(), to.real()).map_err(numbers)?;
+        Ok(Balance {
+            benefit: Real::new(benefit)?,
+            cost: Real::new(self.economics.fixed.plus(venue)?.real())?,
+            excess: Real::new(self.appraised.excess(from.real()).map_err(numbers)?)?,
+        })
+    }
+}
+
+fn gap_risk(position: &Position<'_>, policy: &Policy) -> GapRisk {
+    GapRisk {
+        jump_rate: policy.gap.jumps_per_year.real(),
+        jump_mean: policy.gap.jump_mean.real(),
+        volatility: position.volatility.get(),
+        interval: years(policy.gap.outage_seconds),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "a function for map_err")]
+fn numbers(error: ModelError) -> Reason {
+    Reason::Numbers { what: error.to_string() }
+}

@@ -1,0 +1,308 @@
+//! The decision: one pure function of a snapshot and a published policy.
+//!
+//! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then
+//! the pool, the exit, the volatility); then whether a trade is wanted at all (mandate, target, trigger); then, only
+//! where one is wanted, what may forbid it: no size left within the limits, not worth its cost, pause, cooldown, gas,
+//! too small.
+
+mod sizing;
+
+use alloy::primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
+use serde_with::{DisplayFromStr, serde_as};
+
+use super::canonical::{self, CanonicalError};
+use super::cost::{Costing, Economics, gas_price};
+use super::cushion::Cushion;
+use super::limits::SizeLimit;
+use super::market::{Market, Side};
+use super::policy::{Policy, PublishedPolicy};
+use super::reason::Reason;
+use super::snapshot::Snapshot;
+use super::strategies::{self, Multiplier, Position, Target};
+use super::triggers::{Ask, Clock, Motive, ask};
+use super::units::{Price, Real, Units, Usd};
+use super::valuation::{Valuation, value};
+use super::volatility::estimate;
+
+use sizing::{Sized, Sizing};
+
+/// Version of the canonical form and of the rules behind it; part of every decision hash.
+pub const DECISION_VERSION: &str = "1";
+
+/// What was decided, and the numbers it was decided on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What to do, and why.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// The numbers; absent where the vault could not be appraised.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub appraisal: Option<Appraisal>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing: no trade is wanted.
+    Hold {
+        /// Why.
+        reason: Reason,
+    },
+    /// Nothing: no decision is possible, or a wanted trade is forbidden.
+    Refuse {
+        /// Why.
+        reason: Reason,
+    },
+    /// Trade.
+    Rebalance {
+        /// Why.
+        reason: Reason,
+        /// What.
+        trade: Trade,
+    },
+}
+
+/// One swap, sized.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trade {
+    /// Whether the risky asset is sold (otherwise it is bought).
+    pub sell_risky: bool,
+    /// The pool.
+    pub pool: Address,
+    /// The vault's adapter for it.
+    pub venue: Address,
+    /// Raw units of the token given.
+    #[serde_as(as = "DisplayFromStr")]
+    pub amount_in: U256,
+    /// Exact quote at the block, raw units of the token received.
+    #[serde_as(as = "DisplayFromStr")]
+    pub quoted_out: U256,
+    /// Least amount accepted, raw.
+    #[serde_as(as = "DisplayFromStr")]
+    pub min_amount_out: U256,
+    /// Risky units that change hands.
+    pub size: Units,
+    /// Units of the asset that change hands.
+    pub value: Usd,
+    /// What the trade brings over the target's residual life, USD.
+    pub benefit: Real,
+    /// What it costs, USD.
+    pub cost: Real,
+    /// The limit that made it smaller than wanted, if one did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cut_by: Option<SizeLimit>,
+    /// Whether it is made whatever it costs (floor at risk, cash-lock, reserve).
+    pub mandatory: bool,
+}
+
+/// The numbers behind a decision.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Appraisal {
+    /// Oracle price of a risky unit in units of the asset.
+    pub price: Price,
+    /// The pool's price.
+    pub pool_price: Price,
+    /// Net asset value, `V`.
+    pub nav: Usd,
+    /// Exposure, `E`.
+    pub exposure: Usd,
+    /// Floor of all shares.
+    pub floor: Usd,
+    /// Cushion net of the reserve, with the parts of the reserve.
+    pub cushion: Cushion,
+    /// Annualised volatility, `σ`.
+    pub volatility: Real,
+    /// Multiplier in force and its bound.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub multiplier: Option<Multiplier>,
+    /// Units held, `q`.
+    pub held: Units,
+    /// Target units, `q*`.
+    pub target: Units,
+    /// `y = q − q*`.
+    pub drift: Units,
+    /// Wei per gas reckoned with.
+    #[serde_as(as = "DisplayFromStr")]
+    pub gas_price: u64,
+    /// Band and costs.
+    pub economics: Economics,
+}
+
+/// Decides. Total: any snapshot and policy give a decision.
+#[must_use]
+pub fn decide(snapshot: &Snapshot, published: &PublishedPolicy) -> Decision {
+    match appraise(snapshot, published) {
+        Err(reason) => Decision { verdict: Verdict::Refuse { reason }, appraisal: None },
+        Ok(case) => {
+            let verdict = case.verdict().unwrap_or_else(|reason| Verdict::Refuse { reason });
+            Decision { verdict, appraisal: Some(case.appraisal) }
+        }
+    }
+}
+
+/// `keccak256(canonical {decision, decision_version, policy_hash, snapshot})`: what the vault emits.
+///
+/// # Errors
+/// [`CanonicalError`]; the types here always have a canonical form.
+pub fn decision_hash(
+    snapshot: &Snapshot,
+    published: &PublishedPolicy,
+    decision: &Decision,
+) -> Result<B256, CanonicalError> {
+    #[derive(Serialize)]
+    struct Hashed<'a> {
+        decision_version: &'static str,
+        snapshot: &'a Snapshot,
+        policy_hash: B256,
+        decision: &'a Decision,
+    }
+    canonical::hash(&Hashed {
+        decision_version: DECISION_VERSION,
+        snapshot,
+        policy_hash: published.hash(),
+        decision,
+    })
+}
+
+/// Everything known once the vault is appraised.
+struct Case<'a> {
+    snapshot: &'a Snapshot,
+    policy: &'a Policy,
+    books: Valuation,
+    market: Market<'a>,
+    target: Target,
+    costing: Costing,
+    ask: Ask,
+    appraisal: Appraisal,
+}
+
+fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Result<Case<'a>, Reason> {
+    let policy = published.policy();
+    let books = value(snapshot, published)?;
+    let market = Market::open(snapshot, policy, books.price)?;
+    let cushion = Cushion::measure(&books, &market, policy)?;
+    let volatility = estimate(snapshot, &policy.volatility)?;
+    let position =
+        Position { books: &books, cushion: &cushion, cash_lock: snapshot.vault.cash_lock, volatility };
+    let target = strategies::target(&position, policy)?;
+    let gas_price = gas_price(snapshot.block.next_base_fee, policy);
+    let costing = Costing::of(&position, &target, &market, policy, gas_price)?;
+    let clock = Clock { now: snapshot.block.timestamp, last_rebalance: snapshot.vault.last_rebalance };
+    let ask = ask(&position, &target, &costing.economics, &policy.trigger, clock)?;
+    let appraisal = Appraisal {
+        price: books.price,
+        pool_price: market.mid,
+        nav: books.nav,
+        exposure: books.exposure,
+        floor: books.floor,
+        cushion,
+        volatility,
+        multiplier: target.multiplier,
+        held: books.held,
+        target: target.units,
+        drift: books.held.minus(target.units)?,
+        gas_price,
+        economics: costing.economics,
+    };
+    Ok(Case { snapshot, policy, books, market, target, costing, ask, appraisal })
+}
+
+impl Case<'_> {
+    fn verdict(&self) -> Result<Verdict, Reason> {
+        let (size, motive) = match &self.ask {
+            Ask::Hold(reason) => return Ok(Verdict::Hold { reason: reason.clone() }),
+            Ask::Trade { size, motive } => (*size, motive),
+        };
+        let side = if self.books.held > self.target.units { Side::Sell } else { Side::Buy };
+        let sizing = Sizing {
+            snapshot: self.snapshot,
+            policy: self.policy,
+            books: &self.books,
+            market: &self.market,
+            costing: &self.costing,
+            side,
+        };
+        let sized = sizing.size(size, matches!(motive, Motive::Economic))?;
+        let balance = self.costing.balance(self.appraisal.drift, side, &sized.fill, self.market.mid)?;
+        let reason = match motive {
+            Motive::Mandatory(reason) | Motive::Rule(reason) => reason.clone(),
+            Motive::Economic if balance.pays() => {
+                Reason::Worth { benefit: balance.benefit, cost: balance.cost, excess: balance.excess }
+            }
+            Motive::Economic => {
+                let reason = Reason::NotWorth { benefit: balance.benefit, cost: balance.cost };
+                return Ok(Verdict::Hold { reason });
+            }
+        };
+        self.permitted(side, motive.is_mandatory(), &sized)?;
+        let trade = self.trade(side, &sized, (balance.benefit, balance.cost), motive.is_mandatory());
+        Ok(Verdict::Rebalance { reason, trade })
+    }
+
+    /// What may forbid a trade that is wanted.
+    fn permitted(&self, side: Side, mandatory: bool, sized: &Sized) -> Result<(), Reason> {
+        let (vault, limits, now) = (&self.snapshot.vault, &self.policy.limits, self.snapshot.block.timestamp);
+        if side == Side::Buy && now <= vault.paused_until {
+            return Err(Reason::Paused { until: vault.paused_until });
+        }
+        let until = vault.last_rebalance.saturating_add(vault.guards.cooldown);
+        if vault.last_rebalance > 0 && now < until && !sized.exempt {
+            return Err(Reason::Cooldown { until });
+        }
+        let (price, cap) = (
+            self.appraisal.gas_price,
+            if mandatory { limits.max_urgent_gas_price_wei } else { limits.max_gas_price_wei },
+        );
+        if price > cap {
+            return Err(Reason::GasOverCap { price, cap });
+        }
+        // A mandatory sale is too small only where its gas costs more than it is worth: dust must not burn gas for ever.
+        let fixed = self.costing.economics.fixed;
+        let min = if mandatory { limits.min_trade.at_most(fixed) } else { limits.min_trade };
+        if sized.fill.value < min {
+            return Err(Reason::TooSmall { value: sized.fill.value, min });
+        }
+        Ok(())
+    }
+
+    fn trade(&self, side: Side, sized: &Sized, (benefit, cost): (Real, Real), mandatory: bool) -> Trade {
+        Trade {
+            sell_risky: side == Side::Sell,
+            pool: self.market.pool(),
+            venue: self.market.venue,
+            amount_in: sized.fill.amount_in,
+            quoted_out: sized.fill.amount_out,
+            min_amount_out: sized.min_amount_out,
+            size: sized.fill.units,
+            value: sized.fill.value,
+            benefit,
+            cost,
+            cut_by: sized.cut_by,
+            mandatory,
+        }
+    }
+}
+
+impl Verdict {
+    /// `hold`, `refuse` or `rebalance`, as in the record.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Hold { .. } => "hold",
+            Self::Refuse { .. } => "refuse",
+            Self::Rebalance { .. } => "rebalance",
+        }
+    }
+
+    /// The reason, whatever the verdict.
+    #[must_use]
+    pub const fn reason(&self) -> &Reason {
+        match self {
+            Self::Hold { reason } | Self::Refuse { reason } | Self::Rebalance { reason, .. } => reason,
+        }
+    }
+}

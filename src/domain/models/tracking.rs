@@ -1,0 +1,129 @@
+//! From a target and its price sensitivity to the band around it: penalty, diffusion and edges in one place.
+
+use super::band::{Band, Costs, Drift, residual_gain};
+use super::cppi::{Cppi, Holding, Tracking, kinked};
+use super::shortfall::{GapRisk, penalty_with_floor};
+use super::{ModelError, in_range, positive};
+
+/// A CPPI position whose drift is to be appraised.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tracked {
+    /// The rule.
+    pub cppi: Cppi,
+    /// What is held, at which price and volatility.
+    pub holding: Holding,
+    /// `q*`, units.
+    pub target: f64,
+    /// What a trade costs.
+    pub costs: Costs,
+    /// Net asset value, USD.
+    pub nav: f64,
+    /// Relative risk aversion `R`.
+    pub aversion: f64,
+    /// How long a better position pays, years.
+    pub horizon: f64,
+    /// Time between two chances to decide, years.
+    pub interval: f64,
+    /// The risk that the floor runs through a gap.
+    pub gap: GapRisk,
+    /// Price of a dollar below the floor, `w_floor`.
+    pub floor_weight: f64,
+}
+
+/// What holding and trading a drift is worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Appraised {
+    /// `c_eff`, USD per unit² and year.
+    pub penalty: f64,
+    /// `Γ`, units per USD.
+    pub gamma: f64,
+    /// `s²`, units² per year.
+    pub variance_rate: f64,
+    /// `y₀`, units.
+    pub inner: f64,
+    /// `Y`, units.
+    pub outer: f64,
+    /// Running cost of the optimal policy, USD per year.
+    pub cost_rate: f64,
+    /// How long a better position pays, years.
+    horizon: f64,
+}
+
+impl Tracked {
+    /// `c = ½·(R/V)·σ²·S²`, raised on the risky side by the price of the gap; `s² = Γ²σ²S²`; the band between them,
+    /// with the kink and the monitoring interval (`model.md` §1–3).
+    ///
+    /// # Errors
+    /// An input outside the domain of the formulas, or a result beyond the range of `f64`.
+    pub fn appraise(&self) -> Result<Appraised, ModelError> {
+        let penalty = self.penalty()?;
+        if penalty == 0.0 {
+            // No volatility and no priced gap: a drift costs nothing, so no trade pays.
+            let (gamma, variance_rate, horizon) = (0.0, 0.0, self.horizon);
+            return Ok(Appraised {
+                penalty,
+                gamma,
+                variance_rate,
+                inner: 0.0,
+                outer: 0.0,
+                cost_rate: 0.0,
+                horizon,
+            });
+        }
+        let tracking = Tracking { costs: self.costs, penalty, horizon: self.horizon };
+        let sensitivity = self.cppi.sensitivity(&self.holding, &tracking)?;
+        let variance_rate = self.variance_rate(sensitivity.gamma)?;
+        let band = Band::solve(self.costs, Drift { variance_rate, penalty })?;
+        let band = kinked(band, sensitivity.multiplier_weight, self.inner_at_target(penalty)?)?;
+        let band = band.with_interval(self.interval)?;
+        let (inner, outer, cost_rate) = (band.inner, band.outer, band.cost_rate);
+        let (gamma, horizon) = (sensitivity.gamma, self.horizon);
+        Ok(Appraised { penalty, gamma, variance_rate, inner, outer, cost_rate, horizon })
+    }
+
+    fn penalty(&self) -> Result<f64, ModelError> {
+        let Holding { units, price, volatility } = self.holding;
+        let deviation = volatility * price;
+        let penalty = 0.5 * (self.aversion / positive("net asset value", self.nav)?) * deviation * deviation;
+        let cushion = self.cppi.cushion;
+        let held = self.gap.shortfall_rate(units * price, cushion)?;
+        let target = self.gap.shortfall_rate(self.target * price, cushion)?;
+        penalty_with_floor(
+            in_range("penalty of the drift", penalty)?,
+            self.floor_weight,
+            held,
+            target,
+            units - self.target,
+        )
+    }
+
+    fn variance_rate(&self, gamma: f64) -> Result<f64, ModelError> {
+        let speed = gamma * self.holding.volatility * self.holding.price;
+        in_range("variance rate", speed * speed)
+    }
+
+    /// `y₀` of the band where the vault holds its target, away from the cap.
+    fn inner_at_target(&self, penalty: f64) -> Result<f64, ModelError> {
+        let gamma = (self.cppi.multiplier - 1.0) * self.target / self.holding.price;
+        let variance_rate = self.variance_rate(gamma)?;
+        Ok(Band::solve(self.costs, Drift { variance_rate, penalty })?.inner)
+    }
+}
+
+impl Appraised {
+    /// What trading a drift of `from` units back to `to` brings over the residual life, USD.
+    ///
+    /// # Errors
+    /// As [`residual_gain`].
+    pub fn gain(&self, from: f64, to: f64) -> Result<f64, ModelError> {
+        residual_gain(self.penalty, from, to, self.horizon)
+    }
+
+    /// What waiting at `drift` units costs beyond the optimum, USD per year: `c·y² − A·s²/2`.
+    ///
+    /// # Errors
+    /// Beyond the range of `f64`.
+    pub fn excess(&self, drift: f64) -> Result<f64, ModelError> {
+        in_range("excess cost of the drift", self.penalty * drift * drift - self.cost_rate)
+    }
+}

@@ -1,0 +1,93 @@
+//! The plan: a decision in the words of the vault. After it nothing is decided; execution may refuse it, never change
+//! it.
+
+use alloy::primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
+
+use super::canonical::CanonicalError;
+use super::decision::{Decision, Trade, Verdict, decision_hash};
+use super::policy::PublishedPolicy;
+use super::snapshot::Snapshot;
+
+/// One call of `rebalance`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The vault.
+    pub vault: Address,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// The vault's nonce that this plan uses up.
+    pub nonce: u64,
+    /// Policy it follows.
+    pub policy_hash: B256,
+    /// Decision it carries out.
+    pub decision_hash: B256,
+    /// Block decided on.
+    pub decision_block: u64,
+    /// Its hash.
+    pub decision_block_hash: B256,
+    /// Block time after which the vault refuses it.
+    pub deadline: u64,
+    /// Whether only hard limits and the urgent gas cap apply.
+    pub mandatory: bool,
+    /// The swap.
+    pub swap: Swap,
+}
+
+/// One swap of a plan, raw amounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
+    /// The pool.
+    pub pool: Address,
+    /// The vault's adapter for it.
+    pub venue: Address,
+    /// Direction.
+    pub sell_risky: bool,
+    /// Exact amount given.
+    pub amount_in: U256,
+    /// Exact quote at the decision block.
+    pub quoted_out: U256,
+    /// Least amount received.
+    pub min_amount_out: U256,
+}
+
+impl Plan {
+    /// The plan of a decision, where it is one to trade.
+    ///
+    /// # Errors
+    /// As [`decision_hash`].
+    pub fn of(
+        snapshot: &Snapshot,
+        published: &PublishedPolicy,
+        decision: &Decision,
+    ) -> Result<Option<Self>, CanonicalError> {
+        let Verdict::Rebalance { trade, .. } = &decision.verdict else { return Ok(None) };
+        let (block, vault) = (&snapshot.block, &snapshot.vault);
+        let policy = published.policy();
+        Ok(Some(Self {
+            vault: vault.address,
+            chain_id: block.chain_id,
+            nonce: vault.next_nonce,
+            policy_hash: published.hash(),
+            decision_hash: decision_hash(snapshot, published, decision)?,
+            decision_block: block.number,
+            decision_block_hash: block.hash,
+            deadline: block.timestamp.saturating_add(policy.execution.deadline_seconds),
+            mandatory: trade.mandatory,
+            swap: Swap::of(trade),
+        }))
+    }
+}
+
+impl Swap {
+    const fn of(trade: &Trade) -> Self {
+        Self {
+            pool: trade.pool,
+            venue: trade.venue,
+            sell_risky: trade.sell_risky,
+            amount_in: trade.amount_in,
+            quoted_out: trade.quoted_out,
+            min_amount_out: trade.min_amount_out,
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Why a decision is what it is: one typed reason with the numbers behind it.
+
+use alloy::primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+use serde_with::{DisplayFromStr, serde_as};
+use thiserror::Error;
+
+use super::units::{NumberError, Price, Real, Units, Usd};
+
+/// One reason. The message is for people; the code (`within_band`, …) and the numbers are the record.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Error)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Reason {
+    /// The policy is for another chain.
+    #[error("the policy is for chain {policy}, the block is of chain {block}")]
+    WrongChain {
+        /// Chain id in the policy.
+        #[serde_as(as = "DisplayFromStr")]
+        policy: u64,
+        /// Chain id of the block.
+        #[serde_as(as = "DisplayFromStr")]
+        block: u64,
+    },
+    /// The vault's owner approved another policy.
+    #[error("the vault's owner approved policy {vault}, this one is {policy}")]
+    PolicyMismatch {
+        /// Hash of this policy.
+        policy: B256,
+        /// Hash the vault stores.
+        vault: B256,
+    },
+    /// Policy and vault disagree about a fact both state (a feed, the kind of the floor).
+    #[error("policy and vault disagree about {what}")]
+    VaultMismatch {
+        /// What they disagree about.
+        what: Disagreement,
+    },
+    /// Open option legs: the chain cannot price the vault.
+    #[error("the vault is closed until its options settle")]
+    EpochOpen,
+    /// No shares, or nothing of value.
+    #[error("the vault holds nothing")]
+    EmptyVault,
+    /// The rollup's sequencer is down, says nothing, or came back too recently.
+    #[error("the sequencer is down or within its grace period")]
+    SequencerDown,
+    /// A feed's round is older than its heartbeat allows.
+    #[error("the {feed} price is {age} s old, at most {limit} s are allowed")]
+    StalePrice {
+        /// Which feed.
+        feed: FeedName,
+        /// Seconds since the round was updated.
+        #[serde_as(as = "DisplayFromStr")]
+        age: u64,
+        /// The stricter of the policy's and the vault's bound.
+        #[serde_as(as = "DisplayFromStr")]
+        limit: u64,
+    },
+    /// A feed's answer is no price.
+    #[error("the {feed} price is unusable: {why}")]
+    InvalidPrice {
+        /// Which feed.
+        feed: FeedName,
+        /// What is wrong with it.
+        why: PriceFault,
+    },
+    /// The vault's asset is off its peg.
+    #[error("the vault's asset stands at {price} USD, further from 1 than {limit_bps} bps")]
+    AssetDepegged {
+        /// Price of the asset in dollars.
+        price: Price,
+        /// The bound in basis points.
+        #[serde_as(as = "DisplayFromStr")]
+        limit_bps: u32,
+    },
+    /// The vault does not allow the pool that the policy names.
+    #[error("the vault does not allow pool {pool}")]
+    VenueNotAllowed {
+        /// The pool.
+        pool: Address,
+    },
+    /// The pool cannot take the size within what is known of it.
+    #[error("pool {pool} has no known liquidity for {size} units")]
+    NoLiquidity {
+        /// The pool.
+        pool: Address,
+        /// Units of the risky asset that were asked for.
+        size: Units,
+    },
+    /// The pool's price is too far from the oracle's, or from its own average.
+    #[error("pool {pool} stands at {spot}, {reference} at {price}: further apart than {limit_bps} bps")]
+    PriceDeviation {
+        /// The pool.
+        pool: Address,
+        /// Its spot price.
+        spot: Price,
+        /// What it was compared with.
+        reference: PriceReference,
+        /// The price it was compared with.
+        price: Price,
+        /// The bound in basis points.
+        #[serde_as(as = "DisplayFromStr")]
+        limit_bps: u32,
+    },
+    /// The pool cannot say its time-weighted price, which the policy asks for.
+    #[error("pool {pool} has no time-weighted price over the policy's window")]
+    NoTwap {
+        /// The pool.
+        pool: Address,
+    },
+    /// Too little history for the volatility estimate, and no fallback.
+    #[error("volatility cannot be estimated: {rounds} usable rounds, at least {needed} needed")]
+    NoVolatility {
+        /// Usable rounds.
+        #[serde_as(as = "DisplayFromStr")]
+        rounds: u32,
+        /// `K_min` of the policy.
+        #[serde_as(as = "DisplayFromStr")]
+        needed: u32,
+    },
+    /// A number left the range in which it means something.
+    #[error("the numbers of this vault cannot be computed with: {what}")]
+    Numbers {
+        /// What happened.
+        what: String,
+    },
+
+    /// The drift is inside the band: waiting is cheaper.
+    #[error("drift {drift} is inside the band ±{outer}")]
+    WithinBand {
+        /// Units held less target units, `y`.
+        drift: Units,
+        /// Inner edge `y₀`, to which a trade would go.
+        inner: Real,
+        /// Outer edge `Y`, at which a trade pays.
+        outer: Real,
+    },
+    /// A trade would cost more than it brings over the target's residual life.
+    #[error("a trade brings {benefit} and costs {cost}")]
+    NotWorth {
+        /// USD over the residual life.
+        benefit: Real,
+        /// USD, gas and venue.
+        cost: Real,
+    },
+    /// The drift is below the policy's threshold.
+    #[error("drift of {drift} of net asset value is below the threshold")]
+    BelowThreshold {
+        /// Drift over net asset value.
+        drift: Real,
+    },
+    /// The policy's interval has not passed.
+    #[error("the next rebalance is due at {due}")]
+    NotDue {
+        /// Block time from which it is due.
+        #[serde_as(as = "DisplayFromStr")]
+        due: u64,
+    },
+    /// The vault already holds exactly its target.
+    #[error("the vault holds its target")]
+    OnTarget,
+
+    /// A trade is wanted, the vault's cooldown has not passed.
+    #[error("the vault's cooldown ends at {until}")]
+    Cooldown {
+        /// Block time.
+        #[serde_as(as = "DisplayFromStr")]
+        until: u64,
+    },
+    /// A buy is wanted, the vault is paused.
+    #[error("the vault is paused for buys until {until}")]
+    Paused {
+        /// Block time.
+        #[serde_as(as = "DisplayFromStr")]
+        until: u64,
+    },
+    /// A trade is wanted, gas is over the policy's cap.
+    #[error("gas at {price} wei is over the cap of {cap} wei")]
+    GasOverCap {
+        /// Next base fee plus reference tip, wei per gas.
+        #[serde_as(as = "DisplayFromStr")]
+        price: u64,
+        /// The cap that applies (routine or urgent), wei per gas.
+        #[serde_as(as = "DisplayFromStr")]
+        cap: u64,
+    },
+    /// What limits leave of the trade is too small to send.
+    #[error("a trade of {value} is below the smallest of {min}")]
+    TooSmall {
+        /// Its value.
+        value: Usd,
+        /// The policy's smallest trade.
+        min: Usd,
+    },
+    /// The trade would lose too much against the oracle.
+    #[error("the pool pays {out} raw units, the oracle bound is {min}")]
+    SlippageOverLimit {
+        /// Exact quote, raw units of the token received.
+        out: String,
+        /// Least the limits allow, raw.
+        min: String,
+    },
+
+    /// The drift is outside the band and trading pays.
+    #[error(
+        "waiting costs {excess} USD a year more than trading now; a trade brings {benefit} and costs {cost}"
+    )]
+    Worth {
+        /// USD over the residual life.
+        benefit: Real,
+        /// USD, gas and venue.
+        cost: Real,
+        /// What waiting costs beyond the optimum, USD per year.
+        excess: Real,
+    },
+    /// Exposure is beyond what a gap allows: the sale is mandatory.
+    #[error("exposure {exposure} is over the safe bound {bound}")]
+    FloorAtRisk {
+        /// Exposure by the oracle.
+        exposure: Usd,
+        /// `m_max · C`.
+        bound: Usd,
+    },
+    /// Net asset value stands at or below the floor, or the latch is set: everything is sold and stays so.
+    #[error("cash-lock: net asset value {nav} against a floor of {floor}")]
+    CashLock {
+        /// Net asset value by the oracle.
+        nav: Usd,
+        /// The floor.
+        floor: Usd,
+    },
+    /// The reserve for the exit has eaten the cushion.
+    #[error("the reserve of {reserve} leaves no cushion over the floor")]
+    Reserve {
+        /// What the last exit would cost.
+        reserve: Usd,
+    },
+    /// The drift is over the policy's threshold.
+    #[error("drift of {drift} of net asset value is over the threshold")]
+    Threshold {
+        /// Drift over net asset value.
+        drift: Real,
+    },
+    /// The policy's interval has passed.
+    #[error("due since {due}")]
+    Interval {
+        /// Block time.
+        #[serde_as(as = "DisplayFromStr")]
+        due: u64,
+    },
+}
+
+/// Which feed a reason speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedName {
+    /// Risky asset in dollars.
+    RiskyUsd,
+    /// Vault asset in dollars.
+    AssetUsd,
+    /// Native coin in dollars.
+    NativeUsd,
+}
+
+/// What is wrong with a feed's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PriceFault {
+    /// The feed does not answer, or its round is missing.
+    Missing,
+    /// Zero or negative.
+    NotPositive,
+    /// Updated after the block.
+    FromTheFuture,
+    /// Outside the policy's bounds.
+    OutOfBounds,
+}
+
+/// What a pool's price was compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PriceReference {
+    /// The oracle.
+    Oracle,
+    /// The pool's own time-weighted average.
+    Twap,
+}
+
+/// What policy and vault state differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disagreement {
+    /// The feed of the risky asset.
+    RiskyFeed,
+    /// The feed of the vault's asset.
+    AssetFeed,
+    /// How the floor moves.
+    Floor,
+}
+
+macro_rules! text_of {
+    ($($kind:ident { $($member:ident => $text:literal),* $(,)? })*) => {
+        $(impl std::fmt::Display for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(Self::$member => $text),* })
+            }
+        })*
+    };
+}
+
+text_of! {
+    FeedName { RiskyUsd => "risky/USD", AssetUsd => "asset/USD", NativeUsd => "native/USD" }
+    PriceFault {
+        Missing => "the feed does not answer",
+        NotPositive => "it is zero or negative",
+        FromTheFuture => "it is dated after the block",
+        OutOfBounds => "it is outside the policy's bounds",
+    }
+    PriceReference { Oracle => "the oracle", Twap => "its time-weighted average" }
+    Disagreement { RiskyFeed => "the risky feed", AssetFeed => "the asset feed", Floor => "the floor policy" }
+}
+
+impl Reason {
+    /// The stable name of the reason, as in the record (`within_band`, …).
+    #[must_use]
+    pub fn code(&self) -> String {
+        let code = serde_json::to_value(self).ok().and_then(|v| v.get("code")?.as_str().map(str::to_owned));
+        code.unwrap_or_default()
+    }
+}
+
+impl From<NumberError> for Reason {
+    fn from(error: NumberError) -> Self {
+        Self::Numbers { what: error.to_string() }
+    }
+}

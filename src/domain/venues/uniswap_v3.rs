@@ -1,0 +1,378 @@
+//! Uniswap v3 swaps in exact integers over a pool state that was read: equal to the pool's own arithmetic to the last
+//! unit, and silent about what was not read.
+//!
+//! The loop is that of `UniswapV3Pool.swap`, word boundaries of the tick bitmap included: each step rounds on its own,
+//! so a step more or less would change the result. Tick and step arithmetic are those of the `uniswap-v3-sdk` crate.
+
+use std::ops::ControlFlow;
+
+use alloy::primitives::aliases::{I24, U24};
+use alloy::primitives::{Address, I256, U160, U256, U512};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_with::{DisplayFromStr, serde_as};
+use thiserror::Error;
+use uniswap_v3_sdk::prelude::{
+    MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, compute_swap_step, get_sqrt_ratio_at_tick,
+    get_tick_at_sqrt_ratio,
+};
+
+use crate::domain::units::from_raw;
+
+/// Tick spacings in one word of the bitmap.
+const WORD_BITS: i32 = 256;
+
+/// A whole, in the hundredths of a basis point that fees are stated in.
+const PIPS: u32 = 1_000_000;
+
+/// A pool's state around its price.
+///
+/// Rules it keeps once [`Pool::validate`] passed: the price stands in its tick, the ticks are in order, on the spacing
+/// and inside the window, the fee is below one.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// The pool.
+    pub address: Address,
+    /// The token with the lower address.
+    pub token0: Address,
+    /// The token with the higher address.
+    pub token1: Address,
+    /// Fee on the amount in, hundredths of a basis point.
+    #[serde_as(as = "DisplayFromStr")]
+    pub fee: u32,
+    /// Ticks are multiples of this.
+    #[serde_as(as = "DisplayFromStr")]
+    pub tick_spacing: i32,
+    /// Square root of the price of token0 in token1 (raw units), times 2^96.
+    #[serde_as(as = "DisplayFromStr")]
+    pub sqrt_price_x96: U256,
+    /// Tick of the price.
+    #[serde_as(as = "DisplayFromStr")]
+    pub tick: i32,
+    /// Liquidity in range.
+    #[serde_as(as = "DisplayFromStr")]
+    pub liquidity: u128,
+    /// The part of the tick range that was read; what lies outside is unknown.
+    pub window: Window,
+    /// Initialised ticks in the window, ascending.
+    pub ticks: Vec<Tick>,
+}
+
+/// A range of ticks, both ends in it.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Lowest tick known.
+    #[serde_as(as = "DisplayFromStr")]
+    pub lower: i32,
+    /// Highest tick known.
+    #[serde_as(as = "DisplayFromStr")]
+    pub upper: i32,
+}
+
+/// An initialised tick.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tick {
+    /// Its index.
+    #[serde_as(as = "DisplayFromStr")]
+    pub index: i32,
+    /// Liquidity that comes into range when the price rises over it (negative: leaves).
+    #[serde_as(as = "DisplayFromStr")]
+    pub liquidity_net: i128,
+    /// All liquidity that references it; 0 says that the node does not know this tick.
+    #[serde_as(as = "DisplayFromStr")]
+    pub liquidity_gross: u128,
+}
+
+/// What a swap would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote {
+    /// Raw units in, fee included.
+    pub amount_in: U256,
+    /// Raw units out.
+    pub amount_out: U256,
+    /// Raw units of the amount in that stay as fee.
+    pub fee: U256,
+    /// Square root price afterwards, times 2^96.
+    pub sqrt_price_after: U256,
+    /// Tick afterwards.
+    pub tick_after: i32,
+    /// Liquidity in range afterwards.
+    pub liquidity_after: u128,
+    /// Initialised ticks crossed.
+    pub ticks_crossed: u32,
+}
+
+/// Why there is no quote.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QuoteError {
+    /// The swap would reach a tick that was not read, or the end of all liquidity.
+    #[error("the swap would pass tick {tick}, beyond what is known of pool {pool}")]
+    NoLiquidity {
+        /// The pool.
+        pool: Address,
+        /// First tick that is not known.
+        tick: i32,
+    },
+    /// Nothing is to be swapped.
+    #[error("the amount is zero")]
+    ZeroAmount,
+    /// The amount is beyond the pool's integers.
+    #[error("the amount is beyond the pool's integers")]
+    AmountTooLarge,
+    /// The state breaks a rule of the pool.
+    #[error("pool {pool} is in no valid state: {why}")]
+    InvalidPool {
+        /// The pool.
+        pool: Address,
+        /// The rule.
+        why: &'static str,
+    },
+}
+
+/// A swap under way.
+struct Swap {
+    /// Positive: left to give; negative: left to receive.
+    remaining: I256,
+    /// Sum of the other side.
+    calculated: U256,
+    fee: U256,
+    sqrt_price: U160,
+    tick: i32,
+    liquidity: u128,
+    crossed: u32,
+}
+
+impl Pool {
+    /// Checks the rules that [`Pool`] states.
+    ///
+    /// # Errors
+    /// [`QuoteError::InvalidPool`] with the first that is broken.
+    pub fn validate(&self) -> Result<(), QuoteError> {
+        let price = self.price()?;
+        let inside = |tick: i32| (self.window.lower..=self.window.upper).contains(&tick);
+        let ordered = self.ticks.iter().zip(self.ticks.iter().skip(1)).all(|(a, b)| a.index < b.index);
+        let rules = [
+            (self.fee < PIPS, "the fee is not below one"),
+            (
+                self.tick_spacing > 0 && self.tick_spacing <= i32::from(i16::MAX),
+                "the tick spacing is not positive",
+            ),
+            (
+                self.window.lower >= MIN_TICK_I32 && self.window.upper <= MAX_TICK_I32,
+                "the window is too wide",
+            ),
+            (ordered, "the ticks are not in order"),
+            (self.ticks.iter().all(|t| inside(t.index)), "a tick lies outside the window"),
+            (
+                self.ticks.iter().all(|t| t.index.checked_rem(self.tick_spacing) == Some(0)),
+                "a tick is off the spacing",
+            ),
+            (self.price_in_tick(price), "the price is not in its tick"),
+        ];
+        match rules.into_iter().find(|(kept, _)| !kept) {
+            Some((_, why)) => Err(self.invalid(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Quotes giving exactly `amount_in`: of token0 where `zero_for_one`, otherwise of token1.
+    ///
+    /// # Errors
+    /// [`QuoteError`]; beyond the window there is no quote, never an extrapolation.
+    pub fn quote_exact_in(&self, zero_for_one: bool, amount_in: U256) -> Result<Quote, QuoteError> {
+        let amount = I256::try_from(amount_in).map_err(|_| QuoteError::AmountTooLarge)?;
+        self.swap(zero_for_one, amount)
+    }
+
+    /// Quotes receiving exactly `amount_out`: of token1 where `zero_for_one`, otherwise of token0.
+    ///
+    /// # Errors
+    /// As [`Pool::quote_exact_in`].
+    pub fn quote_exact_out(&self, zero_for_one: bool, amount_out: U256) -> Result<Quote, QuoteError> {
+        let amount = I256::try_from(amount_out).map_err(|_| QuoteError::AmountTooLarge)?;
+        self.swap(zero_for_one, amount.wrapping_neg())
+    }
+
+    /// Positive `amount` is given, negative is to be received.
+    fn swap(&self, zero_for_one: bool, amount: I256) -> Result<Quote, QuoteError> {
+        if amount.is_zero() {
+            return Err(QuoteError::ZeroAmount);
+        }
+        if self.fee >= PIPS || self.tick_spacing <= 0 {
+            return Err(self.invalid("its fee or tick spacing is out of range"));
+        }
+        let mut swap = Swap {
+            remaining: amount,
+            calculated: U256::ZERO,
+            fee: U256::ZERO,
+            sqrt_price: self.price()?,
+            tick: self.tick,
+            liquidity: self.liquidity,
+            crossed: 0,
+        };
+        while let ControlFlow::Continue(()) = self.step(&mut swap, zero_for_one)? {}
+        let given = amount.unsigned_abs();
+        let (amount_in, amount_out) =
+            if amount.is_positive() { (given, swap.calculated) } else { (swap.calculated, given) };
+        Ok(Quote {
+            amount_in,
+            amount_out,
+            fee: swap.fee,
+            sqrt_price_after: U256::from(swap.sqrt_price),
+            tick_after: swap.tick,
+            liquidity_after: swap.liquidity,
+            ticks_crossed: swap.crossed,
+        })
+    }
+
+    /// To the next initialised tick or word boundary, or to the end of the amount.
+    fn step(&self, swap: &mut Swap, zero_for_one: bool) -> Result<ControlFlow<()>, QuoteError> {
+        let (next, initialised) = self.next_tick(swap.tick, zero_for_one)?;
+        let target = self.sqrt_price_at(next)?;
+        let limit = if zero_for_one { lowest_price() } else { highest_price() };
+        let target = if zero_for_one { target.max(limit) } else { target.min(limit) };
+        let fee = U24::from(self.fee);
+        let (price, amount_in, amount_out, fee) =
+            compute_swap_step(swap.sqrt_price, target, swap.liquidity, swap.remaining, fee)
+                .map_err(|_| self.invalid("its arithmetic overflows"))?;
+        swap.account(amount_in, amount_out, fee)?;
+        let started = swap.sqrt_price;
+        swap.sqrt_price = price;
+        if price == target {
+            if price == limit {
+                return Err(self.unknown(next));
+            }
+            if let Some(tick) = initialised {
+                swap.cross(tick, zero_for_one).ok_or_else(|| self.unknown(next))?;
+            }
+            swap.tick = if zero_for_one { next.saturating_sub(1) } else { next };
+        } else if price != started {
+            let tick = get_tick_at_sqrt_ratio(price).map_err(|_| self.invalid("its price left the range"))?;
+            swap.tick = tick.as_i32();
+        }
+        Ok(if swap.remaining.is_zero() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// The next initialised tick within the word of the bitmap, or the word's last tick.
+    fn next_tick(&self, tick: i32, down: bool) -> Result<(i32, Option<&Tick>), QuoteError> {
+        let compressed = tick.div_euclid(self.tick_spacing);
+        let from = if down { compressed } else { compressed.saturating_add(1) };
+        let word = from.div_euclid(WORD_BITS).saturating_mul(WORD_BITS);
+        let last = if down { word } else { word.saturating_add(WORD_BITS).saturating_sub(1) };
+        let boundary = last.saturating_mul(self.tick_spacing).clamp(MIN_TICK_I32, MAX_TICK_I32);
+        let start = from.saturating_mul(self.tick_spacing);
+        let first_above =
+            self.ticks.partition_point(|t| if down { t.index <= start } else { t.index < start });
+        let found = if down {
+            first_above.checked_sub(1).and_then(|i| self.ticks.get(i))
+        } else {
+            self.ticks.get(first_above)
+        };
+        let found = found.filter(|t| if down { t.index >= boundary } else { t.index <= boundary });
+        let next = found.map_or(boundary, |t| t.index);
+        if (self.window.lower..=self.window.upper).contains(&next) {
+            Ok((next, found))
+        } else {
+            Err(self.unknown(next))
+        }
+    }
+
+    fn price(&self) -> Result<U160, QuoteError> {
+        let price: U160 = self.sqrt_price_x96.saturating_to();
+        if price < MIN_SQRT_RATIO || price >= MAX_SQRT_RATIO {
+            return Err(self.invalid("its price is out of range"));
+        }
+        Ok(price)
+    }
+
+    /// A price on the upper edge of its tick is what a downward swap leaves that ends there.
+    fn price_in_tick(&self, price: U160) -> bool {
+        let edge = |tick: i32| self.sqrt_price_at(tick).ok();
+        edge(self.tick).is_none_or(|lower| lower <= price)
+            && self.tick.checked_add(1).and_then(edge).is_none_or(|upper| price <= upper)
+    }
+
+    fn sqrt_price_at(&self, tick: i32) -> Result<U160, QuoteError> {
+        sqrt_ratio(tick).ok_or_else(|| self.invalid("a tick is out of range"))
+    }
+
+    const fn invalid(&self, why: &'static str) -> QuoteError {
+        QuoteError::InvalidPool { pool: self.address, why }
+    }
+
+    const fn unknown(&self, tick: i32) -> QuoteError {
+        QuoteError::NoLiquidity { pool: self.address, tick }
+    }
+}
+
+impl Swap {
+    fn account(&mut self, amount_in: U256, amount_out: U256, fee: U256) -> Result<(), QuoteError> {
+        let paid = amount_in.checked_add(fee).ok_or(QuoteError::AmountTooLarge)?;
+        let (settled, other) =
+            if self.remaining.is_positive() { (paid, amount_out) } else { (amount_out, paid) };
+        let settled = I256::try_from(settled).map_err(|_| QuoteError::AmountTooLarge)?;
+        let left = if self.remaining.is_positive() {
+            self.remaining.checked_sub(settled)
+        } else {
+            self.remaining.checked_add(settled)
+        };
+        self.remaining = left.ok_or(QuoteError::AmountTooLarge)?;
+        self.calculated = self.calculated.checked_add(other).ok_or(QuoteError::AmountTooLarge)?;
+        self.fee = self.fee.checked_add(fee).ok_or(QuoteError::AmountTooLarge)?;
+        Ok(())
+    }
+
+    /// Crosses an initialised tick; `None` where it is not known or does not fit the liquidity in range.
+    fn cross(&mut self, tick: &Tick, down: bool) -> Option<()> {
+        if tick.liquidity_gross == 0 {
+            return None;
+        }
+        let net = if down { tick.liquidity_net.checked_neg()? } else { tick.liquidity_net };
+        self.liquidity = self.liquidity.checked_add_signed(net)?;
+        self.crossed = self.crossed.saturating_add(1);
+        Some(())
+    }
+}
+
+/// The square root price at a tick, times 2^96; `None` outside ±887,272.
+#[must_use]
+pub fn sqrt_price_at_tick(tick: i32) -> Option<U256> {
+    sqrt_ratio(tick).map(U256::from)
+}
+
+fn sqrt_ratio(tick: i32) -> Option<U160> {
+    get_sqrt_ratio_at_tick(I24::try_from(tick).ok()?).ok()
+}
+
+fn lowest_price() -> U160 {
+    MIN_SQRT_RATIO.saturating_add(U160::ONE)
+}
+
+fn highest_price() -> U160 {
+    MAX_SQRT_RATIO.saturating_sub(U160::ONE)
+}
+
+/// Decimal places of a price.
+const PRICE_PLACES: u8 = 18;
+
+/// Price of one whole base token in whole quote tokens, rounded down at 18 places; `None` where it does not fit.
+/// `decimals` are those of base and quote.
+#[must_use]
+pub fn mid_price(sqrt_price_x96: U256, base_is_token0: bool, decimals: (u8, u8)) -> Option<Decimal> {
+    let root = U512::from(sqrt_price_x96);
+    let square = root.checked_mul(root)?;
+    let one = U512::ONE.checked_shl(192)?;
+    let (numerator, denominator) = if base_is_token0 { (square, one) } else { (one, square) };
+    let up = u32::from(PRICE_PLACES).checked_add(u32::from(decimals.0))?;
+    let ten = |power: u32| U512::from(10u8).checked_pow(U512::from(power));
+    let scaled = numerator
+        .checked_mul(ten(up)?)?
+        .checked_div(denominator.checked_mul(ten(u32::from(decimals.1))?)?)?;
+    from_raw(scaled.saturating_to(), PRICE_PLACES).ok()
+}

@@ -1,0 +1,56 @@
+//! The volatility estimate that the policy asks for, from the feed's rounds at the block and nothing else.
+
+use super::models::volatility::{Observation, ewma};
+use super::policy::{Estimator, VolatilityPolicy};
+use super::reason::Reason;
+use super::snapshot::{Feed, Round, Snapshot};
+use super::units::{Checked, Ratio, Real, from_raw, to_real};
+
+/// Annualised volatility, never below the policy's floor.
+///
+/// # Errors
+/// [`Reason::NoVolatility`] with too short a history and no fallback, [`Reason::Numbers`] out of range.
+pub fn estimate(snapshot: &Snapshot, policy: &VolatilityPolicy) -> Result<Real, Reason> {
+    let estimate = match &policy.estimator {
+        Estimator::Fixed { annual } => Real::new(annual.real())?,
+        Estimator::Ewma { half_life_hours, rounds, min_rounds, fallback } => {
+            let observations = observations(&snapshot.feeds.risky_usd, *rounds)?;
+            let usable = u32::try_from(observations.len()).unwrap_or(u32::MAX);
+            let now = snapshot.block.timestamp;
+            let estimate = ewma(&observations, now, f64::from(*half_life_hours));
+            match estimate {
+                Ok(value) if usable >= *min_rounds => Real::new(value)?,
+                _ => or_fallback(*fallback, usable, *min_rounds)?,
+            }
+        }
+    };
+    Ok(if estimate.get() < policy.floor.real() { Real::new(policy.floor.real())? } else { estimate })
+}
+
+fn or_fallback(fallback: Option<Ratio>, rounds: u32, needed: u32) -> Result<Real, Reason> {
+    match fallback {
+        Some(annual) => Ok(Real::new(annual.real())?),
+        None => Err(Reason::NoVolatility { rounds, needed }),
+    }
+}
+
+/// The last `count` usable rounds, oldest first; of several with one time the last counts.
+fn observations(feed: &Feed, count: u32) -> Checked<Vec<Observation>> {
+    let mut observations: Vec<Observation> = Vec::with_capacity(feed.history.len().saturating_add(1));
+    for round in
+        feed.history.iter().chain(&feed.latest).filter(|r| r.updated_at > 0 && r.answer.is_positive())
+    {
+        let observation = observation(round, feed.decimals)?;
+        match observations.last_mut() {
+            Some(last) if last.time == observation.time => *last = observation,
+            _ => observations.push(observation),
+        }
+    }
+    let surplus = observations.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
+    Ok(observations.split_off(surplus))
+}
+
+fn observation(round: &Round, decimals: u8) -> Checked<Observation> {
+    let price = to_real(from_raw(round.answer.unsigned_abs(), decimals)?);
+    Ok(Observation { time: round.updated_at, price })
+}

@@ -1,0 +1,87 @@
+//! Contracts we know: how to read their state and how to encode calls to them. One file each.
+//!
+//! Two readers ask for the same facts and must give the same [`Answer`]: [`snapshot_reader`] in one call through a
+//! code override, [`batch_reader`] in two through Multicall3.
+
+pub mod abi;
+pub mod batch_reader;
+pub mod multicall;
+pub mod oracles;
+pub mod snapshot_reader;
+pub mod vaults;
+pub mod venues;
+
+use alloy::primitives::Address;
+
+use self::abi::{ISnapshotReader, RebalancingVault};
+use crate::chain::ChainError;
+
+/// What to read at one block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The vault, where one is asked about.
+    pub vault: Option<Address>,
+    /// Price feeds.
+    pub feeds: Vec<FeedAsk>,
+    /// A rollup's sequencer feed.
+    pub sequencer: Option<Address>,
+    /// Uniswap v3 pools.
+    pub pools: Vec<PoolAsk>,
+}
+
+/// A feed and how much of its history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedAsk {
+    /// The proxy.
+    pub feed: Address,
+    /// Rounds before the newest to look at.
+    pub rounds: u16,
+    /// First and last id of the rounds that are known already and need not be read.
+    pub known: Option<(u128, u128)>,
+}
+
+/// A pool and how much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolAsk {
+    /// The pool.
+    pub pool: Address,
+    /// Words of the tick bitmap on each side of the current one.
+    pub words: u16,
+    /// Seconds of the time-weighted price, 0 for none.
+    pub twap_window: u32,
+}
+
+/// What both readers answer; a part that could not be read has `ok` false.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The vault's `state()`, where it answered.
+    pub vault: Option<RebalancingVault::State>,
+    /// One for each feed asked for.
+    pub feeds: Vec<ISnapshotReader::Feed>,
+    /// The sequencer feed, where one was asked for.
+    pub sequencer: Option<ISnapshotReader::Feed>,
+    /// One for each pool asked for.
+    pub pools: Vec<ISnapshotReader::Pool>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The endpoint failed.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// There is no vault of ours at the address.
+    #[error("{0} does not answer state(): check the vault's address and chain in keeper.toml")]
+    NotAVault(Address),
+    /// There is no policy to read the facts for.
+    #[error("no policy is held for vault {0}: name one in keeper.toml")]
+    NoPolicy(Address),
+    /// The chain answered something that cannot be a fact.
+    #[error("endpoint `{endpoint}` gave an impossible answer: {reason}")]
+    Impossible {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

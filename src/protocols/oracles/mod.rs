@@ -1,0 +1,3 @@
+//! Price oracles.
+
+pub mod chainlink;

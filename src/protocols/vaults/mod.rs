@@ -1,0 +1,3 @@
+//! Vaults that a keeper may keep.
+
+pub mod rebalancing_vault;

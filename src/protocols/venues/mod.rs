@@ -1,0 +1,3 @@
+//! Exchanges that a vault trades with.
+
+pub mod uniswap_v3;

@@ -1,0 +1,154 @@
+//! From a chain and the contracts on it to a [`Snapshot`]: every fact of one decision, at one block hash, through one
+//! endpoint, in one round trip (two where the provider takes no code overrides).
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use alloy::primitives::Address;
+
+use crate::chain::{ChainError, Endpoint, Header};
+use crate::domain::policy::{Estimator, FeedPolicy, Policy, VenuePolicy};
+use crate::domain::snapshot::{Block, Feeds, Snapshot};
+use crate::protocols::oracles::chainlink::{self, RoundCache};
+use crate::protocols::vaults::rebalancing_vault;
+use crate::protocols::venues::uniswap_v3;
+use crate::protocols::{Answer, Ask, FeedAsk, PoolAsk, ReadError, batch_reader, snapshot_reader};
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// One call with a code override, from the first refusal on two calls of Multicall3.
+    #[default]
+    Auto,
+    /// One call with a code override or nothing.
+    Override,
+    /// Multicall3 or nothing.
+    Multicall,
+}
+
+/// Reads snapshots. Keeps what cannot change between two of them: settled rounds, and whether overrides work.
+#[derive(Debug, Default)]
+pub struct Reader {
+    mode: Mode,
+    refused: AtomicBool,
+    rounds: Mutex<RoundCache>,
+}
+
+impl Reader {
+    /// A reader that knows nothing yet.
+    #[must_use]
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, ..Self::default() }
+    }
+
+    /// Reads every fact that `policy` needs of `vault` on the state of the block of `header`.
+    ///
+    /// # Errors
+    /// [`ReadError`]; then there is no snapshot.
+    pub async fn snapshot(
+        &self,
+        endpoint: &Endpoint,
+        header: &Header,
+        vault: Address,
+        policy: &Policy,
+    ) -> Result<Snapshot, ReadError> {
+        let block = block(endpoint, header)?;
+        let ask = self.ask(vault, policy);
+        let answer = self.answer(endpoint, header, &ask).await?;
+        self.assemble(endpoint, block, policy, &answer, &ask)
+    }
+
+    async fn answer(&self, endpoint: &Endpoint, header: &Header, ask: &Ask) -> Result<Answer, ReadError> {
+        let refused = self.refused.load(Ordering::Relaxed);
+        if self.mode == Mode::Multicall || (self.mode == Mode::Auto && refused) {
+            return batch_reader::read(endpoint, header.hash, ask).await;
+        }
+        match snapshot_reader::read(endpoint, header.hash, ask).await {
+            Err(ReadError::Chain(ChainError::OverridesRefused { message, .. }))
+                if self.mode == Mode::Auto =>
+            {
+                tracing::info!(endpoint = endpoint.name(), %message, "no code overrides: reading by Multicall3");
+                self.refused.store(true, Ordering::Relaxed);
+                batch_reader::read(endpoint, header.hash, ask).await
+            }
+            other => other,
+        }
+    }
+
+    fn ask(&self, vault: Address, policy: &Policy) -> Ask {
+        let feeds = &policy.feeds;
+        let twap_window = policy.limits.twap.as_ref().map_or(0, |t| t.window_seconds);
+        let history = history(policy);
+        let plain = |feed: &FeedPolicy| FeedAsk { feed: feed.address, rounds: 0, known: None };
+        let known = self.rounds.lock().ok().and_then(|cache| cache.known(feeds.risky_usd.address));
+        let risky = FeedAsk { feed: feeds.risky_usd.address, rounds: history, known };
+        let pools = policy.venues.iter().map(|venue| match venue {
+            VenuePolicy::UniswapV3 { pool, tick_words } => {
+                PoolAsk { pool: *pool, words: *tick_words, twap_window }
+            }
+        });
+        Ask {
+            vault: Some(vault),
+            feeds: [risky, plain(&feeds.asset_usd)]
+                .into_iter()
+                .chain(feeds.native_usd.as_ref().map(plain))
+                .collect(),
+            sequencer: feeds.sequencer.as_ref().map(|s| s.address),
+            pools: pools.collect(),
+        }
+    }
+
+    fn assemble(
+        &self,
+        endpoint: &Endpoint,
+        block: Block,
+        policy: &Policy,
+        answer: &Answer,
+        ask: &Ask,
+    ) -> Result<Snapshot, ReadError> {
+        let impossible = |reason: &str| impossible(endpoint, reason);
+        let address = ask.vault.unwrap_or_default();
+        let state = answer.vault.as_ref().ok_or(ReadError::NotAVault(address))?;
+        let vault = rebalancing_vault::facts(address, state)
+            .ok_or_else(|| impossible("the vault's parameters are out of range"))?;
+        let [risky, asset, rest @ ..] = answer.feeds.as_slice() else {
+            return Err(impossible("it left out a feed"));
+        };
+        let mut cache =
+            self.rounds.lock().map_err(|_| impossible("the cache of rounds is broken; restart"))?;
+        let feeds = Feeds {
+            risky_usd: cache.complete(risky, history(policy), block.timestamp),
+            asset_usd: chainlink::newest(asset),
+            native_usd: rest.first().map(chainlink::newest),
+            sequencer: answer.sequencer.as_ref().map(chainlink::sequencer),
+        };
+        let window = policy.limits.twap.as_ref().map(|t| t.window_seconds);
+        let pools = answer.pools.iter().filter_map(|pool| uniswap_v3::facts(pool, window)).collect();
+        Ok(Snapshot { block, vault, feeds, pools })
+    }
+}
+
+/// Rounds before the newest that the policy's estimator wants.
+fn history(policy: &Policy) -> u16 {
+    match policy.volatility.estimator {
+        Estimator::Fixed { .. } => 0,
+        Estimator::Ewma { rounds, .. } => u16::try_from(rounds.saturating_sub(1)).unwrap_or(u16::MAX),
+    }
+}
+
+fn block(endpoint: &Endpoint, header: &Header) -> Result<Block, ReadError> {
+    let next_base_fee = header.next_base_fee();
+    Ok(Block {
+        chain_id: endpoint.chain_id(),
+        number: header.number,
+        hash: header.hash,
+        timestamp: header.timestamp,
+        next_base_fee: next_base_fee.ok_or_else(|| {
+            impossible(endpoint, "the header has no base fee; the chain must have EIP-1559")
+        })?,
+    })
+}
+
+fn impossible(endpoint: &Endpoint, reason: &str) -> ReadError {
+    ReadError::Impossible { endpoint: endpoint.name().to_owned(), reason: reason.to_owned() }
+}

@@ -4,4 +4,5 @@
 //! The modules stand in the order in which the data flows: facts are read at one block, decided on without any
 //! I/O, acted on, recorded.
 
+pub mod chain;
 pub mod domain;

@@ -1,0 +1,246 @@
+//! One endpoint of one chain: typed calls, each at a stated block.
+
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, Bytes, U64, U128, U256};
+use alloy::rpc::types::state::StateOverride;
+
+use super::receipt::WireReceipt;
+use super::transport::Transport;
+use super::{At, Block, CallRequest, ChainError, Header, Receipt, SecretUrl, Simulated};
+
+/// How long to wait for a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the connection to stand.
+    pub connect: Duration,
+    /// For a whole call, connection and body included.
+    pub request: Duration,
+}
+
+/// One JSON-RPC endpoint, known to serve the configured chain when it was connected.
+#[derive(Debug)]
+pub struct Endpoint {
+    transport: Transport,
+    chain_id: u64,
+}
+
+impl Endpoint {
+    /// Connects to `url` and checks that it serves `chain_id`. `name` stands for the endpoint in every message.
+    ///
+    /// # Errors
+    /// [`ChainError::WrongChainId`] for another chain, otherwise the failure of the call.
+    pub async fn connect(
+        name: &str,
+        url: SecretUrl,
+        chain_id: u64,
+        timeouts: Timeouts,
+    ) -> Result<Self, ChainError> {
+        let endpoint = Self { transport: Transport::new(name, url, timeouts)?, chain_id };
+        endpoint.verify_chain_id().await?;
+        Ok(endpoint)
+    }
+
+    /// Name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.transport.endpoint()
+    }
+
+    /// Chain id of the configuration.
+    #[must_use]
+    pub const fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// Asks again which chain the endpoint serves.
+    ///
+    /// # Errors
+    /// [`ChainError::WrongChainId`] for another chain, otherwise the failure of the call.
+    pub async fn verify_chain_id(&self) -> Result<(), ChainError> {
+        let actual: U64 = self.transport.call("eth_chainId", NO_PARAMS).await?;
+        let (endpoint, expected, actual) = (self.name().to_owned(), self.chain_id, actual.to());
+        if actual == expected {
+            Ok(())
+        } else {
+            Err(ChainError::WrongChainId { endpoint, expected, actual })
+        }
+    }
+
+    /// The newest header.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn latest_header(&self) -> Result<Header, ChainError> {
+        self.tagged_header("latest").await
+    }
+
+    /// The newest finalized header.
+    ///
+    /// # Errors
+    /// The failure of the call, also where the chain has no finalized block yet or does not know the tag.
+    pub async fn finalized_header(&self) -> Result<Header, ChainError> {
+        self.tagged_header("finalized").await
+    }
+
+    /// The header with this hash, canonical or not; `None` when the node does not know it.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn header_by_hash(&self, hash: B256) -> Result<Option<Header>, ChainError> {
+        const METHOD: &str = "eth_getBlockByHash";
+        let header: Option<Header> = self.transport.call(METHOD, (hash, false)).await?;
+        match header {
+            Some(header) if header.hash != hash => {
+                Err(self.transport.bad_response(METHOD, "it is another block than asked for"))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// The canonical header at this height; `None` above the head.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn header_by_number(&self, number: u64) -> Result<Option<Header>, ChainError> {
+        Ok(self.block_by_number(number).await?.map(|block| block.header))
+    }
+
+    /// The canonical block at this height with the hashes of its transactions; `None` above the head.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn block_by_number(&self, number: u64) -> Result<Option<Block>, ChainError> {
+        const METHOD: &str = "eth_getBlockByNumber";
+        let block: Option<Block> = self.transport.call(METHOD, (U64::from(number), false)).await?;
+        match block {
+            Some(block) if block.header.number != number => {
+                Err(self.transport.bad_response(METHOD, "it is another height than asked for"))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// Executes a call.
+    ///
+    /// # Errors
+    /// The failure of the call; a revert is a value.
+    pub async fn call(&self, request: &CallRequest, at: At) -> Result<Simulated<Bytes>, ChainError> {
+        simulated(self.transport.call("eth_call", (request, at)).await)
+    }
+
+    /// Executes a call on the state of the block `hash` with accounts replaced as `overrides` says.
+    ///
+    /// # Errors
+    /// [`ChainError::OverridesRefused`] when the provider does not take them, otherwise the failure of the call. A
+    /// provider that ignores them silently returns what the real accounts return: for an address without code, no
+    /// bytes at all.
+    pub async fn call_with_overrides(
+        &self,
+        request: &CallRequest,
+        hash: B256,
+        overrides: &StateOverride,
+    ) -> Result<Simulated<Bytes>, ChainError> {
+        let answer = self.transport.call("eth_call", (request, At::Hash(hash), overrides)).await;
+        simulated(answer.map_err(override_refusal))
+    }
+
+    /// Least gas limit with which the call succeeds, as the node estimates it.
+    ///
+    /// # Errors
+    /// The failure of the call; a revert is a value.
+    pub async fn estimate_gas(&self, request: &CallRequest, at: At) -> Result<Simulated<u64>, ChainError> {
+        let answer: Result<U64, _> = self.transport.call("eth_estimateGas", (request, at)).await;
+        simulated(answer.map(|gas| gas.to()))
+    }
+
+    /// Number of transactions that `account` has sent, so its next nonce.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn transaction_count(&self, account: Address, at: At) -> Result<u64, ChainError> {
+        let count: U64 = self.transport.call("eth_getTransactionCount", (account, at)).await?;
+        Ok(count.to())
+    }
+
+    /// Balance of `account` in wei.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn balance(&self, account: Address, at: At) -> Result<U256, ChainError> {
+        self.transport.call("eth_getBalance", (account, at)).await
+    }
+
+    /// Code of `account`; empty when it is no contract.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn code(&self, account: Address, at: At) -> Result<Bytes, ChainError> {
+        self.transport.call("eth_getCode", (account, at)).await
+    }
+
+    /// Tip that the node suggests, wei per gas. A hint for sending, never a fact.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn suggested_tip(&self) -> Result<u128, ChainError> {
+        let tip: U128 = self.transport.call("eth_maxPriorityFeePerGas", NO_PARAMS).await?;
+        Ok(tip.to())
+    }
+
+    /// Hands signed bytes to the node and returns the hash that it answers.
+    ///
+    /// # Errors
+    /// The failure of the call, which says nothing about whether the bytes are live.
+    pub async fn send_raw_transaction(&self, bytes: &Bytes) -> Result<B256, ChainError> {
+        self.transport.call("eth_sendRawTransaction", (bytes,)).await
+    }
+
+    /// The receipt of a transaction; `None` when this node knows none, which proves nothing.
+    ///
+    /// # Errors
+    /// The failure of the call, also when the answer is the receipt of another transaction.
+    pub async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, ChainError> {
+        const METHOD: &str = "eth_getTransactionReceipt";
+        let receipt: Option<WireReceipt> = self.transport.call(METHOD, (hash,)).await?;
+        match receipt.and_then(WireReceipt::included) {
+            Some(receipt) if receipt.transaction_hash != hash => {
+                Err(self.transport.bad_response(METHOD, "it is the receipt of another transaction"))
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn tagged_header(&self, tag: &'static str) -> Result<Header, ChainError> {
+        const METHOD: &str = "eth_getBlockByNumber";
+        let header: Option<Header> = self.transport.call(METHOD, (tag, false)).await?;
+        header.ok_or_else(|| self.transport.bad_response(METHOD, "there is no such block"))
+    }
+}
+
+const NO_PARAMS: [(); 0] = [];
+
+fn simulated<T>(answer: Result<T, ChainError>) -> Result<Simulated<T>, ChainError> {
+    match answer {
+        Ok(value) => Ok(Simulated::Success(value)),
+        Err(ChainError::Rpc { revert: Some(data), .. }) => Ok(Simulated::Reverted(data)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Recognises that it was the third parameter that a provider refused.
+fn override_refusal(error: ChainError) -> ChainError {
+    /// Invalid request, method not found, invalid params.
+    const REFUSALS: [i64; 3] = [-32600, -32601, -32602];
+    match error {
+        ChainError::Rpc { endpoint, code, message, revert: None, .. } if REFUSALS.contains(&code) => {
+            ChainError::OverridesRefused { endpoint, message: format!("{message}, code {code}") }
+        }
+        ChainError::Rpc { endpoint, message, revert: None, .. }
+            if message.to_lowercase().contains("override") =>
+        {
+            ChainError::OverridesRefused { endpoint, message }
+        }
+        other => other,
+    }
+}

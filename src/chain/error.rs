@@ -1,0 +1,95 @@
+//! What can go wrong between the keeper and a node.
+
+use alloy::primitives::Bytes;
+
+/// A failed call to a node.
+///
+/// It says something about the endpoint, never about the chain: a transaction whose sending failed in any way other
+/// than a recognised refusal may be live.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// The URL of an endpoint cannot be used. The URL itself is not repeated, it may hold a key.
+    #[error("endpoint URL cannot be used: {reason}; give one like `https://host/path`")]
+    BadUrl {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No complete answer within the time-out of the endpoint.
+    #[error(
+        "endpoint `{endpoint}` did not answer {method} in time; check the node, or raise the request time-out"
+    )]
+    Timeout {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+        /// JSON-RPC method.
+        method: &'static str,
+    },
+    /// The request could not be delivered, or the connection broke before the answer was complete.
+    #[error("endpoint `{endpoint}` cannot be reached for {method} ({reason}); check that the node is up and its URL")]
+    Connection {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+        /// JSON-RPC method.
+        method: &'static str,
+        /// Why, without the URL.
+        reason: String,
+    },
+    /// An HTTP status other than success, without a JSON-RPC answer in the body.
+    #[error(
+        "endpoint `{endpoint}` answered {method} with HTTP status {status}; 401 and 403 mean a wrong key in its URL, \
+         429 a spent quota, 5xx a fault of the provider"
+    )]
+    Http {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+        /// JSON-RPC method.
+        method: &'static str,
+        /// HTTP status code.
+        status: u16,
+    },
+    /// The node understood the request and refused it.
+    #[error("endpoint `{endpoint}` refused {method}: {message} (code {code})")]
+    Rpc {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+        /// JSON-RPC method.
+        method: &'static str,
+        /// JSON-RPC error code.
+        code: i64,
+        /// The node's message, shortened.
+        message: String,
+        /// Revert data, when the call was executed and reverted.
+        revert: Option<Bytes>,
+    },
+    /// The provider does not support state overrides in `eth_call`: read without them.
+    #[error("endpoint `{endpoint}` does not accept state overrides ({message}); reads fall back to plain calls")]
+    OverridesRefused {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+        /// The node's message, shortened.
+        message: String,
+    },
+    /// The endpoint serves another chain than the configuration says.
+    #[error(
+        "endpoint `{endpoint}` serves chain {actual}, the configuration says {expected}; nothing is signed for it: \
+         correct its URL or the chain id"
+    )]
+    WrongChainId {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+        /// Chain id of the configuration.
+        expected: u64,
+        /// Chain id that the endpoint answered.
+        actual: u64,
+    },
+    /// The answer is not what the method may answer: not JSON, another id, missing fields, or too large.
+    #[error("endpoint `{endpoint}` gave an unusable answer to {method}: {reason}; use another provider if it persists")]
+    BadResponse {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+        /// JSON-RPC method.
+        method: &'static str,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}

@@ -1,0 +1,21 @@
+//! One JSON-RPC endpoint, read and written through typed calls; knows no protocol.
+//!
+//! Every read names the block it is made at. Every call has a time-out and a bounded answer. A failure says what
+//! the operator can do about it and is never evidence of anything on the chain.
+
+mod endpoint;
+mod error;
+pub mod fees;
+mod header;
+mod heads;
+mod receipt;
+mod request;
+mod transport;
+
+pub use endpoint::{Endpoint, Timeouts};
+pub use error::ChainError;
+pub use header::{Block, Header};
+pub use heads::{NewHead, next_head};
+pub use receipt::Receipt;
+pub use request::{At, CallRequest, Simulated};
+pub use transport::SecretUrl;

@@ -6,3 +6,4 @@
 
 pub mod chain;
 pub mod domain;
+pub mod journal;

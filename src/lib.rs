@@ -6,4 +6,5 @@
 
 pub mod chain;
 pub mod domain;
+pub mod execution;
 pub mod journal;

@@ -60,11 +60,7 @@ impl Endpoint {
     pub async fn verify_chain_id(&self) -> Result<(), ChainError> {
         let actual: U64 = self.transport.call("eth_chainId", NO_PARAMS).await?;
         let (endpoint, expected, actual) = (self.name().to_owned(), self.chain_id, actual.to());
-        if actual == expected {
-            Ok(())
-        } else {
-            Err(ChainError::WrongChainId { endpoint, expected, actual })
-        }
+        if actual == expected { Ok(()) } else { Err(ChainError::WrongChainId { endpoint, expected, actual }) }
     }
 
     /// The newest header.
@@ -232,15 +228,9 @@ fn simulated<T>(answer: Result<T, ChainError>) -> Result<Simulated<T>, ChainErro
 fn override_refusal(error: ChainError) -> ChainError {
     /// Invalid request, method not found, invalid params.
     const REFUSALS: [i64; 3] = [-32600, -32601, -32602];
-    match error {
-        ChainError::Rpc { endpoint, code, message, revert: None, .. } if REFUSALS.contains(&code) => {
-            ChainError::OverridesRefused { endpoint, message: format!("{message}, code {code}") }
-        }
-        ChainError::Rpc { endpoint, message, revert: None, .. }
-            if message.to_lowercase().contains("override") =>
-        {
-            ChainError::OverridesRefused { endpoint, message }
-        }
-        other => other,
+    let ChainError::Rpc { endpoint, code, message, revert: None, .. } = &error else { return error };
+    if !REFUSALS.contains(code) && !message.to_lowercase().contains("override") {
+        return error;
     }
+    ChainError::OverridesRefused { endpoint: endpoint.clone(), message: format!("{message}, code {code}") }
 }

@@ -25,7 +25,9 @@ pub enum ChainError {
         method: &'static str,
     },
     /// The request could not be delivered, or the connection broke before the answer was complete.
-    #[error("endpoint `{endpoint}` cannot be reached for {method} ({reason}); check that the node is up and its URL")]
+    #[error(
+        "endpoint `{endpoint}` cannot be reached for {method} ({reason}); check that the node is up and its URL"
+    )]
     Connection {
         /// Name of the endpoint in the configuration.
         endpoint: String,
@@ -62,7 +64,9 @@ pub enum ChainError {
         revert: Option<Bytes>,
     },
     /// The provider does not support state overrides in `eth_call`: read without them.
-    #[error("endpoint `{endpoint}` does not accept state overrides ({message}); reads fall back to plain calls")]
+    #[error(
+        "endpoint `{endpoint}` does not accept state overrides ({message}); reads fall back to plain calls"
+    )]
     OverridesRefused {
         /// Name of the endpoint in the configuration.
         endpoint: String,
@@ -83,7 +87,9 @@ pub enum ChainError {
         actual: u64,
     },
     /// The answer is not what the method may answer: not JSON, another id, missing fields, or too large.
-    #[error("endpoint `{endpoint}` gave an unusable answer to {method}: {reason}; use another provider if it persists")]
+    #[error(
+        "endpoint `{endpoint}` gave an unusable answer to {method}: {reason}; use another provider if it persists"
+    )]
     BadResponse {
         /// Name of the endpoint in the configuration.
         endpoint: String,

@@ -25,9 +25,12 @@ impl SecretUrl {
     /// # Errors
     /// [`ChainError::BadUrl`] when it is no URL, has another scheme, or no host.
     pub fn parse(text: &str) -> Result<Self, ChainError> {
-        let url = Url::parse(text.trim()).map_err(|error| ChainError::BadUrl { reason: error.to_string() })?;
+        let url =
+            Url::parse(text.trim()).map_err(|error| ChainError::BadUrl { reason: error.to_string() })?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(ChainError::BadUrl { reason: format!("scheme `{}` is not http or https", url.scheme()) });
+            return Err(ChainError::BadUrl {
+                reason: format!("scheme `{}` is not http or https", url.scheme()),
+            });
         }
         Ok(Self(url))
     }

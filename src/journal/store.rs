@@ -58,7 +58,7 @@ impl Journal {
             connect = connect.pragma("max_page_count", pages.to_string());
         }
         let journal = Self::connect(path, connect, Some(lock)).await?;
-        MIGRATIONS.run(&journal.pool).await.map_err(|error| journal.migration_error(error))?;
+        MIGRATIONS.run(&journal.pool).await.map_err(|error| journal.migration_error(&error))?;
         Ok(journal)
     }
 
@@ -120,15 +120,15 @@ impl Journal {
         JournalError::OutOfRange { path: self.path.clone(), what }
     }
 
-    fn migration_error(&self, error: MigrateError) -> JournalError {
+    fn migration_error(&self, error: &MigrateError) -> JournalError {
         let path = self.path.clone();
-        match error {
-            MigrateError::VersionMissing(found) | MigrateError::VersionTooNew(found, _) => {
-                JournalError::SchemaNewer { path, found, known: known_schema() }
-            }
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => self.error(&error),
-            other => JournalError::Corrupt { path, reason: other.to_string() },
+        if let MigrateError::VersionMissing(found) | MigrateError::VersionTooNew(found, _) = error {
+            return JournalError::SchemaNewer { path, found: *found, known: known_schema() };
         }
+        if let MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) = error {
+            return self.error(error);
+        }
+        JournalError::Corrupt { path, reason: error.to_string() }
     }
 }
 
@@ -138,8 +138,7 @@ fn known_schema() -> i64 {
 
 /// The real path, so that one file has one lock whatever links lead to it.
 fn resolved(path: &Path) -> Result<PathBuf, JournalError> {
-    let cannot_open =
-        |reason: String| JournalError::CannotOpen { path: path.to_owned(), reason };
+    let cannot_open = |reason: String| JournalError::CannotOpen { path: path.to_owned(), reason };
     if let Ok(real) = path.canonicalize() {
         return Ok(real);
     }
@@ -167,7 +166,8 @@ mod code {
 fn classify(path: &Path, error: &sqlx::Error) -> JournalError {
     let path = path.to_owned();
     let reason = error.to_string();
-    let extended = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse().ok());
+    let extended =
+        error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse().ok());
     // The low byte of an extended result code is the primary one.
     match extended.map(|extended: i32| extended & 0xff) {
         Some(code::FULL) => JournalError::DiskFull { path },

@@ -58,7 +58,8 @@ impl Journal {
     pub async fn mark_orphaned(&self, chain_id: u64, block_hash: B256) -> Result<u64, JournalError> {
         let chain_id = self.integer(chain_id, "chain id")?;
         self.commit(async |tx: &mut SqliteConnection| {
-            let query = "UPDATE cycles SET orphaned = 1 WHERE chain_id = ? AND block_hash = ? AND orphaned = 0";
+            let query =
+                "UPDATE cycles SET orphaned = 1 WHERE chain_id = ? AND block_hash = ? AND orphaned = 0";
             let done = sqlx::query(query).bind(chain_id).bind(hash_text(&block_hash)).execute(tx).await;
             done.map(|done| done.rows_affected()).map_err(|error| self.error(&error))
         })
@@ -173,7 +174,8 @@ impl Journal {
         intent: IntentId,
         event: &EventRecord,
     ) -> Result<(), JournalError> {
-        let query = "INSERT INTO intent_events (intent_id, state, detail, block_hash, fee) VALUES (?, ?, ?, ?, ?)";
+        let query =
+            "INSERT INTO intent_events (intent_id, state, detail, block_hash, fee) VALUES (?, ?, ?, ?, ?)";
         sqlx::query(query)
             .bind(intent.0)
             .bind(event.state.name())

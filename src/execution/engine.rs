@@ -128,20 +128,20 @@ impl Engine {
     /// the head is no longer canonical.
     async fn account(&self, head: &Header) -> Result<Option<Account>, ChainError> {
         let (endpoint, sender, at) = (&self.endpoint, self.sender(), At::Hash(head.hash));
-        let facts = async {
-            tokio::try_join!(
-                endpoint.verify_chain_id(),
-                endpoint.header_by_number(head.number),
-                endpoint.transaction_count(sender, at),
-                endpoint.transaction_count(sender, At::Pending),
-                endpoint.balance(sender, at),
-            )
-        };
-        let (facts, tip) = tokio::join!(facts, endpoint.suggested_tip());
-        let ((), canonical, latest, pending, balance) = facts?;
-        if canonical.is_none_or(|canonical| canonical.hash != head.hash) {
+        let (chain_id, canonical, latest, pending, balance, tip) = tokio::join!(
+            endpoint.verify_chain_id(),
+            endpoint.header_by_number(head.number),
+            endpoint.transaction_count(sender, at),
+            endpoint.transaction_count(sender, At::Pending),
+            endpoint.balance(sender, at),
+            endpoint.suggested_tip(),
+        );
+        chain_id?;
+        // Asked before the reads at the head: they fail when it is gone.
+        if canonical?.is_none_or(|canonical| canonical.hash != head.hash) {
             return Ok(None);
         }
+        let (latest, pending, balance) = (latest?, pending?, balance?);
         Ok(Some(Account { latest, pending, balance, suggested_tip: tip.ok() }))
     }
 

@@ -9,3 +9,6 @@ pub mod protocols;
 pub mod reader;
 
 pub mod domain;
+
+pub mod execution;
+pub mod journal;

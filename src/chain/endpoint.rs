@@ -228,15 +228,9 @@ fn simulated<T>(answer: Result<T, ChainError>) -> Result<Simulated<T>, ChainErro
 fn override_refusal(error: ChainError) -> ChainError {
     /// Invalid request, method not found, invalid params.
     const REFUSALS: [i64; 3] = [-32600, -32601, -32602];
-    match error {
-        ChainError::Rpc { endpoint, code, message, revert: None, .. } if REFUSALS.contains(&code) => {
-            ChainError::OverridesRefused { endpoint, message: format!("{message}, code {code}") }
-        }
-        ChainError::Rpc { endpoint, message, revert: None, .. }
-            if message.to_lowercase().contains("override") =>
-        {
-            ChainError::OverridesRefused { endpoint, message }
-        }
-        other => other,
+    let ChainError::Rpc { endpoint, code, message, revert: None, .. } = &error else { return error };
+    if !REFUSALS.contains(code) && !message.to_lowercase().contains("override") {
+        return error;
     }
+    ChainError::OverridesRefused { endpoint: endpoint.clone(), message: format!("{message}, code {code}") }
 }

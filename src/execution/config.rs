@@ -1,0 +1,46 @@
+//! How to send; none of it is part of a decision.
+
+use std::time::Duration;
+
+use alloy::primitives::U256;
+
+/// When a mined transaction counts as final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finality {
+    /// With this many blocks on top of its own.
+    Depth(u64),
+    /// When its block is at or below the node's `finalized` block.
+    Finalized,
+}
+
+/// Limits on what is paid for gas, all in wei.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeeCaps {
+    /// Most per gas, base fee and tip together.
+    pub max_fee_per_gas: u128,
+    /// Least tip per gas.
+    pub min_tip: u128,
+    /// Most tip per gas, whatever a node suggests.
+    pub max_tip: u128,
+    /// Most per transaction: gas limit times fee cap.
+    pub max_per_transaction: U256,
+    /// Most within any 86,400 seconds of chain time.
+    pub max_per_day: U256,
+}
+
+/// Limits and patience of the sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendingConfig {
+    /// Limits on fees.
+    pub fees: FeeCaps,
+    /// Gas limit above the estimate, in basis points of the estimate.
+    pub gas_margin_bps: u16,
+    /// Highest gas limit that is signed.
+    pub max_gas_limit: u64,
+    /// When a mined transaction counts as final.
+    pub finality: Finality,
+    /// Pause between two looks at the chain while waiting for an outcome.
+    pub poll_interval: Duration,
+    /// Looks at the chain before an intent that is not mined counts as parked.
+    pub max_polls: u32,
+}

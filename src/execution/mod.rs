@@ -1,0 +1,25 @@
+//! Getting one planned call on chain at most once; knows no strategy.
+//!
+//! The nonce is the only mutex a chain gives: an intent keeps its nonce until a canonical block has consumed it. The
+//! signed bytes are durable before they leave. A failed call proves nothing; verdicts rest on canonical block hashes.
+//!
+//! An intent has one attempt here: when its fee cap is passed by the market, the same bytes are sent again until they
+//! fit or the operator steps in. Fees are not raised and nothing is cancelled.
+
+mod config;
+mod engine;
+mod fees;
+mod foreign;
+mod outcome;
+mod preflight;
+mod publish;
+mod resolve;
+mod signer;
+
+pub use config::{FeeCaps, Finality, SendingConfig};
+pub use engine::{Engine, Submission};
+pub use fees::{FeeQuote, FeeRequest, quote};
+pub use outcome::{ExecutionError, FeeCap, Halt, Inclusion, Outcome, ParkReason, Refusal};
+pub use preflight::{Preflight, RevertDecoder, Simulation, preflight};
+pub use publish::{Doubt, Published, Rejection, classify};
+pub use signer::{KeeperKey, KeyError};

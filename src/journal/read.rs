@@ -1,0 +1,268 @@
+//! Reading the journal back.
+
+use std::str::FromStr;
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::write::address_text;
+use super::{
+    AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
+    IntentState, Journal, JournalError,
+};
+
+/// Intents with their cycle and last event; a condition follows.
+const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.vault, i.vault_nonce, i.recipient, i.calldata, \
+     i.deadline, i.gas_limit, i.planned, c.decision_hash, c.block_number, \
+     e.state, e.detail, e.block_hash AS event_block, e.fee, e.recorded_at AS event_at \
+     FROM intents i JOIN cycles c ON c.id = i.cycle_id \
+     JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";
+
+impl Journal {
+    /// Intents of `sender` that are not final, lowest nonce first.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn open_intents(
+        &self,
+        chain_id: u64,
+        sender: Address,
+    ) -> Result<Vec<IntentEntry>, JournalError> {
+        let query = format!(
+            "{INTENTS} WHERE i.chain_id = ? AND i.sender = ? AND e.state NOT IN ('executed', 'reverted') \
+             ORDER BY i.nonce"
+        );
+        let rows = sqlx::query(AssertSqlSafe(query))
+            .bind(self.integer(chain_id, "chain id")?)
+            .bind(address_text(&sender))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        self.intent_entries(&rows).await
+    }
+
+    /// The last `count` intents of `vault`, newest first.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn intents(&self, vault: Address, count: u32) -> Result<Vec<IntentEntry>, JournalError> {
+        let query = format!("{INTENTS} WHERE i.vault = ? ORDER BY i.id DESC LIMIT ?");
+        let rows = sqlx::query(AssertSqlSafe(query))
+            .bind(address_text(&vault))
+            .bind(count)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        self.intent_entries(&rows).await
+    }
+
+    /// One intent; `None` when there is none of this number.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn intent(&self, id: IntentId) -> Result<Option<IntentEntry>, JournalError> {
+        let query = format!("{INTENTS} WHERE i.id = ?");
+        let rows = sqlx::query(AssertSqlSafe(query))
+            .bind(id.0)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        Ok(self.intent_entries(&rows).await?.pop())
+    }
+
+    /// The events of an intent, oldest first.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn events(&self, intent: IntentId) -> Result<Vec<EventRecord>, JournalError> {
+        let query = "SELECT state, detail, block_hash AS event_block, fee FROM intent_events \
+             WHERE intent_id = ? ORDER BY id";
+        let rows = sqlx::query(query)
+            .bind(intent.0)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        rows.iter().map(|row| self.event_record(row)).collect()
+    }
+
+    /// The nonce after the highest that `sender` ever used here; `None` for a sender that never did.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn next_nonce(&self, chain_id: u64, sender: Address) -> Result<Option<u64>, JournalError> {
+        let query = "SELECT max(nonce) + 1 AS next FROM intents WHERE chain_id = ? AND sender = ?";
+        let row = sqlx::query(query)
+            .bind(self.integer(chain_id, "chain id")?)
+            .bind(address_text(&sender))
+            .fetch_one(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let next: Option<i64> = row.try_get("next").map_err(|error| self.error(&error))?;
+        next.map(|next| self.unsigned(next, "nonce")).transpose()
+    }
+
+    /// Wei that `sender` has spent or may still spend on intents whose decision block is at `since` (seconds since
+    /// the Unix epoch, chain time) or later: the fee paid where it is final, the most it can be where it is not.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn committed_fees(
+        &self,
+        chain_id: u64,
+        sender: Address,
+        since: u64,
+    ) -> Result<U256, JournalError> {
+        let query = "SELECT i.gas_limit, a.max_fee_per_gas, e.fee \
+             FROM intents i JOIN cycles c ON c.id = i.cycle_id JOIN attempts a ON a.intent_id = i.id \
+             JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id) \
+             WHERE i.chain_id = ? AND i.sender = ? AND c.block_timestamp >= ?";
+        let rows = sqlx::query(query)
+            .bind(self.integer(chain_id, "chain id")?)
+            .bind(address_text(&sender))
+            .bind(self.integer(since, "time")?)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        rows.iter().try_fold(U256::ZERO, |sum, row| {
+            let fee = match self.optional_parsed(row, "fee")? {
+                Some(fee) => fee,
+                None => {
+                    let cap: U256 = self.parsed(row, "max_fee_per_gas")?;
+                    cap.saturating_mul(U256::from(self.unsigned_column(row, "gas_limit")?))
+                }
+            };
+            Ok(sum.saturating_add(fee))
+        })
+    }
+
+    /// The last `count` cycles of `vault`, newest first.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn recent_cycles(&self, vault: Address, count: u32) -> Result<Vec<CycleEntry>, JournalError> {
+        let query = "SELECT * FROM cycles WHERE vault = ? ORDER BY id DESC LIMIT ?";
+        let rows = sqlx::query(query)
+            .bind(address_text(&vault))
+            .bind(count)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        rows.iter().map(|row| self.cycle_entry(row)).collect()
+    }
+
+    fn cycle_entry(&self, row: &SqliteRow) -> Result<CycleEntry, JournalError> {
+        Ok(CycleEntry {
+            id: self.column(row, "id")?,
+            recorded_at: self.column(row, "recorded_at")?,
+            orphaned: self.column::<i64>(row, "orphaned")? == 1,
+            record: CycleRecord {
+                chain_id: self.unsigned_column(row, "chain_id")?,
+                vault: self.parsed(row, "vault")?,
+                block_number: self.unsigned_column(row, "block_number")?,
+                block_hash: self.parsed(row, "block_hash")?,
+                block_timestamp: self.unsigned_column(row, "block_timestamp")?,
+                policy_hash: self.parsed(row, "policy_hash")?,
+                snapshot_hash: self.parsed(row, "snapshot_hash")?,
+                decision_hash: self.parsed(row, "decision_hash")?,
+                verdict: self.column(row, "verdict")?,
+                reason: self.column(row, "reason")?,
+                decision_json: self.column(row, "decision")?,
+                snapshot_json: self.column(row, "snapshot")?,
+                dispatch: self.column(row, "dispatch")?,
+            },
+        })
+    }
+
+    async fn intent_entries(&self, rows: &[SqliteRow]) -> Result<Vec<IntentEntry>, JournalError> {
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id = IntentId(self.column(row, "id")?);
+            entries.push(IntentEntry {
+                id,
+                decision_hash: self.parsed(row, "decision_hash")?,
+                decision_block: self.unsigned_column(row, "block_number")?,
+                record: self.intent_record(row)?,
+                attempts: self.attempts(id).await?,
+                last_event: self.event_record(row)?,
+                last_event_at: self.column(row, "event_at")?,
+            });
+        }
+        Ok(entries)
+    }
+
+    fn intent_record(&self, row: &SqliteRow) -> Result<IntentRecord, JournalError> {
+        Ok(IntentRecord {
+            chain_id: self.unsigned_column(row, "chain_id")?,
+            sender: self.parsed(row, "sender")?,
+            nonce: self.unsigned_column(row, "nonce")?,
+            vault: self.parsed(row, "vault")?,
+            vault_nonce: self.parsed(row, "vault_nonce")?,
+            to: self.parsed(row, "recipient")?,
+            calldata: Bytes::from(self.column::<Vec<u8>>(row, "calldata")?),
+            deadline: self.unsigned_column(row, "deadline")?,
+            gas_limit: self.unsigned_column(row, "gas_limit")?,
+            planned_json: self.column(row, "planned")?,
+        })
+    }
+
+    async fn attempts(&self, intent: IntentId) -> Result<Vec<AttemptRecord>, JournalError> {
+        let query = "SELECT hash, raw, max_fee_per_gas, max_priority_fee_per_gas, kind FROM attempts \
+             WHERE intent_id = ? ORDER BY id";
+        let rows = sqlx::query(query)
+            .bind(intent.0)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let attempt = |row: &SqliteRow| {
+            Ok(AttemptRecord {
+                hash: self.parsed(row, "hash")?,
+                raw: Bytes::from(self.column::<Vec<u8>>(row, "raw")?),
+                max_fee_per_gas: self.parsed(row, "max_fee_per_gas")?,
+                max_priority_fee_per_gas: self.parsed(row, "max_priority_fee_per_gas")?,
+                kind: AttemptKind::from_name(&self.column::<String>(row, "kind")?)
+                    .ok_or_else(|| self.out_of_range("kind"))?,
+            })
+        };
+        rows.iter().map(attempt).collect()
+    }
+
+    fn event_record(&self, row: &SqliteRow) -> Result<EventRecord, JournalError> {
+        let detail: String = self.column(row, "detail")?;
+        Ok(EventRecord {
+            state: IntentState::from_name(&self.column::<String>(row, "state")?)
+                .ok_or_else(|| self.out_of_range("state"))?,
+            detail: serde_json::from_str(&detail).map_err(|_| self.out_of_range("detail"))?,
+            block_hash: self.optional_parsed::<B256>(row, "event_block")?,
+            fee: self.optional_parsed(row, "fee")?,
+        })
+    }
+
+    fn column<'r, T>(&self, row: &'r SqliteRow, name: &'static str) -> Result<T, JournalError>
+    where
+        T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    {
+        row.try_get(name).map_err(|error| self.error(&error))
+    }
+
+    fn unsigned_column(&self, row: &SqliteRow, name: &'static str) -> Result<u64, JournalError> {
+        self.unsigned(self.column(row, name)?, name)
+    }
+
+    fn unsigned(&self, value: i64, what: &'static str) -> Result<u64, JournalError> {
+        u64::try_from(value).map_err(|_| self.out_of_range(what))
+    }
+
+    fn parsed<T: FromStr>(&self, row: &SqliteRow, name: &'static str) -> Result<T, JournalError> {
+        self.column::<String>(row, name)?.parse().map_err(|_| self.out_of_range(name))
+    }
+
+    fn optional_parsed<T: FromStr>(
+        &self,
+        row: &SqliteRow,
+        name: &'static str,
+    ) -> Result<Option<T>, JournalError> {
+        let text: Option<String> = self.column(row, name)?;
+        text.map(|text| text.parse().map_err(|_| self.out_of_range(name))).transpose()
+    }
+}

@@ -5,4 +5,5 @@
 //! I/O, acted on, recorded.
 
 pub mod chain;
+pub mod config;
 pub mod domain;

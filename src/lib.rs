@@ -4,6 +4,8 @@
 //! The modules stand in the order in which the data flows: facts are read at one block, decided on without any
 //! I/O, acted on, recorded.
 
+pub mod config;
+
 pub mod chain;
 pub mod protocols;
 pub mod reader;

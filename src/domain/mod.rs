@@ -8,6 +8,7 @@ pub mod units;
 
 pub mod limits;
 pub mod policy;
+pub mod policy_rules;
 
 pub mod venues;
 

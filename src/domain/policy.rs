@@ -131,7 +131,7 @@ pub struct ReservePolicy {
 #[serde(deny_unknown_fields)]
 pub struct VolatilityPolicy {
     /// Annualised volatility is never taken to be below this (0.20 is 20 %).
-    #[serde(default = "volatility_floor")]
+    #[serde(default = "VolatilityPolicy::default_floor")]
     pub floor: Ratio,
     /// How it is estimated.
     pub estimator: Estimator,
@@ -298,8 +298,12 @@ impl PublishedPolicy {
     }
 }
 
-fn volatility_floor() -> Ratio {
-    ratio(20, 2)
+impl VolatilityPolicy {
+    /// The floor where a policy states none: 20 % a year.
+    #[must_use]
+    pub fn default_floor() -> Ratio {
+        ratio(20, 2)
+    }
 }
 
 /// `mantissa / 10^places`.

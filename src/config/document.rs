@@ -1,0 +1,355 @@
+//! Reading a TOML document so that every mistake in it is found at once, each with its line and column.
+//!
+//! A reader never stops: where a value is absent or wrong it notes a mistake and goes on with a stand-in. Stand-ins
+//! never leave this module, because a document with a mistake has no value. Mistakes never repeat what the file
+//! says, since a secret may have been pasted into the wrong place.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::mistakes::{Found, Mistake, placed};
+use crate::domain::policy_rules::Violation;
+
+/// A document that was read, and what is wrong with it.
+#[derive(Debug)]
+pub(super) struct Document<'t, T> {
+    file: &'t Path,
+    text: &'t str,
+    root: Spanned<DeValue<'t>>,
+    value: T,
+    found: Vec<Found>,
+}
+
+impl<'t, T: Read> Document<'t, T> {
+    /// Reads `text`.
+    ///
+    /// # Errors
+    /// Where it is not TOML at all: a value read from the rest would only mislead.
+    pub(super) fn read(file: &'t Path, text: &'t str) -> Result<Self, Vec<Mistake>> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        if !errors.is_empty() {
+            let found = errors.iter().map(|e| Found {
+                offset: e.span().map_or(0, |span| span.start),
+                key: String::new(),
+                message: format!("not TOML: {}", e.message()),
+            });
+            return Err(placed(file, text, found.collect()));
+        }
+        let root = Spanned::new(0..0, DeValue::Table(table.into_inner()));
+        let log = RefCell::default();
+        let value = T::read(&At { log: &log, key: String::new(), offset: 0, value: Some(root.get_ref()) });
+        let found = log.into_inner();
+        Ok(Self { file, text, root, value, found })
+    }
+
+    /// What was read; holds stand-ins where there are mistakes.
+    pub(super) const fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// Whether the value at `key` was read without a mistake, so that rules about it make sense.
+    pub(super) fn is_sound(&self, key: &str) -> bool {
+        !self.found.iter().any(|found| covers(&found.key, key))
+    }
+
+    /// Notes broken rules, except those about keys that are already known to be wrong.
+    pub(super) fn note(&mut self, violations: Vec<Violation>) {
+        for Violation { path, against, message } in violations {
+            if self.is_sound(&path) && against.is_none_or(|other| self.is_sound(&other)) {
+                self.found.push(Found { offset: offset_of(&self.root, &path), key: path, message });
+            }
+        }
+    }
+
+    /// The value of a document without mistakes.
+    ///
+    /// # Errors
+    /// All mistakes, in the order of the text.
+    pub(super) fn finish(self) -> Result<T, Vec<Mistake>> {
+        if self.found.is_empty() { Ok(self.value) } else { Err(placed(self.file, self.text, self.found)) }
+    }
+}
+
+/// One place in the document: a key, and the value it has, if any.
+pub(super) struct At<'t> {
+    log: &'t RefCell<Vec<Found>>,
+    key: String,
+    offset: usize,
+    value: Option<&'t DeValue<'t>>,
+}
+
+impl<'t> At<'t> {
+    /// Notes that this place is wrong.
+    pub(super) fn mistake(&self, message: impl Into<String>) {
+        self.log.borrow_mut().push(Found {
+            offset: self.offset,
+            key: self.key.clone(),
+            message: message.into(),
+        });
+    }
+
+    /// The value, absent where that was already noted.
+    pub(super) const fn value(&self) -> Option<&'t DeValue<'t>> {
+        self.value
+    }
+
+    /// What `pick` finds in the value; nothing where it is absent or, which is noted, of another type.
+    pub(super) fn pick<V>(
+        &self,
+        expected: &str,
+        pick: impl FnOnce(&'t DeValue<'t>) -> Option<V>,
+    ) -> Option<V> {
+        let value = self.value?;
+        let picked = pick(value);
+        if picked.is_none() {
+            self.mistake(format!("is {}; expected {expected}", type_name(value)));
+        }
+        picked
+    }
+
+    /// The text of a string value.
+    pub(super) fn text(&self, expected: &str) -> Option<&'t str> {
+        self.pick(expected, |value| value.as_str())
+    }
+
+    /// A string value read by `parse`.
+    pub(super) fn parsed<V>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<V>) -> Option<V> {
+        let parsed = parse(self.text(expected)?);
+        if parsed.is_none() {
+            self.mistake(format!("is not valid; expected {expected}"));
+        }
+        parsed
+    }
+
+    /// The table here; every key in it must be one of `keys`.
+    pub(super) fn table(&self, keys: &[&str]) -> Table<'_, 't> {
+        let table = self.open();
+        table.only(keys);
+        table
+    }
+
+    /// The table here and its `tag`, which must be one of `tags`; otherwise the first one, and no table.
+    pub(super) fn tagged(&self, tag: &str, tags: &[&'static str]) -> (&'static str, Table<'_, 't>) {
+        let mut table = self.open();
+        let expected = one_of(tags);
+        let known = match table.get(tag) {
+            Some(at) => at.parsed(&expected, |text| tags.iter().copied().find(|known| *known == text)),
+            None => {
+                if table.entries.is_some() {
+                    self.child(tag, None).mistake(format!("missing; expected {expected}"));
+                }
+                None
+            }
+        };
+        if known.is_none() {
+            table.entries = None;
+        }
+        (known.or_else(|| tags.first().copied()).unwrap_or_default(), table)
+    }
+
+    fn open(&self) -> Table<'_, 't> {
+        Table { at: self, entries: self.pick("a table", |value| value.as_table()) }
+    }
+
+    /// The elements of the list here.
+    pub(super) fn elements(&self) -> Vec<Self> {
+        let elements = self.pick("a list", |value| value.as_array());
+        let elements = elements.into_iter().flat_map(|elements| elements.iter()).enumerate();
+        elements
+            .map(|(i, value)| Self {
+                log: self.log,
+                key: format!("{}[{i}]", self.key),
+                offset: value.span().start,
+                value: Some(value.get_ref()),
+            })
+            .collect()
+    }
+
+    fn child(&self, key: &str, value: Option<&'t Spanned<DeValue<'t>>>) -> Self {
+        let key = if self.key.is_empty() { key.to_owned() } else { format!("{}.{key}", self.key) };
+        let offset = value.map_or(self.offset, |value| value.span().start);
+        Self { log: self.log, key, offset, value: value.map(Spanned::get_ref) }
+    }
+}
+
+/// The table at a place; without entries where there is none, which has been noted.
+pub(super) struct Table<'a, 't> {
+    at: &'a At<'t>,
+    entries: Option<&'t DeTable<'t>>,
+}
+
+impl<'t> Table<'_, 't> {
+    /// Notes every key that is not one of `keys`.
+    pub(super) fn only(&self, keys: &[&str]) {
+        for (key, _) in self.entries.into_iter().flatten() {
+            if !keys.contains(&key.get_ref().as_ref()) {
+                let mut at = self.at.child(&shown(key.get_ref()), None);
+                at.offset = key.span().start;
+                at.mistake(format!("unknown key; expected {}", one_of(keys)));
+            }
+        }
+    }
+
+    /// Notes that the table as a whole is wrong, unless there is none.
+    pub(super) fn wrong(&self, message: &str) {
+        if self.entries.is_some() {
+            self.at.mistake(message);
+        }
+    }
+
+    /// The value of `key`; its absence is a mistake unless its type says otherwise.
+    pub(super) fn field<T: Read>(&self, key: &str) -> T {
+        match self.get(key) {
+            Some(at) => T::read(&at),
+            None if self.entries.is_some() => T::absent(&self.at.child(key, None)),
+            None => T::read(&self.at.child(key, None)),
+        }
+    }
+
+    /// The value of `key`, or `default` where it is absent.
+    pub(super) fn field_or<T: Read>(&self, key: &str, default: impl FnOnce() -> T) -> T {
+        self.get(key).map_or_else(default, |at| T::read(&at))
+    }
+
+    fn get(&self, key: &str) -> Option<At<'t>> {
+        let (_, value) = self.entries?.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some(self.at.child(key, Some(value)))
+    }
+}
+
+/// A type that can be read from a place.
+pub(super) trait Read: Sized {
+    /// What a person should write, as in "a table".
+    const EXPECTED: &'static str;
+
+    /// Reads the value, or notes what is wrong with it and returns a stand-in. Where the place holds no value,
+    /// that has been noted already.
+    fn read(at: &At<'_>) -> Self;
+
+    /// What an absent key means: a mistake, unless the type says otherwise.
+    fn absent(at: &At<'_>) -> Self {
+        at.mistake(format!("missing; expected {}", Self::EXPECTED));
+        Self::read(at)
+    }
+}
+
+/// Reads a struct from a table whose keys are its fields: `table!(Type { a, b = default })`, or
+/// `table!(Type defaults { a, b })` where every absent field has the value it has in `Type::default()`.
+macro_rules! table {
+    ($type:ident defaults { $($field:ident),* $(,)? }) => {
+        $crate::config::document::table!($type { $($field = <$type>::default().$field),* });
+    };
+    ($type:ident { $($field:ident $(= $default:expr)?),* $(,)? }) => {
+        impl $crate::config::document::Read for $type {
+            const EXPECTED: &'static str = "a table";
+            fn read(at: &$crate::config::document::At<'_>) -> Self {
+                let table = at.table(&[$(stringify!($field)),*]);
+                Self { $($field: $crate::config::document::field!(table, $field $(, $default)?)),* }
+            }
+        }
+    };
+}
+
+/// Reads an enum from a table with a `kind`: `kinds!(Type { "kind" => Variant { a, b }, … })`.
+macro_rules! kinds {
+    ($type:ident { $first:literal => $default:ident { $($a:ident),* }
+        $(, $kind:literal => $variant:ident { $($b:ident),* })* $(,)? }) => {
+        impl $crate::config::document::Read for $type {
+            const EXPECTED: &'static str = "a table with a `kind`";
+            fn read(at: &$crate::config::document::At<'_>) -> Self {
+                let (kind, table) = at.tagged("kind", &[$first $(, $kind)*]);
+                match kind {
+                    $($kind => {
+                        table.only(&["kind" $(, stringify!($b))*]);
+                        Self::$variant { $($b: table.field(stringify!($b))),* }
+                    })*
+                    _ => {
+                        table.only(&["kind" $(, stringify!($a))*]);
+                        Self::$default { $($a: table.field(stringify!($a))),* }
+                    }
+                }
+            }
+        }
+    };
+}
+
+/// Reads an enum without data from one of its words: `words!(Type { "word" => Variant, … })`.
+macro_rules! words {
+    ($type:ident { $first:literal => $default:ident $(, $word:literal => $variant:ident)* $(,)? }) => {
+        impl $crate::config::document::Read for $type {
+            const EXPECTED: &'static str = concat!("\"", $first, "\"" $(, " or \"", $word, "\"")*);
+            fn read(at: &$crate::config::document::At<'_>) -> Self {
+                let word = at.parsed(Self::EXPECTED, |text| match text {
+                    $first => Some(Self::$default),
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                });
+                word.unwrap_or(Self::$default)
+            }
+        }
+    };
+}
+
+macro_rules! field {
+    ($table:ident, $field:ident) => {
+        $table.field(stringify!($field))
+    };
+    ($table:ident, $field:ident, $default:expr) => {
+        $table.field_or(stringify!($field), || $default)
+    };
+}
+
+pub(super) use {field, kinds, table, words};
+
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    if quoted.len() == 1 { quoted.concat() } else { format!("one of {}", quoted.join(", ")) }
+}
+
+/// A key as it may be shown: anything longer or stranger than a name could be a secret.
+fn shown(key: &str) -> String {
+    let is_name = key.len() <= 32 && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+    if is_name { key.to_owned() } else { "(key not shown)".to_owned() }
+}
+
+/// Whether `key` is `outer` or inside it.
+fn covers(outer: &str, key: &str) -> bool {
+    key.strip_prefix(outer)
+        .is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Where `path` stands in the text, or the innermost table around it that is there.
+fn offset_of(root: &Spanned<DeValue<'_>>, path: &str) -> usize {
+    let mut place = root;
+    for step in path.split(['.', '[']).map(|step| step.trim_end_matches(']')) {
+        let next = match place.get_ref() {
+            DeValue::Table(entries) => entries.iter().find(|(key, _)| key.get_ref() == step).map(|(_, v)| v),
+            DeValue::Array(elements) => step.parse::<usize>().ok().and_then(|i| elements.get(i)),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => None,
+        };
+        match next {
+            Some(next) => place = next,
+            None => break,
+        }
+    }
+    place.span().start
+}

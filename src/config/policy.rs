@@ -1,0 +1,95 @@
+//! Policy files: which keys they have, and how one becomes a [`PublishedPolicy`].
+
+use std::path::Path;
+
+use super::document::{Document, kinds, table, words};
+use super::mistakes::Mistake;
+use super::{ConfigError, read_file};
+use crate::domain::limits::{Limits, TwapLimit};
+use crate::domain::policy::{
+    Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GasPolicy, Policy,
+    PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
+    VenuePolicy, VolatilityPolicy,
+};
+use crate::domain::policy_rules::violations;
+
+/// Reads, checks and hashes the policy in `path`.
+///
+/// # Errors
+/// [`ConfigError::Mistakes`] with every wrong key; [`ConfigError::Missing`] or [`ConfigError::Unreadable`] for the file.
+pub fn load_policy(path: &Path) -> Result<PublishedPolicy, ConfigError> {
+    let text = read_file(path, "name the file of a policy; examples/policies/cppi.toml is one")?;
+    Ok(parse_policy(path, &text)?)
+}
+
+/// Reads, checks and hashes the policy in `text`; `file` names it in mistakes.
+///
+/// # Errors
+/// Every mistake in it.
+pub(super) fn parse_policy(file: &Path, text: &str) -> Result<PublishedPolicy, Vec<Mistake>> {
+    let mut document = Document::<Policy>::read(file, text)?;
+    document.note(violations(document.value()));
+    PublishedPolicy::new(document.finish()?).map_err(|error| {
+        vec![Mistake {
+            file: file.to_owned(),
+            line: 1,
+            column: 1,
+            key: String::new(),
+            message: error.to_string(),
+        }]
+    })
+}
+
+table!(Policy {
+    name,
+    chain_id,
+    strategy,
+    floor,
+    risk = RiskPolicy::default(),
+    gap = GapPolicy::default(),
+    reserve,
+    volatility,
+    trigger = Trigger::default(),
+    gas,
+    feeds,
+    venues,
+    limits,
+    execution = ExecutionPolicy::default(),
+});
+kinds!(StrategyPolicy { "cppi" => Cppi { multiplier, cap } });
+kinds!(FloorPolicy {
+    "fixed" => Fixed { share },
+    "accruing" => Accruing { share, rate },
+    "ratchet" => Ratchet { share, peak_share },
+});
+table!(RiskPolicy defaults { aversion, horizon_seconds });
+table!(GapPolicy defaults { outage_seconds, quantile, jump, safety, jumps_per_year, jump_mean, floor_weight });
+table!(ReservePolicy { exit_gas_price_wei, feed_deviation_bps });
+table!(VolatilityPolicy { floor = VolatilityPolicy::default_floor(), estimator });
+kinds!(Estimator {
+    "fixed" => Fixed { annual },
+    "ewma" => Ewma { half_life_hours, rounds, min_rounds, fallback },
+});
+kinds!(Trigger {
+    "economic" => Economic {},
+    "threshold" => Threshold { fraction, to },
+    "interval" => Interval { seconds },
+});
+words!(TradeTo { "target" => Target, "edge" => Edge });
+table!(GasPolicy { rebalance_units, reference_tip_wei });
+table!(FeedsPolicy { risky_usd, asset_usd, native_usd, sequencer });
+table!(FeedPolicy { address, heartbeat_seconds, margin_seconds, min, max });
+table!(SequencerPolicy { address, grace_seconds });
+kinds!(VenuePolicy { "uniswap_v3" => UniswapV3 { pool, tick_words } });
+table!(Limits {
+    max_trade,
+    min_trade,
+    max_slippage_bps,
+    max_price_deviation_bps,
+    twap,
+    max_depeg_bps,
+    max_gas_price_wei,
+    max_urgent_gas_price_wei,
+});
+table!(TwapLimit { window_seconds, max_deviation_bps });
+table!(ExecutionPolicy defaults { deadline_seconds, tolerance_bps, monitoring_seconds });

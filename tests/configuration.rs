@@ -1,0 +1,519 @@
+//! Configuration: the examples boot, every mistake is named at once with its line, and no secret is ever shown.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "the helpers of a test may stop it at the first surprise"
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use alloy::primitives::{address, b256};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use vault_keeper::config::{
+    self, Config, ConfigError, Endpoint, Environment, Finality, KeySource, Mistakes, load_policy,
+};
+use vault_keeper::domain::canonical;
+use vault_keeper::domain::policy::{Estimator, FloorPolicy, Policy, StrategyPolicy, Trigger};
+use vault_keeper::domain::policy_rules::violations;
+
+const POLICY: &str = include_str!("../examples/policies/cppi.toml");
+const KEEPER: &str = include_str!("../keeper.example.toml");
+
+/// A directory with a `keeper.toml` and the policy where the example expects it.
+struct Files {
+    directory: tempfile::TempDir,
+}
+
+impl Files {
+    fn new(keeper: &str, policy: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("examples/policies")).unwrap();
+        std::fs::write(directory.path().join("examples/policies/cppi.toml"), policy).unwrap();
+        std::fs::write(directory.path().join("keeper.toml"), keeper).unwrap();
+        Self { directory }
+    }
+
+    fn keeper(&self) -> PathBuf {
+        self.directory.path().join("keeper.toml")
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.directory.path().join("examples/policies/cppi.toml")
+    }
+
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.keeper())
+    }
+}
+
+/// The text with one line in place of another, which must be there once.
+fn with(text: &str, from: &str, to: &str) -> String {
+    assert_eq!(text.matches(from).count(), 1, "`{from}` must be in the text once");
+    text.replacen(from, to, 1)
+}
+
+/// `line: key` of every mistake; the line of a key is that of the text, so that the tests do not count by hand.
+fn found(error: &ConfigError) -> Vec<(usize, &str)> {
+    let ConfigError::Mistakes(Mistakes(mistakes)) = error else { panic!("not a list of mistakes: {error}") };
+    mistakes.iter().map(|mistake| (mistake.line, mistake.key.as_str())).collect()
+}
+
+fn line_of(text: &str, part: &str) -> usize {
+    text.lines().position(|line| line.contains(part)).unwrap() + 1
+}
+
+fn policy_error(text: &str) -> ConfigError {
+    let files = Files::new(KEEPER, text);
+    load_policy(&files.policy()).unwrap_err()
+}
+
+fn keeper_error(text: &str) -> ConfigError {
+    Files::new(text, POLICY).load().unwrap_err()
+}
+
+#[test]
+fn the_example_policy_is_the_documented_default() {
+    let published = load_policy(Path::new("examples/policies/cppi.toml")).unwrap();
+    let policy = published.policy();
+    let three = "3".parse().unwrap();
+    assert_eq!(policy.strategy, StrategyPolicy::Cppi { multiplier: three, cap: "1".parse().unwrap() });
+    assert_eq!(policy.floor, FloorPolicy::Fixed { share: "0.8".parse().unwrap() });
+    assert_eq!(policy.trigger, Trigger::Economic);
+    assert_eq!((policy.risk.aversion, policy.risk.horizon_seconds), ("4".parse().unwrap(), 31_536_000));
+    assert_eq!(policy.gap.outage_seconds, 3_600);
+    assert_eq!(policy.reserve.exit_gas_price_wei, policy.limits.max_urgent_gas_price_wei);
+    assert!(matches!(policy.volatility.estimator, Estimator::Ewma { half_life_hours: 24, rounds: 120, .. }));
+    assert_eq!(policy.feeds.risky_usd.address, address!("5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"));
+    assert_eq!(published.hash(), b256!("6c9abaf5bbc34075427a484ed67a9a4727024f486d1616aa85a5187f2080ee1f"));
+}
+
+#[test]
+fn the_keys_that_the_example_could_leave_out_have_their_default_values() {
+    let policy = load_policy(Path::new("examples/policies/cppi.toml")).unwrap().policy().clone();
+    let bare = Policy {
+        risk: Default::default(),
+        gap: Default::default(),
+        trigger: Default::default(),
+        execution: Default::default(),
+        ..policy.clone()
+    };
+    assert_eq!(bare, policy);
+    let mut text = String::new();
+    let mut skipping = false;
+    for line in POLICY.lines() {
+        if line.starts_with('[') {
+            skipping =
+                ["[risk]", "[gap]", "[trigger]", "[execution]"].iter().any(|name| line.starts_with(name));
+        }
+        if !skipping && !line.starts_with("floor = ") {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    let files = Files::new(KEEPER, &text);
+    assert_eq!(*load_policy(&files.policy()).unwrap().policy(), policy);
+}
+
+#[test]
+fn the_example_configuration_boots_without_any_secret() {
+    let config = Config::load(Path::new("keeper.example.toml")).unwrap();
+    assert_eq!(config.journal, Path::new("keeper.db"));
+    let [chain] = config.chains.as_slice() else { panic!("one chain") };
+    assert_eq!((chain.name.as_str(), chain.id, chain.finality), ("ethereum", 1, Finality::Finalized));
+    assert_eq!((chain.poll_interval_ms, chain.request_timeout_ms), (1_000, 5_000));
+    assert_eq!(chain.endpoints.first(), Some(&Endpoint::Variable("ETH_RPC_URL".into())));
+    assert_eq!(config.sending.max_daily_cost_wei, 10u128.pow(18));
+    let vault = config.vault("eth-cppi").unwrap();
+    assert_eq!(vault.signer.key, KeySource::Variable("KEEPER_PRIVATE_KEY".into()));
+    assert_eq!(vault.chain.id, 1);
+    let published = load_policy(Path::new("examples/policies/cppi.toml")).unwrap();
+    assert_eq!(vault.policy(published.hash()), Some(&published));
+    assert_eq!(vault.policy(Default::default()), None);
+    let unknown = config.vault("btc").unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no vault `btc` in the configuration; it has: eth-cppi");
+}
+
+#[test]
+fn the_example_environment_has_every_variable_the_example_configuration_names() {
+    let text = include_str!("../.env.example");
+    let environment = Environment::of_file(Path::new(".env.example"), text).unwrap();
+    let config = Config::load(Path::new("keeper.example.toml")).unwrap();
+    let vault = config.vault("eth-cppi").unwrap();
+    let urls: Vec<String> = vault.chain.urls(&environment).unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(urls, ["https://mainnet.example.org", "http://127.0.0.1:8545"]);
+    // The address of the private key 1.
+    let signer = vault.signer.unlock(&environment).unwrap();
+    assert_eq!(signer.address(), address!("7E5F4552091A69125d5DfCb7b8C2659029395Bdf"));
+}
+
+#[test]
+fn the_default_file_is_keeper_toml_in_the_working_directory() {
+    assert_eq!(config::discover(None), Path::new("keeper.toml"));
+    assert_eq!(config::discover(Some("other.toml".into())), Path::new("other.toml"));
+}
+
+#[test]
+fn every_kind_of_mistake_in_a_policy_is_reported_at_once() {
+    let text = with(POLICY, "multiplier = \"3\"", "multiplier = 3.0");
+    let text = with(&text, "share = \"0.80\"", "share = \"1.80\"");
+    let text = with(&text, "safety = ", "saftey = ");
+    let text = with(&text, "max_trade = \"1000000\"", "#");
+    let text = with(&text, "min_trade = ", "max_slippage_bps = 10_001 #");
+    let text = with(&text, "max_slippage_bps = 100 ", "#");
+    let text = with(&text, "rounds = 120", "rounds = 5_000_000_000");
+    let error = policy_error(&text);
+    let expected = [
+        (line_of(&text, "multiplier ="), "strategy.multiplier"),
+        (line_of(&text, "share = \"1.80\""), "floor.share"),
+        (line_of(&text, "saftey"), "gap.saftey"),
+        (line_of(&text, "rounds = 5"), "volatility.estimator.rounds"),
+        (line_of(&text, "[limits]"), "limits.max_trade"),
+        (line_of(&text, "[limits]"), "limits.min_trade"),
+        (line_of(&text, "10_001"), "limits.max_slippage_bps"),
+    ];
+    assert_eq!(found(&error), expected);
+    let shown = error.to_string();
+    for part in [
+        "7 mistakes in the configuration\n  ",
+        "cppi.toml:13:14: strategy.multiplier: is a float; expected a decimal number in quotes, such as \"0.05\"\n",
+        "floor.share: expected a share above 0 and below 1 (0.80 is 80 %)\n",
+        "gap.saftey: unknown key; expected one of `outage_seconds`, `quantile`, `jump`, `safety`, ",
+        "rounds: is out of range; expected a whole number from 0 to 4294967295\n",
+        "limits.max_trade: missing; expected a decimal number in quotes",
+        "max_slippage_bps: expected 0 to 10000 basis points",
+    ] {
+        assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+    }
+}
+
+#[test]
+fn mistakes_in_the_configuration_and_in_its_policies_come_together() {
+    let keeper = with(KEEPER, "poll_interval_ms = 1_000", "poll_intervall_ms = 1_000");
+    let keeper = with(&keeper, "confirm_depth = 1 ", "confirm_depth = \"1\" ");
+    let policy = with(POLICY, "cap = \"1\"", "cap = \"1.5\"");
+    let error = Files::new(&keeper, &policy).load().unwrap_err();
+    let expected = [
+        (line_of(&keeper, "poll_intervall_ms"), "chain[0].poll_intervall_ms"),
+        (line_of(&keeper, "confirm_depth"), "sending.confirm_depth"),
+        (line_of(&policy, "cap = "), "strategy.cap"),
+    ];
+    assert_eq!(found(&error), expected);
+}
+
+#[test]
+fn cross_references_are_checked() {
+    let second = r#"
+[[chain]]
+name = "ethereum"
+id = 31337
+kind = "op-stack"
+finality = { depth = 0 }
+endpoints = [{ url = "http://127.0.0.1:8545", url_env = "X" }, { url = "ws://127.0.0.1:8545" }]
+
+[[vault]]
+name = "second"
+chain = "polygon"
+address = "0x2222222222222222222222222222222222222222"
+signer = "cold"
+policies = ["examples/policies/cppi.toml", "examples/policies/cppi.toml", "none.toml"]
+"#;
+    let keeper = with(KEEPER, "id = 1 ", "id = 5 ") + second;
+    let keys: Vec<String> = found(&keeper_error(&keeper)).iter().map(|(_, key)| (*key).to_owned()).collect();
+    assert_eq!(
+        keys,
+        [
+            "vault[0].policies[0]",
+            "chain[1].name",
+            "chain[1].kind",
+            "chain[1].finality.depth",
+            "chain[1].endpoints[0]",
+            "chain[1].endpoints[1].url",
+            "vault[1].chain",
+            "vault[1].signer",
+            "vault[1].policies[1]",
+            "vault[1].policies[2]",
+        ]
+    );
+}
+
+#[test]
+fn a_signer_bound_to_one_chain_serves_no_vault_on_another() {
+    let other = "\n[[chain]]\nname = \"other\"\nid = 2\nkind = \"ethereum\"\nfinality = { depth = 3 }\nendpoints = [{ url = \"http://localhost:1\" }]\n";
+    let keeper = with(KEEPER, "chain = \"ethereum\"               #", "chain = \"other\" #") + other;
+    let error = keeper_error(&keeper);
+    assert_eq!(found(&error), [(line_of(&keeper, "signer = \"hot\""), "vault[0].signer")]);
+    assert!(error.to_string().contains("this one signs for `other` alone"));
+}
+
+#[test]
+fn a_text_that_is_not_toml_is_reported_by_line_and_column() {
+    let text = with(POLICY, "kind = \"fixed\"", "kind = \"fixed");
+    let error = policy_error(&text);
+    let line = line_of(&text, "kind = \"fixed");
+    assert!(found(&error).contains(&(line, "")), "{error}");
+    assert!(error.to_string().contains(&format!("cppi.toml:{line}:")));
+    assert!(error.to_string().contains("not TOML: "));
+}
+
+#[test]
+fn a_file_that_is_not_there_says_which_and_what_to_do() {
+    let error = Config::load(Path::new("nowhere/keeper.toml")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no file nowhere/keeper.toml: copy keeper.example.toml to keeper.toml, or name another with --config"
+    );
+    let error = load_policy(Path::new("nowhere.toml")).unwrap_err();
+    assert!(error.to_string().starts_with("there is no file nowhere.toml: name the file of a policy"));
+    assert!(matches!(load_policy(Path::new("examples")), Err(ConfigError::Unreadable { .. })));
+}
+
+#[test]
+fn at_most_fifty_mistakes_are_listed() {
+    let text: String = (0..60).map(|i| format!("wrong_{i} = 1\n")).collect::<String>() + POLICY;
+    let error = policy_error(&text);
+    let shown = error.to_string();
+    assert_eq!(shown.lines().count(), 52);
+    assert!(shown.starts_with("60 mistakes in the configuration"));
+    assert!(shown.ends_with("\n  and 10 more"));
+}
+
+#[test]
+fn a_missing_secret_names_the_variable_who_wants_it_and_the_remedy() {
+    let config = Config::load(Path::new("keeper.example.toml")).unwrap();
+    let vault = config.vault("eth-cppi").unwrap();
+    let nothing = Environment::of_pairs([("KEEPER_PRIVATE_KEY", "  ")]);
+    assert_eq!(
+        vault.signer.unlock(&nothing).unwrap_err().to_string(),
+        "KEEPER_PRIVATE_KEY is not set, and signer `hot` needs it: export it or put it in .env (.env.example shows how)"
+    );
+    assert_eq!(
+        vault.chain.urls(&nothing).unwrap_err().to_string(),
+        "ETH_RPC_URL is not set, and chain `ethereum` needs it: export it or put it in .env (.env.example shows how)"
+    );
+}
+
+#[test]
+fn no_secret_is_shown_whatever_is_done_with_it() {
+    let secret = "s3cr3t0123456789abcdef";
+    let environment = Environment::of_pairs([
+        ("KEEPER_PRIVATE_KEY", secret),
+        (
+            "ETH_RPC_URL",
+            "https://user:s3cr3t0123456789abcdef@host.example:8080/s3cr3t0123456789abcdef?k=s3cr3t0123456789abcdef",
+        ),
+    ]);
+    let config = Config::load(Path::new("keeper.example.toml")).unwrap();
+    let vault = config.vault("eth-cppi").unwrap();
+    let urls = vault.chain.urls(&environment).unwrap();
+    assert!(urls[0].expose().as_str().contains(secret));
+    let bad_key = vault.signer.unlock(&environment).unwrap_err();
+    let bad_url = vault.chain.urls(&Environment::of_pairs([("ETH_RPC_URL", secret)])).unwrap_err();
+    assert_eq!(
+        bad_key.to_string(),
+        "KEEPER_PRIVATE_KEY, which signer `hot` needs, is set but not usable: expected a private key of 64 hexadecimal digits"
+    );
+    let shown = format!("{environment:?} {urls:?} {} {bad_key:?} {bad_url:?} {bad_url} {config:?}", urls[0]);
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+    assert!(shown.contains("https://host.example:8080"));
+}
+
+#[test]
+fn a_secret_pasted_into_the_file_is_refused_and_not_repeated() {
+    let secret = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+    let endpoint = "url = \"http://127.0.0.1:8545\"";
+    for (from, to) in [
+        ("key_env = \"KEEPER_PRIVATE_KEY\"", format!("key_env = \"{secret}\"")),
+        ("key_env = \"KEEPER_PRIVATE_KEY\"", format!("private_key = \"{secret}\"")),
+        ("key_env = \"KEEPER_PRIVATE_KEY\"", format!("{secret} = 1")),
+        ("signer = \"hot\"", format!("signer = \"{secret}\"")),
+        ("policies = [\"examples/policies/cppi.toml\"]", format!("policies = [\"{secret}\"]")),
+        (endpoint, format!("url = \"https://eth.example.org/v2/{secret}\"")),
+        (endpoint, format!("url = \"https://eth.example.org/?key={secret}\"")),
+        (endpoint, format!("url = \"https://user:{secret}@eth.example.org/\"")),
+        (endpoint, format!("url_env = \"https://eth.example.org/{secret}\"")),
+    ] {
+        let error = keeper_error(&with(KEEPER, from, &to));
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains(&secret[..12]), "{shown}");
+    }
+}
+
+#[test]
+fn a_keystore_opens_with_its_password_alone() {
+    // The first account of every development chain, sealed with scrypt (n = 8192).
+    let keystore = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"57a1a8311fb0f8fba44624ca9a5dd109"},
+        "ciphertext":"c048328cf96d0fb4db17e6cc2b243ad1280ef54ad95325bb0dac6e131871e83d","kdf":"scrypt",
+        "kdfparams":{"dklen":32,"n":8192,"p":1,"r":8,"salt":"3f33cf36cb4fcb0e1458d7f30fd2606a287cb062655c52ba25be6c2118a98475"},
+        "mac":"6beb37ced541c02015e872f86615e554ab039628e1edd3cab19fe59e5b6143f3"},
+        "id":"19eb5383-0fc8-4122-bec6-177c37383730","version":3}"#;
+    let keeper = with(
+        KEEPER,
+        "key_env = \"KEEPER_PRIVATE_KEY\"",
+        "keystore = \"hot.json\"\npassword_env = \"PASSWORD\"",
+    );
+    let files = Files::new(&keeper, POLICY);
+    let config = files.load().unwrap();
+    let signer = &config.vault("eth-cppi").unwrap().signer;
+    let right = Environment::of_pairs([("PASSWORD", "correct horse")]);
+    let missing = signer.unlock(&right).unwrap_err().to_string();
+    assert!(missing.contains("hot.json: name the keystore's file"), "{missing}");
+    std::fs::write(files.directory.path().join("hot.json"), keystore).unwrap();
+    let address = signer.unlock(&right).unwrap().address();
+    assert_eq!(address, address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
+    let wrong =
+        signer.unlock(&Environment::of_pairs([("PASSWORD", "wrong-password")])).unwrap_err().to_string();
+    assert!(wrong.contains("hot.json of signer `hot` with the password in PASSWORD"), "{wrong}");
+    assert!(!wrong.contains("wrong-password"));
+    let unset = signer.unlock(&Environment::default()).unwrap_err().to_string();
+    assert!(unset.starts_with("PASSWORD is not set"), "{unset}");
+}
+
+#[test]
+fn a_mistyped_address_fails_its_checksum() {
+    let text = with(POLICY, "0x5f4eC3Df9", "0x5f4eC3Df8");
+    assert_eq!(found(&policy_error(&text)), [(line_of(&text, "0x5f4eC3Df8"), "feeds.risky_usd.address")]);
+}
+
+#[test]
+fn an_unknown_kind_names_the_known_ones_and_says_nothing_else_of_its_table() {
+    let text = with(POLICY, "kind = \"ewma\"", "kind = \"garch\"");
+    let error = policy_error(&text);
+    assert_eq!(found(&error), [(line_of(&text, "garch"), "volatility.estimator.kind")]);
+    assert!(error.to_string().ends_with("is not valid; expected one of `fixed`, `ewma`"));
+}
+
+#[test]
+fn every_variant_of_a_policy_survives_the_way_through_toml() {
+    let strategies = [(
+        "kind = \"fixed\"\nshare = \"0.80\"",
+        [
+            "kind = \"accruing\"\nshare = \"0.7\"\nrate = \"0.03\"",
+            "kind = \"ratchet\"\nshare = \"0.7\"\npeak_share = \"0.75\"",
+        ],
+    )];
+    let triggers = [(
+        "kind = \"economic\"",
+        ["kind = \"threshold\"\nfraction = \"0.05\"\nto = \"edge\"", "kind = \"interval\"\nseconds = 86_400"],
+    )];
+    for (from, to) in strategies.iter().chain(&triggers) {
+        for to in to {
+            let text = with(POLICY, from, to);
+            let files = Files::new(KEEPER, &text);
+            let read = load_policy(&files.policy()).unwrap();
+            let written = Files::new(KEEPER, &toml::to_string(read.policy()).unwrap());
+            assert_eq!(load_policy(&written.policy()).unwrap(), read);
+        }
+    }
+}
+
+/// One change of one line of a file.
+#[derive(Debug, Clone)]
+enum Change {
+    Delete,
+    Rename(String),
+    Value(String),
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    let values = [
+        "0",
+        "1",
+        "-1",
+        "3",
+        "0.5",
+        "\"0\"",
+        "\"1\"",
+        "\"-1\"",
+        "\"0.5\"",
+        "\"1e9\"",
+        "\"\"",
+        "\"x\"",
+        "true",
+        "[]",
+        "{}",
+        "[{}]",
+        "[1]",
+        "{ kind = 1 }",
+        "{ kind = \"fixed\" }",
+        "1979-05-27",
+        "inf",
+        "nan",
+        "9223372036854775807",
+        "18446744073709551616",
+        "0xffffffff",
+        "\"0x0000000000000000000000000000000000000000\"",
+        "\"finalized\"",
+        "{ depth = 0 }",
+        "[[]]",
+        "\"79228162514264337593543950336\"",
+        "\"\\u0000\"",
+    ];
+    prop_oneof![
+        Just(Change::Delete),
+        "[a-z_]{1,8}".prop_map(Change::Rename),
+        proptest::sample::select(values.to_vec()).prop_map(|value| Change::Value(value.to_owned())),
+        "[\"'\\[\\]{}=.a-z0-9 #é\\\\-]{0,12}".prop_map(Change::Value),
+    ]
+}
+
+/// Changes the line at `pick` among those that hold a key, and says which key that was.
+fn changed(text: &str, pick: prop::sample::Index, change: &Change) -> (String, String) {
+    let holds_key = |line: &&str| line.contains(" = ") && !line.starts_with('#');
+    let lines: Vec<&str> = text.lines().collect();
+    let keys: Vec<usize> = (0..lines.len()).filter(|i| holds_key(&lines[*i])).collect();
+    let at = keys[pick.index(keys.len())];
+    let (key, value) = lines[at].split_once(" = ").unwrap();
+    let line = match change {
+        Change::Delete => String::new(),
+        Change::Rename(name) => format!("{name} = {value}"),
+        Change::Value(value) => format!("{key} = {value}"),
+    };
+    let mut lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
+    lines[at] = line;
+    (lines.join("\n") + "\n", key.trim().trim_start_matches("{ ").to_owned())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 800, rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_changed_policy_loads_as_serde_reads_it_or_names_the_line(
+        picks in prop::collection::vec((any::<prop::sample::Index>(), changes()), 1..3),
+    ) {
+        let text = picks.iter().fold(POLICY.to_owned(), |text, (pick, change)| changed(&text, *pick, change).0);
+        static FILES: LazyLock<Files> = LazyLock::new(|| Files::new(KEEPER, POLICY));
+        std::fs::write(FILES.policy(), &text).unwrap();
+        let by_serde = toml::from_str::<Policy>(&text).ok().filter(|policy| violations(policy).is_empty());
+        match load_policy(&FILES.policy()) {
+            Ok(policy) => {
+                prop_assert_eq!(canonical::hash(policy.policy()).unwrap(), policy.hash());
+                prop_assert_eq!(Some(policy.policy()), by_serde.as_ref());
+            }
+            Err(error) => {
+                prop_assert_eq!(by_serde, None, "{}", error);
+                prop_assert!(found(&error).iter().all(|(line, _)| (1..=text.lines().count() + 1).contains(line)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_key_is_named_unless_the_configuration_still_loads(
+        pick in any::<prop::sample::Index>(), change in changes(),
+    ) {
+        let (text, key) = changed(KEEPER, pick, &change);
+        static FILES: LazyLock<Files> = LazyLock::new(|| Files::new(KEEPER, POLICY));
+        std::fs::write(FILES.keeper(), text).unwrap();
+        if let Err(error) = FILES.load() {
+            let ConfigError::Mistakes(Mistakes(mistakes)) = &error else { panic!("{error}") };
+            let names = |mistake: &&config::Mistake| {
+                mistake.key.is_empty() || mistake.key.contains(&key) || mistake.message.contains(&key)
+            };
+            prop_assert!(mistakes.iter().any(|m| names(&m)), "{key} is not named in:\n{error}");
+        }
+    }
+}

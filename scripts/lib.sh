@@ -9,7 +9,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PATH="$root/target/tools/bin:$root/node_modules/.bin:$PATH"
 
 say() {
-  printf '\033[1m==>\033[0m %s\n' "$*" >&2
+  if [ -t 2 ]; then printf '\033[1m==> %s\033[0m\n' "$*" >&2; else printf '==> %s\n' "$*" >&2; fi
 }
 
 fail() {

@@ -14,3 +14,7 @@ pub mod domain;
 
 pub mod execution;
 pub mod journal;
+
+pub mod keeper;
+
+pub mod cli;

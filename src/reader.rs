@@ -8,14 +8,15 @@ use alloy::primitives::Address;
 
 use crate::chain::{ChainError, Endpoint, Header};
 use crate::domain::policy::{Estimator, FeedPolicy, Policy, VenuePolicy};
-use crate::domain::snapshot::{Block, Feeds, Snapshot};
+use crate::domain::snapshot::{self, Block, Feeds, Snapshot};
+use crate::domain::venues::uniswap_v3::Pool;
 use crate::protocols::oracles::chainlink::{self, RoundCache};
 use crate::protocols::vaults::rebalancing_vault;
 use crate::protocols::venues::uniswap_v3;
 use crate::protocols::{Answer, Ask, FeedAsk, PoolAsk, ReadError, batch_reader, snapshot_reader};
 
 /// How to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Mode {
     /// One call with a code override, from the first refusal on two calls of Multicall3.
     #[default]
@@ -125,6 +126,30 @@ impl Reader {
         let window = policy.limits.twap.as_ref().map(|t| t.window_seconds);
         let pools = answer.pools.iter().filter_map(|pool| uniswap_v3::facts(pool, window)).collect();
         Ok(Snapshot { block, vault, feeds, pools })
+    }
+}
+
+/// Reads one Uniswap v3 pool alone: its address, and how many words of the tick bitmap on each side of the price.
+///
+/// # Errors
+/// [`ReadError::NotAPool`], or the failure of the call.
+pub async fn pool(
+    endpoint: &Endpoint,
+    header: &Header,
+    (pool, words): (Address, u16),
+    mode: Mode,
+) -> Result<Pool, ReadError> {
+    let ask = Ask {
+        vault: None,
+        feeds: Vec::new(),
+        sequencer: None,
+        pools: vec![PoolAsk { pool, words, twap_window: 0 }],
+    };
+    let answer = Reader::new(mode).answer(endpoint, header, &ask).await?;
+    let facts = answer.pools.first().and_then(|pool| uniswap_v3::facts(pool, None));
+    match facts {
+        Some(snapshot::Pool::UniswapV3 { state, .. }) => Ok(state),
+        None => Err(ReadError::NotAPool(pool)),
     }
 }
 

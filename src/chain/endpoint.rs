@@ -41,6 +41,16 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// Connects to `url` and takes whatever chain it serves: for reading alone, where no configuration says better.
+    ///
+    /// # Errors
+    /// The failure of the call.
+    pub async fn discover(name: &str, url: SecretUrl, timeouts: Timeouts) -> Result<Self, ChainError> {
+        let transport = Transport::new(name, url, timeouts)?;
+        let chain_id: U64 = transport.call("eth_chainId", NO_PARAMS).await?;
+        Ok(Self { transport, chain_id: chain_id.to() })
+    }
+
     /// Name in the configuration.
     #[must_use]
     pub fn name(&self) -> &str {

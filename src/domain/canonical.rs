@@ -48,7 +48,7 @@ fn write(value: &Value, out: &mut String) -> Result<(), CanonicalError> {
         }
         Value::Number(n) => write_text(&n.to_string(), out)?,
         Value::String(text) => write_text(text, out)?,
-        Value::Array(items) => write_all(out, '[', ']', items, |item, out| write(item, out))?,
+        Value::Array(items) => write_all(out, '[', ']', items, write)?,
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
             members.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));

@@ -107,6 +107,12 @@ impl KeeperKey {
     }
 }
 
+impl From<PrivateKeySigner> for KeeperKey {
+    fn from(signer: PrivateKeySigner) -> Self {
+        Self(signer)
+    }
+}
+
 impl fmt::Debug for KeeperKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeeperKey({})", self.address())

@@ -73,6 +73,9 @@ pub enum ReadError {
     /// There is no vault of ours at the address.
     #[error("{0} does not answer state(): check the vault's address and chain in keeper.toml")]
     NotAVault(Address),
+    /// There is no Uniswap v3 pool at the address.
+    #[error("{0} does not answer as a Uniswap v3 pool: check its address and chain")]
+    NotAPool(Address),
     /// There is no policy to read the facts for.
     #[error("no policy is held for vault {0}: name one in keeper.toml")]
     NoPolicy(Address),

@@ -25,6 +25,9 @@ const WORD_BITS: i32 = 256;
 /// A whole, in the hundredths of a basis point that fees are stated in.
 const PIPS: u32 = 1_000_000;
 
+/// 2^96, exactly.
+const TWO_POW_96: f64 = 79_228_162_514_264_337_593_543_950_336.0;
+
 /// A pool's state around its price.
 ///
 /// Rules it keeps once [`Pool::validate`] passed: the price stands in its tick, the ticks are in order, on the spacing
@@ -197,6 +200,16 @@ impl Pool {
     pub fn quote_exact_out(&self, zero_for_one: bool, amount_out: U256) -> Result<Quote, QuoteError> {
         let amount = I256::try_from(amount_out).map_err(|_| QuoteError::AmountTooLarge)?;
         self.swap(zero_for_one, amount.wrapping_neg())
+    }
+
+    /// How far the average price of a swap stays behind the price before it, the fee left out, in basis points.
+    #[must_use]
+    pub fn price_impact_bps(&self, quote: &Quote, zero_for_one: bool) -> f64 {
+        let root = f64::from(self.sqrt_price_x96) / TWO_POW_96;
+        let price = if zero_for_one { root * root } else { 1.0 / (root * root) };
+        let ideal = f64::from(quote.amount_in.saturating_sub(quote.fee)) * price;
+        let share = f64::from(quote.amount_out) / ideal;
+        if share.is_finite() { (10_000.0 * (1.0 - share)).max(0.0) } else { 0.0 }
     }
 
     /// Positive `amount` is given, negative is to be received.

@@ -1,0 +1,124 @@
+//! The commands: one file each, all of the same shape.
+//!
+//! Every command prints a table for people and, with `--json`, one JSON document; messages go to standard error.
+//! Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
+
+mod band;
+mod connect;
+mod decide;
+mod output;
+mod quote;
+mod run;
+mod show;
+mod snapshot;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Environment;
+use output::Output;
+
+/// Keeps vaults: reads one block, decides by one published policy, acts, records.
+#[derive(Debug, Parser)]
+#[command(name = "keeper", version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Global {
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "keeper.toml")]
+    config: PathBuf,
+    /// Print one JSON document instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Band(band::Band),
+    Decide(decide::Decide),
+    Quote(quote::Quote),
+    Run(run::Run),
+    Snapshot(snapshot::Snapshot),
+}
+
+/// How a command ends when it does not end well.
+#[derive(Debug)]
+enum Failure {
+    /// Wrong usage or configuration: exit code 2.
+    Usage(eyre::Report),
+    /// It failed: exit code 1.
+    Failed(eyre::Report),
+}
+
+/// What a command returns: a code, or a failure with its message.
+type Outcome = Result<ExitCode, Failure>;
+
+impl From<eyre::Report> for Failure {
+    fn from(report: eyre::Report) -> Self {
+        Self::Failed(report)
+    }
+}
+
+impl Failure {
+    /// A failure that correct usage or configuration avoids.
+    fn usage(error: impl Into<eyre::Report>) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+/// What every command is given.
+struct Context {
+    config: PathBuf,
+    environment: Environment,
+    output: Output,
+}
+
+/// Runs the program and says how it ended.
+pub async fn run(cli: Cli) -> ExitCode {
+    start_log();
+    let (code, report) = match dispatch(cli).await {
+        Ok(code) => return code,
+        Err(Failure::Usage(report)) => (2, report),
+        Err(Failure::Failed(report)) => (1, report),
+    };
+    tracing::debug!(?report, "failed");
+    complain(&format!("keeper: {report:#}"));
+    ExitCode::from(code)
+}
+
+async fn dispatch(cli: Cli) -> Outcome {
+    let Global { config, json } = cli.global;
+    let directory = config.parent().unwrap_or_else(|| Path::new("")).to_owned();
+    let environment = Environment::of_process(&directory).map_err(Failure::usage)?;
+    let context = Context { config, environment, output: Output { json } };
+    match cli.command {
+        Command::Band(command) => command.run(&context),
+        Command::Decide(command) => command.run(&context).await,
+        Command::Quote(command) => command.run(&context).await,
+        Command::Run(command) => command.run(&context).await,
+        Command::Snapshot(command) => command.run(&context).await,
+    }
+}
+
+/// Log lines go to standard error; `RUST_LOG` chooses them.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// The last words of a command that failed.
+fn complain(text: &str) {
+    use std::io::Write;
+    // Nothing can be said where standard error is closed.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,56 @@
+//! What commands print: a table for people or one JSON document, always on standard output.
+
+use std::io::{self, Write};
+
+use comfy_table::{Table, presets};
+use eyre::WrapErr;
+use serde::Serialize;
+
+/// Where a command prints its result.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    /// JSON instead of a table.
+    pub(super) json: bool,
+}
+
+impl Output {
+    /// Prints `value`: as JSON, or as the rows that `rows` makes of it.
+    ///
+    /// # Errors
+    /// Where standard output cannot be written.
+    pub(super) fn print<T: Serialize>(self, value: &T, rows: impl FnOnce(&T) -> Vec<Row>) -> eyre::Result<()> {
+        if self.json { self.json(value) } else { self.text(&table(rows(value))) }
+    }
+
+    /// Prints `value` as one line of JSON.
+    ///
+    /// # Errors
+    /// Where standard output cannot be written.
+    pub(super) fn json<T: Serialize>(self, value: &T) -> eyre::Result<()> {
+        let text = serde_json::to_string(value).wrap_err("the result has no JSON form")?;
+        self.text(&text)
+    }
+
+    /// Prints a line.
+    ///
+    /// # Errors
+    /// Where standard output cannot be written; a reader that has seen enough is none.
+    pub(super) fn text(self, text: &str) -> eyre::Result<()> {
+        match writeln!(io::stdout().lock(), "{text}") {
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.wrap_err("standard output cannot be written"),
+        }
+    }
+}
+
+/// A name and its value.
+pub(super) type Row = (&'static str, String);
+
+fn table(rows: Vec<Row>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for (name, value) in rows {
+        table.add_row([name.to_owned(), value]);
+    }
+    table.trim_fmt()
+}

@@ -1,0 +1,279 @@
+//! `keeper run`: the daemon.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use eyre::WrapErr;
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::connect::{configuration, connect, sending};
+use super::output::Row;
+use super::show::{cycle_rows, dispatch_text};
+use super::{Context, Failure, Outcome};
+use crate::chain::{Endpoint, Header, next_head};
+use crate::config::{ChainConfig, Config, VaultConfig};
+use crate::execution::{Engine, ExecutionError, KeeperKey, Outcome as Sent};
+use crate::journal::{IntentId, Journal};
+use crate::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
+
+/// Keeps the configured vaults: at every block read, decide, act, record.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keeper run\n  keeper run --once --vault main\n  keeper run --dry-run --once --json")]
+pub(super) struct Run {
+    /// Decide and simulate, sign and send nothing; no key is needed.
+    #[arg(long)]
+    dry_run: bool,
+    /// One cycle for each vault at the newest block, waiting for the outcome of what is sent.
+    #[arg(long)]
+    once: bool,
+    /// Only this vault of the configuration.
+    #[arg(long, value_name = "NAME")]
+    vault: Option<String>,
+}
+
+/// One cycle as printed.
+#[derive(Serialize)]
+struct Printed<'a> {
+    vault: &'a str,
+    block: String,
+    policy_hash: String,
+    decision_hash: String,
+    #[serde(flatten)]
+    decision: &'a crate::domain::decision::Decision,
+    #[serde(flatten)]
+    dispatch: &'a Dispatch,
+}
+
+/// All vaults of one chain, which share its endpoint and its heads.
+struct Chain {
+    name: String,
+    endpoint: Arc<Endpoint>,
+    poll: Duration,
+    engines: Vec<Arc<Engine>>,
+    keepers: Vec<Keeper>,
+}
+
+impl Run {
+    pub(super) async fn run(&self, context: &Context) -> Outcome {
+        let config = configuration(context)?;
+        let journal = Journal::open(&config.journal).await.map_err(Failure::usage)?;
+        let journal = Arc::new(journal);
+        let chains = self.chains(context, &config, &journal).await?;
+        for chain in &chains {
+            chain.recover().await?;
+        }
+        if self.once { once(context, chains).await } else { forever(chains).await }
+    }
+
+    async fn chains(&self, context: &Context, config: &Config, journal: &Arc<Journal>) -> Result<Vec<Chain>, Failure> {
+        let vaults = self.vaults(config)?;
+        let mut chains = Vec::new();
+        for chain in &config.chains {
+            let vaults: Vec<_> = vaults.iter().filter(|v| v.chain.id == chain.id).copied().collect();
+            if !vaults.is_empty() {
+                chains.push(self.chain(context, config, journal, (chain, &vaults)).await?);
+            }
+        }
+        Ok(chains)
+    }
+
+    fn vaults<'a>(&self, config: &'a Config) -> Result<Vec<&'a VaultConfig>, Failure> {
+        match &self.vault {
+            None => Ok(config.vaults.iter().collect()),
+            Some(name) => Ok(vec![config.vault(name).map_err(Failure::usage)?]),
+        }
+    }
+
+    async fn chain(
+        &self,
+        context: &Context,
+        config: &Config,
+        journal: &Arc<Journal>,
+        (chain, vaults): (&ChainConfig, &[&VaultConfig]),
+    ) -> Result<Chain, Failure> {
+        let sending = sending(&config.sending, chain);
+        let mut keys = BTreeMap::new();
+        if !self.dry_run {
+            for vault in vaults {
+                let key = vault.signer.unlock(&context.environment).map_err(Failure::usage)?;
+                keys.insert(vault.signer.name.clone(), key);
+            }
+        }
+        let endpoint = connect(chain, &context.environment).await?;
+        let engine = |key| Arc::new(Engine::new(endpoint.clone(), journal.clone(), KeeperKey::from(key), sending.clone()));
+        let engines: BTreeMap<_, _> = keys.into_iter().map(|(name, key)| (name, engine(key))).collect();
+        let hand = |vault: &VaultConfig| match engines.get(&vault.signer.name) {
+            None => Hand::Dry(sending.clone()),
+            Some(engine) if self.once => Hand::SendAndWait(engine.clone(), sending.clone()),
+            Some(engine) => Hand::Send(engine.clone(), sending.clone()),
+        };
+        let keepers = vaults.iter().map(|vault| {
+            let facts = (vault.address, vault.policies.clone());
+            Keeper::new(vault.name.clone(), facts, endpoint.clone(), journal.clone(), hand(vault))
+        });
+        Ok(Chain {
+            name: chain.name.clone(),
+            endpoint: endpoint.clone(),
+            poll: Duration::from_millis(chain.poll_interval_ms),
+            keepers: keepers.collect(),
+            engines: engines.values().cloned().collect(),
+        })
+    }
+}
+
+impl Chain {
+    /// Takes up what an earlier process left before anything is planned.
+    async fn recover(&self) -> Result<(), Failure> {
+        for engine in &self.engines {
+            let outcomes = engine.recover().await.wrap_err("what an earlier run sent cannot be resolved")?;
+            report(&outcomes);
+        }
+        Ok(())
+    }
+
+    /// Cycles until `stop`; a failure that may pass by itself is waited out.
+    async fn keep(mut self, stop: tokio::sync::watch::Receiver<bool>) -> eyre::Result<()> {
+        let mut stop = stop;
+        let mut seen: Option<Header> = None;
+        loop {
+            let head = tokio::select! {
+                head = next_head(&self.endpoint, seen.as_ref(), self.poll) => head,
+                _ = stop.changed() => return Ok(()),
+            };
+            match head {
+                Err(error) => {
+                    tracing::warn!(chain = %self.name, %error, "no new head");
+                    tokio::time::sleep(self.poll.max(MIN_RETRY)).await;
+                }
+                Ok(head) => {
+                    if head.skipped > 0 {
+                        tracing::warn!(chain = %self.name, skipped = head.skipped, "blocks passed unseen");
+                    }
+                    self.block(&head.header).await?;
+                    seen = Some(head.header);
+                }
+            }
+        }
+    }
+
+    async fn block(&mut self, header: &Header) -> eyre::Result<()> {
+        for engine in &self.engines {
+            match engine.resolve().await {
+                Ok(outcomes) => report(&outcomes),
+                Err(ExecutionError::Chain(error)) => tracing::warn!(%error, "what was sent cannot be looked up"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for keeper in &mut self.keepers {
+            match keeper.cycle(header).await {
+                Ok(cycle) => log(&keeper.name, &cycle),
+                Err(error) if error.is_passing() => tracing::warn!(vault = %keeper.name, %error, "no decision"),
+                Err(error) => return Err(error).wrap_err_with(|| format!("vault `{}`", keeper.name)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Shortest pause after a failed look at a chain.
+const MIN_RETRY: Duration = Duration::from_millis(500);
+
+async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
+    let mut code = ExitCode::SUCCESS;
+    for mut chain in chains {
+        let header = chain.endpoint.latest_header().await.wrap_err("the newest block cannot be read")?;
+        for keeper in &mut chain.keepers {
+            let cycle = keeper.cycle(&header).await;
+            let cycle = cycle.map_err(described).wrap_err_with(|| format!("vault `{}`", keeper.name))?;
+            if matches!(cycle.dispatch, Dispatch::Refused { .. } | Dispatch::Reverted(_)) {
+                code = ExitCode::FAILURE;
+            }
+            context.output.print(&printed(&keeper.name, &cycle), rows)?;
+        }
+    }
+    Ok(code)
+}
+
+fn described(error: CycleError) -> eyre::Report {
+    error.into()
+}
+
+async fn forever(chains: Vec<Chain>) -> Outcome {
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut tasks = JoinSet::new();
+    for chain in chains {
+        tracing::info!(chain = %chain.name, vaults = chain.keepers.len(), "keeping");
+        tasks.spawn(chain.keep(stopped.clone()));
+    }
+    let ended = tokio::select! {
+        ended = tasks.join_next() => ended,
+        signal = interrupted() => {
+            signal?;
+            tracing::info!("stopping after the cycle under way");
+            None
+        }
+    };
+    stop.send_replace(true);
+    let mut result = ended.map_or(Ok(()), |ended| ended.wrap_err("a chain's task ended badly")?);
+    while let Some(next) = tasks.join_next().await {
+        result = result.and(next.wrap_err("a chain's task ended badly")?);
+    }
+    result?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for ctrl-c, or for the signal that service managers send.
+async fn interrupted() -> eyre::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).wrap_err("signals cannot be waited for")?;
+    tokio::select! {
+        interrupt = tokio::signal::ctrl_c() => interrupt.wrap_err("signals cannot be waited for"),
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+fn printed<'a>(vault: &'a str, cycle: &'a Cycle) -> Printed<'a> {
+    Printed {
+        vault,
+        block: cycle.snapshot.block.number.to_string(),
+        policy_hash: cycle.policy_hash.to_string(),
+        decision_hash: cycle.decision_hash.to_string(),
+        decision: &cycle.decision,
+        dispatch: &cycle.dispatch,
+    }
+}
+
+fn rows(printed: &Printed<'_>) -> Vec<Row> {
+    let mut rows = vec![("vault", printed.vault.to_owned()), ("block", printed.block.clone())];
+    rows.extend(cycle_rows(printed.decision, printed.dispatch));
+    rows.push(("decision hash", printed.decision_hash.clone()));
+    rows
+}
+
+fn log(vault: &str, cycle: &Cycle) {
+    let verdict = &cycle.decision.verdict;
+    let (block, reason) = (cycle.snapshot.block.number, verdict.reason());
+    match &cycle.dispatch {
+        Dispatch::Nothing => tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), "{reason}"),
+        dispatch => {
+            let done = dispatch_text(dispatch);
+            tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), %done, "{reason}");
+        }
+    }
+}
+
+fn report(outcomes: &[(IntentId, Sent)]) {
+    for (intent, outcome) in outcomes {
+        match outcome {
+            Sent::Executed(i) => tracing::info!(%intent, transaction = %i.transaction_hash, "executed"),
+            Sent::Reverted(i) => tracing::error!(%intent, transaction = %i.transaction_hash, "reverted"),
+            Sent::Parked { reason, .. } => tracing::error!(%intent, %reason, "parked"),
+            Sent::Pending { state, .. } => tracing::info!(%intent, state = state.name(), "under way"),
+            Sent::Refused(refusal) => tracing::error!(%intent, %refusal, "refused"),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! How decisions read in a table.
+
+use super::output::Row;
+use crate::domain::decision::{Appraisal, Decision, Trade, Verdict};
+use crate::keeper::Dispatch;
+
+/// Rows that say what was decided and on which numbers.
+pub(super) fn decision_rows(decision: &Decision) -> Vec<Row> {
+    let verdict = &decision.verdict;
+    let mut rows = vec![("verdict", verdict.name().to_owned()), ("reason", verdict.reason().to_string())];
+    if let Verdict::Rebalance { trade, .. } = &decision.verdict {
+        rows.extend(trade_rows(trade));
+    }
+    if let Some(appraisal) = &decision.appraisal {
+        rows.extend(appraisal_rows(appraisal));
+    }
+    rows
+}
+
+/// Rows of a decision and of what was done with it.
+pub(super) fn cycle_rows(decision: &Decision, dispatch: &Dispatch) -> Vec<Row> {
+    let mut rows = decision_rows(decision);
+    rows.insert(2, ("done", dispatch_text(dispatch)));
+    rows
+}
+
+/// What was done with a decision, in a line.
+pub(super) fn dispatch_text(dispatch: &Dispatch) -> String {
+    match dispatch {
+        Dispatch::Nothing => "nothing".into(),
+        Dispatch::InFlight { intent } => format!("nothing: intent {intent} is under way"),
+        Dispatch::DryRun { gas_limit } => format!("simulated with a gas limit of {gas_limit}, not sent"),
+        Dispatch::Refused { code, message } => format!("refused before signing ({code}): {message}"),
+        Dispatch::Sent { intent, held_up: None } => format!("sent as intent {intent}"),
+        Dispatch::Sent { intent, held_up: Some(why) } => format!("sent as intent {intent}, held up: {why}"),
+        Dispatch::Executed(done) => format!("executed in block {} ({})", done.block, done.transaction),
+        Dispatch::Reverted(done) => format!("reverted in block {} ({})", done.block, done.transaction),
+    }
+}
+
+fn trade_rows(trade: &Trade) -> Vec<Row> {
+    let side = if trade.sell_risky { "sell" } else { "buy" };
+    vec![
+        ("trade", format!("{side} {} units for {}", trade.size, trade.value)),
+        ("least accepted (raw)", trade.min_amount_out.to_string()),
+        ("benefit / cost (USD)", format!("{} / {}", rounded(trade.benefit.get()), rounded(trade.cost.get()))),
+    ]
+}
+
+fn appraisal_rows(a: &Appraisal) -> Vec<Row> {
+    vec![
+        ("price", format!("{} (pool {})", a.price.get().round_dp(6), a.pool_price.get().round_dp(6))),
+        ("net asset value", a.nav.get().round_dp(2).to_string()),
+        ("floor", a.floor.get().round_dp(2).to_string()),
+        ("cushion", format!("{} after a reserve of {}", a.cushion.net.get().round_dp(2), a.cushion.reserve.get().round_dp(2))),
+        ("exposure", a.exposure.get().round_dp(2).to_string()),
+        ("volatility", format!("{:.1} %", a.volatility.get() * 100.0)),
+        ("held / target (units)", format!("{} / {}", a.held.get().round_dp(6), a.target.get().round_dp(6))),
+        ("drift (units)", a.drift.get().round_dp(6).to_string()),
+        ("band (units)", format!("back to {} at {}", rounded(a.economics.inner.get()), rounded(a.economics.outer.get()))),
+        ("gas (USD)", a.economics.fixed.get().round_dp(4).to_string()),
+    ]
+}
+
+fn rounded(value: f64) -> String {
+    format!("{value:.4}")
+}

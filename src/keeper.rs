@@ -1,0 +1,388 @@
+//! One cycle: read one block, decide, act, record. The only place where the parts meet.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use serde::Serialize;
+
+use crate::chain::{At, CallRequest, ChainError, Endpoint, Header, Simulated};
+use crate::domain::canonical::{self, CanonicalError};
+use crate::domain::decision::{Decision, Verdict, decide, decision_hash};
+use crate::domain::plan::Plan;
+use crate::domain::policy::PublishedPolicy;
+use crate::domain::snapshot::Snapshot;
+use crate::execution::{
+    Engine, ExecutionError, Outcome, Preflight, Refusal, SendingConfig, Simulation, Submission, preflight,
+};
+use crate::journal::{CycleRecord, IntentId, Journal, JournalError};
+use crate::protocols::ReadError;
+use crate::protocols::vaults::rebalancing_vault;
+use crate::reader::Reader;
+
+/// Keeps one vault.
+///
+/// Rules it keeps: nothing is decided on anything but the snapshot and the policy; nothing is sent that is not
+/// recorded; every cycle that read its facts leaves one record.
+#[derive(Debug)]
+pub struct Keeper {
+    /// Name of the vault in the configuration.
+    pub name: String,
+    vault: Address,
+    policies: Vec<PublishedPolicy>,
+    endpoint: Arc<Endpoint>,
+    reader: Reader,
+    journal: Arc<Journal>,
+    hand: Hand,
+    last_reason: Option<String>,
+}
+
+/// What a keeper does with a plan.
+#[derive(Debug, Clone)]
+pub enum Hand {
+    /// Simulates it and stops.
+    Dry(SendingConfig),
+    /// Signs and sends it, and leaves the waiting to the cycles that follow.
+    Send(Arc<Engine>, SendingConfig),
+    /// Signs, sends and waits for the outcome.
+    SendAndWait(Arc<Engine>, SendingConfig),
+}
+
+/// What one cycle read, decided and did.
+#[derive(Debug, Clone)]
+pub struct Cycle {
+    /// The facts.
+    pub snapshot: Snapshot,
+    /// The decision.
+    pub decision: Decision,
+    /// Its hash.
+    pub decision_hash: B256,
+    /// Hash of the policy it followed.
+    pub policy_hash: B256,
+    /// What was done with it.
+    pub dispatch: Dispatch,
+}
+
+/// What was done with a decision.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "dispatch", rename_all = "snake_case")]
+pub enum Dispatch {
+    /// The decision was not to trade.
+    Nothing,
+    /// An earlier intent of this key is still under way; the plan waits for the next cycle.
+    InFlight {
+        /// The intent.
+        intent: String,
+    },
+    /// The plan was simulated with this gas limit and not sent.
+    DryRun {
+        /// Gas limit with its margin.
+        gas_limit: u64,
+    },
+    /// The plan was refused before anything was signed.
+    Refused {
+        /// Stable name of the reason.
+        code: &'static str,
+        /// The reason for people.
+        message: String,
+    },
+    /// Sent; the outcome is not final yet.
+    Sent {
+        /// The intent.
+        intent: String,
+        /// What holds it up, if something does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        held_up: Option<String>,
+    },
+    /// Final on chain.
+    Executed(Execution),
+    /// Final on chain and reverted.
+    Reverted(Execution),
+}
+
+/// A transaction in a final block.
+#[derive(Debug, Clone, Serialize)]
+pub struct Execution {
+    /// Hash of the transaction.
+    pub transaction: B256,
+    /// Height of its block.
+    pub block: u64,
+    /// Gas used.
+    pub gas_used: u64,
+    /// Everything paid for gas, wei.
+    pub fee_wei: String,
+    /// Raw amount that the vault gave, as its event says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_in: Option<String>,
+    /// Raw amount that it received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_out: Option<String>,
+}
+
+/// Why a cycle did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CycleError {
+    /// The facts could not be read: no snapshot, no decision, no record.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The record failed; nothing was sent.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Sending failed; what was signed is in the journal.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
+    /// The simulation could not be run.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A record has no canonical form.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+}
+
+impl CycleError {
+    /// Whether the next block may go better without anybody's doing.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Read(_) | Self::Chain(_) | Self::Execution(ExecutionError::Chain(_)) => true,
+            Self::Journal(_) | Self::Canonical(_) | Self::Execution(_) => false,
+        }
+    }
+}
+
+/// Reads a snapshot with the policy whose hash the vault stores at that block; with the first one where none fits.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn snapshot_for<'a>(
+    reader: &Reader,
+    endpoint: &Endpoint,
+    header: &Header,
+    vault: Address,
+    policies: &'a [PublishedPolicy],
+) -> Result<(Snapshot, &'a PublishedPolicy), ReadError> {
+    let first = policies.first().ok_or(ReadError::NoPolicy(vault))?;
+    let snapshot = reader.snapshot(endpoint, header, vault, first.policy()).await?;
+    let stored = snapshot.vault.policy_hash;
+    match policies.iter().find(|policy| policy.hash() == stored) {
+        Some(fitting) if fitting.hash() != first.hash() => {
+            let snapshot = reader.snapshot(endpoint, header, vault, fitting.policy()).await?;
+            Ok((snapshot, fitting))
+        }
+        _ => Ok((snapshot, first)),
+    }
+}
+
+impl Keeper {
+    /// A keeper of `vault` that has seen nothing yet.
+    #[must_use]
+    pub fn new(
+        name: String,
+        vault: (Address, Vec<PublishedPolicy>),
+        endpoint: Arc<Endpoint>,
+        journal: Arc<Journal>,
+        hand: Hand,
+    ) -> Self {
+        let (vault, policies) = vault;
+        Self { name, vault, policies, endpoint, reader: Reader::default(), journal, hand, last_reason: None }
+    }
+
+    /// Runs one cycle at the block of `header`.
+    ///
+    /// # Errors
+    /// [`CycleError`]; see [`CycleError::is_passing`].
+    pub async fn cycle(&mut self, header: &Header) -> Result<Cycle, CycleError> {
+        let (snapshot, policy) =
+            snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies).await?;
+        let decision = decide(&snapshot, policy);
+        let decision_hash = decision_hash(&snapshot, policy, &decision)?;
+        let policy_hash = policy.hash();
+        let plan = Plan::of(&snapshot, policy, &decision)?;
+        let record = self.record(&snapshot, policy_hash, &decision, decision_hash)?;
+        let dispatch = self.dispatch(plan, record, &snapshot, header).await?;
+        self.last_reason = Some(decision.verdict.reason().code());
+        Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch })
+    }
+
+    /// The record of a cycle. The snapshot itself is kept where the keeper acts or its reason changes; its hash always.
+    fn record(
+        &self,
+        snapshot: &Snapshot,
+        policy_hash: B256,
+        decision: &Decision,
+        decision_hash: B256,
+    ) -> Result<CycleRecord, CanonicalError> {
+        let reason = decision.verdict.reason().code();
+        let acts = matches!(decision.verdict, Verdict::Rebalance { .. });
+        let text = canonical::json(snapshot)?;
+        let snapshot_hash = alloy::primitives::keccak256(text.as_bytes());
+        let keep = acts || self.last_reason.as_ref() != Some(&reason);
+        Ok(CycleRecord {
+            chain_id: snapshot.block.chain_id,
+            vault: self.vault,
+            block_number: snapshot.block.number,
+            block_hash: snapshot.block.hash,
+            block_timestamp: snapshot.block.timestamp,
+            policy_hash,
+            snapshot_hash,
+            decision_hash,
+            verdict: decision.verdict.name().to_owned(),
+            reason: Some(reason),
+            decision_json: canonical::json(decision)?,
+            snapshot_json: keep.then_some(text),
+            dispatch: None,
+        })
+    }
+
+    /// Carries a plan as far as the keeper's hand goes, and records the cycle on the way.
+    async fn dispatch(
+        &self,
+        plan: Option<Plan>,
+        record: CycleRecord,
+        snapshot: &Snapshot,
+        header: &Header,
+    ) -> Result<Dispatch, CycleError> {
+        let Some(plan) = plan else { return self.recorded(record, Dispatch::Nothing).await };
+        let sender = match &self.hand {
+            Hand::Dry(_) => snapshot.vault.keeper,
+            Hand::Send(engine, _) | Hand::SendAndWait(engine, _) => engine.sender(),
+        };
+        if sender != snapshot.vault.keeper {
+            return self.recorded(record, not_authorised(sender, snapshot.vault.keeper)).await;
+        }
+        if let Some(intent) = self.in_flight(snapshot.block.chain_id, sender).await? {
+            return self.recorded(record, Dispatch::InFlight { intent: intent.to_string() }).await;
+        }
+        match self.rehearse(&plan, sender, header).await? {
+            Err(refused) => self.recorded(record, refused).await,
+            Ok(preflight) => self.send(plan, record, preflight, header).await,
+        }
+    }
+
+    async fn in_flight(&self, chain_id: u64, sender: Address) -> Result<Option<IntentId>, JournalError> {
+        if matches!(self.hand, Hand::Dry(_)) {
+            return Ok(None);
+        }
+        Ok(self.journal.open_intents(chain_id, sender).await?.first().map(|open| open.id))
+    }
+
+    /// Asks the vault which guard would refuse, and runs the exact call.
+    async fn rehearse(
+        &self,
+        plan: &Plan,
+        from: Address,
+        header: &Header,
+    ) -> Result<Result<Preflight, Dispatch>, CycleError> {
+        let preview = CallRequest { from: Some(from), to: plan.vault, data: rebalancing_vault::preview(plan) };
+        let simulation = Simulation {
+            from,
+            to: plan.vault,
+            calldata: rebalancing_vault::rebalance(plan),
+            at: At::Pending,
+            block_gas_limit: header.gas_limit,
+            decode: |data| Some(rebalancing_vault::refusal(&Bytes::copy_from_slice(data))),
+        };
+        let (previewed, simulated) = tokio::try_join!(
+            self.endpoint.call(&preview, At::Hash(plan.decision_block_hash)),
+            preflight(&self.endpoint, &simulation, self.hand.sending()),
+        )?;
+        Ok(match (guard(&previewed), simulated) {
+            (Some(message), _) => Err(Dispatch::Refused { code: "guard", message }),
+            (None, Err(refusal)) => Err(refused(&refusal)),
+            (None, Ok(preflight)) => Ok(preflight),
+        })
+    }
+
+    async fn send(
+        &self,
+        plan: Plan,
+        cycle: CycleRecord,
+        preflight: Preflight,
+        header: &Header,
+    ) -> Result<Dispatch, CycleError> {
+        let (engine, wait) = match &self.hand {
+            Hand::Dry(_) => {
+                let gas_limit = preflight.gas_limit();
+                return self.recorded(cycle, Dispatch::DryRun { gas_limit }).await;
+            }
+            Hand::Send(engine, _) => (engine, false),
+            Hand::SendAndWait(engine, _) => (engine, true),
+        };
+        let submission = Submission {
+            cycle: cycle.clone(),
+            preflight,
+            vault_nonce: U256::from(plan.nonce),
+            deadline: plan.deadline,
+            planned_json: canonical::json(&plan)?,
+        };
+        let outcome =
+            if wait { engine.execute(&submission, header).await? } else { engine.submit(&submission, header).await? };
+        match outcome {
+            Outcome::Refused(refusal) => self.recorded(cycle, refused(&refusal)).await,
+            sent => Ok(settled(&sent, self.vault)),
+        }
+    }
+
+    async fn recorded(&self, mut cycle: CycleRecord, dispatch: Dispatch) -> Result<Dispatch, CycleError> {
+        if !matches!(dispatch, Dispatch::Nothing) {
+            cycle.dispatch = Some(canonical::json(&dispatch)?);
+        }
+        self.journal.record_cycle(&cycle).await?;
+        Ok(dispatch)
+    }
+}
+
+impl Hand {
+    const fn sending(&self) -> &SendingConfig {
+        match self {
+            Self::Dry(config) | Self::Send(_, config) | Self::SendAndWait(_, config) => config,
+        }
+    }
+}
+
+fn not_authorised(sender: Address, keeper: Address) -> Dispatch {
+    let message = format!("the vault's keeper is {keeper}, this key is {sender}: let the owner call setKeeper");
+    Dispatch::Refused { code: "not_authorised", message }
+}
+
+/// The guard that would refuse, if one would.
+fn guard(previewed: &Simulated<Bytes>) -> Option<String> {
+    match previewed {
+        Simulated::Success(answer) => match rebalancing_vault::previewed(answer) {
+            Some(verdict) => verdict.err(),
+            None => Some("the vault's previewRebalance answers something else: is it a RebalancingVault?".into()),
+        },
+        Simulated::Reverted(data) => Some(rebalancing_vault::refusal(data)),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Dispatch {
+    Dispatch::Refused { code: refusal.code(), message: refusal.to_string() }
+}
+
+/// Where a submitted plan stands.
+pub(crate) fn settled(outcome: &Outcome, vault: Address) -> Dispatch {
+    match outcome {
+        Outcome::Executed(inclusion) => Dispatch::Executed(Execution::of(inclusion, vault)),
+        Outcome::Reverted(inclusion) => Dispatch::Reverted(Execution::of(inclusion, vault)),
+        Outcome::Pending { intent, .. } => Dispatch::Sent { intent: intent.to_string(), held_up: None },
+        Outcome::Parked { intent, reason } => {
+            Dispatch::Sent { intent: intent.to_string(), held_up: Some(reason.to_string()) }
+        }
+        Outcome::Refused(refusal) => refused(refusal),
+    }
+}
+
+impl Execution {
+    fn of(inclusion: &crate::execution::Inclusion, vault: Address) -> Self {
+        let event = rebalancing_vault::rebalanced(vault, &inclusion.logs);
+        Self {
+            transaction: inclusion.transaction_hash,
+            block: inclusion.block_number,
+            gas_used: inclusion.gas_used,
+            fee_wei: inclusion.fee.to_string(),
+            amount_in: event.as_ref().map(|e| e.amountIn.to_string()),
+            amount_out: event.as_ref().map(|e| e.amountOut.to_string()),
+        }
+    }
+}
+

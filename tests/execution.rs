@@ -472,9 +472,140 @@ async fn an_account_that_cannot_pay_signs_nothing() {
     chain.mine(1).await;
     let refused = keeper.submit().await.unwrap();
     assert!(
+        matches!(&refused, Outcome::Refused(Refusal::InsufficientFunds { balance, .. }) if *balance == U256::from(1)),
+        "{refused:?}"
+    );
+    assert!(keeper.used_no_nonce().await);
+}
+
+#[tokio::test]
+async fn a_mined_revert_is_final_only_at_depth_and_its_fee_counts() {
+    let chain = Chain::start().await;
+    let keeper = chain.keeper("a.db").await;
+    let intent = keeper.submitted().await;
+    chain.provider.anvil_set_code(COUNTER, REVERTING_CODE.into()).await.unwrap();
+    chain.mine(1).await;
+    assert!(is_pending(&keeper.resolve().await, IntentState::Included));
+    chain.mine(2).await;
+    let Outcome::Reverted(inclusion) = keeper.resolve().await else { panic!("not reverted") };
+    assert!(inclusion.fee > U256::ZERO);
+    let last = keeper.journal.intent(intent).await.unwrap().unwrap().last_event;
+    assert_eq!((last.state, last.fee), (IntentState::Reverted, Some(inclusion.fee)));
+}
+
+#[tokio::test]
+async fn a_call_that_reverts_is_refused_with_the_contracts_words() {
+    let chain = Chain::start().await;
+    let keeper = chain.keeper("a.db").await;
+    let ready = keeper.preflight(&keeper.head().await).await.unwrap();
+    let estimate = chain
+        .provider
+        .estimate_gas(
+            TransactionRequest::default()
+                .with_from(key().address())
+                .with_to(COUNTER)
+                .with_input(Bytes::from(vec![1, 2, 3, 4])),
+        )
+        .await
+        .unwrap();
+    assert_eq!(ready.gas_limit(), (estimate * 12).div_ceil(10));
+
+    chain.provider.anvil_set_code(COUNTER, REVERTING_CODE.into()).await.unwrap();
+    chain.mine(1).await;
+    let refused = keeper.preflight(&keeper.head().await).await.unwrap_err();
+    let data = Bytes::from(vec![0xde, 0xad, 0xbe, 0xef]);
+    assert_eq!(refused, Refusal::SimulationReverted { data, reason: Some("Beef()".to_owned()) });
+}
+
+#[tokio::test]
+async fn a_call_that_names_the_newest_block_hash_is_simulated_in_the_next_block() {
+    /// Reverts unless `blockhash` of its argument is known.
+    const CODE: [u8; 11] = [0x5f, 0x35, 0x40, 0x60, 0x09, 0x57, 0x5f, 0x5f, 0xfd, 0x5b, 0x00];
+    let chain = Chain::start().await;
+    let keeper = chain.keeper("a.db").await;
+    chain.provider.anvil_set_code(COUNTER, CODE.into()).await.unwrap();
+    chain.mine(1).await;
+    let head = keeper.head().await;
+    let simulate = async |at| {
+        let simulation = Simulation {
+            from: key().address(),
+            to: COUNTER,
+            calldata: U256::from(head.number).to_be_bytes::<32>().into(),
+            at,
+            block_gas_limit: head.gas_limit,
+            decode: |_| None,
+        };
+        preflight(&keeper.endpoint, &simulation, &keeper.config).await.unwrap()
+    };
+    assert!(simulate(At::Pending).await.is_ok());
+    let at_the_head = simulate(At::Hash(head.hash)).await;
+    assert_eq!(at_the_head, Err(Refusal::SimulationReverted { data: Bytes::new(), reason: None }));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_by_name_and_leaves_no_trace() {
+    let chain = Chain::start().await;
+    let keeper = chain.keeper("a.db").await;
+    let (submission, head) = keeper.submission().await;
+    let submit = async |keeper: &Keeper, submission: &Submission, head: &Header| {
         let outcome = keeper.engine.submit(submission, head).await.unwrap();
         let Outcome::Refused(refusal) = outcome else { panic!("not refused: {outcome:?}") };
         refusal
+    };
+
+    let late = Submission { deadline: head.timestamp, ..submission.clone() };
+    let refusal = submit(&keeper, &late, &head).await;
+    assert_eq!(refusal, Refusal::DeadlinePassed { deadline: head.timestamp, chain_time: head.timestamp });
+
+    let gone = Header { hash: B256::repeat_byte(1), ..head.clone() };
+    assert_eq!(submit(&keeper, &submission, &gone).await, Refusal::HeadReplaced);
+
+    let journal = keeper.journal.clone();
+    for (caps, cap) in [
+        (FeeCaps { max_fee_per_gas: 1_000_000_000, ..config().fees }, FeeCap::Gas),
+        (FeeCaps { max_per_transaction: U256::from(1), ..config().fees }, FeeCap::Transaction),
+        (FeeCaps { max_per_day: U256::from(1), ..config().fees }, FeeCap::Day),
+    ] {
+        let config = SendingConfig { fees: caps, ..config() };
+        let capped = Keeper::new(&chain.url, journal.clone(), config).await;
+        let refusal = submit(&capped, &submission, &head).await;
+        assert!(matches!(&refusal, Refusal::FeeOverCap { cap: found, .. } if *found == cap), "{refusal}");
+    }
+    assert!(keeper.used_no_nonce().await);
+}
+
+/// What a proxy before the node does to its answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing.
+    None,
+    /// Forwards a transaction and loses the answer.
+    LoseSendAnswer,
+    /// Answers another hash than that of the transaction.
+    WrongHash,
+    /// Knows no receipts.
+    NoReceipts,
+    /// Tells receipts of a block that is not on the chain.
+    ForgedReceipts,
+}
+
+/// A keeper whose node answers through a proxy with a fault that the test switches.
+async fn keeper_behind_a_proxy(chain: &Chain) -> (Keeper, Arc<Mutex<Fault>>) {
+    let fault = Arc::new(Mutex::new(Fault::None));
+    let (switch, node, client) = (fault.clone(), chain.url.clone(), reqwest::Client::new());
+    let handler = async move |axum::Json(request): axum::Json<Value>| {
+        let sent = client.post(&node).json(&request).send().await.unwrap();
+        let mut answer: Value = serde_json::from_slice(&sent.bytes().await.unwrap()).unwrap();
+        let fault = *switch.lock().unwrap();
+        match (request["method"].as_str().unwrap(), fault) {
+            ("eth_sendRawTransaction", Fault::LoseSendAnswer) => return "lost".to_owned(),
+            ("eth_sendRawTransaction", Fault::WrongHash) => answer["result"] = json!(B256::repeat_byte(7)),
+            ("eth_getTransactionReceipt", Fault::NoReceipts) => answer["result"] = Value::Null,
+            ("eth_getTransactionReceipt", Fault::ForgedReceipts) if answer["result"].is_object() => {
+                answer["result"]["blockHash"] = json!(B256::repeat_byte(7));
+            }
+            _ => {}
+        }
         answer.to_string()
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

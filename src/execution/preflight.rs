@@ -68,7 +68,8 @@ pub async fn preflight(
     let (returned, estimate) = match (called, estimated) {
         (Simulated::Success(returned), Simulated::Success(estimate)) => (returned, estimate),
         (Simulated::Reverted(data), _) | (_, Simulated::Reverted(data)) => {
-            let reason = (simulation.decode)(&data).or_else(|| decode_revert_reason(&data));
+            let standard = || decode_revert_reason(&data).filter(|reason| !reason.is_empty());
+            let reason = (simulation.decode)(&data).or_else(standard);
             return Ok(Err(Refusal::SimulationReverted { data, reason }));
         }
     };

@@ -272,7 +272,8 @@ impl Keeper {
         from: Address,
         header: &Header,
     ) -> Result<Result<Preflight, Dispatch>, CycleError> {
-        let preview = CallRequest { from: Some(from), to: plan.vault, data: rebalancing_vault::preview(plan) };
+        let preview =
+            CallRequest { from: Some(from), to: plan.vault, data: rebalancing_vault::preview(plan) };
         let simulation = Simulation {
             from,
             to: plan.vault,
@@ -314,11 +315,17 @@ impl Keeper {
             deadline: plan.deadline,
             planned_json: canonical::json(&plan)?,
         };
-        let outcome =
-            if wait { engine.execute(&submission, header).await? } else { engine.submit(&submission, header).await? };
-        match outcome {
-            Outcome::Refused(refusal) => self.recorded(cycle, refused(&refusal)).await,
-            sent => Ok(settled(&sent, self.vault)),
+        let outcome = if wait {
+            engine.execute(&submission, header).await?
+        } else {
+            engine.submit(&submission, header).await?
+        };
+        match &outcome {
+            Outcome::Refused(refusal) => self.recorded(cycle, refused(refusal)).await,
+            Outcome::Executed(_)
+            | Outcome::Reverted(_)
+            | Outcome::Pending { .. }
+            | Outcome::Parked { .. } => Ok(settled(&outcome, self.vault)),
         }
     }
 
@@ -340,7 +347,8 @@ impl Hand {
 }
 
 fn not_authorised(sender: Address, keeper: Address) -> Dispatch {
-    let message = format!("the vault's keeper is {keeper}, this key is {sender}: let the owner call setKeeper");
+    let message =
+        format!("the vault's keeper is {keeper}, this key is {sender}: let the owner call setKeeper");
     Dispatch::Refused { code: "not_authorised", message }
 }
 
@@ -349,7 +357,9 @@ fn guard(previewed: &Simulated<Bytes>) -> Option<String> {
     match previewed {
         Simulated::Success(answer) => match rebalancing_vault::previewed(answer) {
             Some(verdict) => verdict.err(),
-            None => Some("the vault's previewRebalance answers something else: is it a RebalancingVault?".into()),
+            None => {
+                Some("the vault's previewRebalance answers something else: is it a RebalancingVault?".into())
+            }
         },
         Simulated::Reverted(data) => Some(rebalancing_vault::refusal(data)),
     }
@@ -385,4 +395,3 @@ impl Execution {
         }
     }
 }
-

@@ -35,6 +35,12 @@ pub struct Reader {
     rounds: Mutex<RoundCache>,
 }
 
+/// Why an answer is no snapshot.
+enum Unfit {
+    NotAVault,
+    Impossible(&'static str),
+}
+
 impl Reader {
     /// A reader that knows nothing yet.
     #[must_use]
@@ -56,7 +62,10 @@ impl Reader {
         let block = block(endpoint, header)?;
         let ask = self.ask(vault, policy);
         let answer = self.answer(endpoint, header, &ask).await?;
-        self.assemble(endpoint, block, policy, &answer, &ask)
+        self.assemble(block, vault, policy, &answer).map_err(|error| match error {
+            Unfit::NotAVault => ReadError::NotAVault(vault),
+            Unfit::Impossible(reason) => impossible(endpoint, reason),
+        })
     }
 
     async fn answer(&self, endpoint: &Endpoint, header: &Header, ask: &Ask) -> Result<Answer, ReadError> {
@@ -101,22 +110,19 @@ impl Reader {
 
     fn assemble(
         &self,
-        endpoint: &Endpoint,
         block: Block,
+        vault: Address,
         policy: &Policy,
         answer: &Answer,
-        ask: &Ask,
-    ) -> Result<Snapshot, ReadError> {
-        let impossible = |reason: &str| impossible(endpoint, reason);
-        let address = ask.vault.unwrap_or_default();
-        let state = answer.vault.as_ref().ok_or(ReadError::NotAVault(address))?;
-        let vault = rebalancing_vault::facts(address, state)
-            .ok_or_else(|| impossible("the vault's parameters are out of range"))?;
+    ) -> Result<Snapshot, Unfit> {
+        let state = answer.vault.as_ref().ok_or(Unfit::NotAVault)?;
+        let vault = rebalancing_vault::facts(vault, state)
+            .ok_or(Unfit::Impossible("the vault's parameters are out of range"))?;
         let [risky, asset, rest @ ..] = answer.feeds.as_slice() else {
-            return Err(impossible("it left out a feed"));
+            return Err(Unfit::Impossible("it left out a feed"));
         };
         let mut cache =
-            self.rounds.lock().map_err(|_| impossible("the cache of rounds is broken; restart"))?;
+            self.rounds.lock().map_err(|_| Unfit::Impossible("the cache of rounds is broken; restart"))?;
         let feeds = Feeds {
             risky_usd: cache.complete(risky, history(policy), block.timestamp),
             asset_usd: chainlink::newest(asset),

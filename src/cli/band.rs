@@ -12,7 +12,9 @@ use crate::domain::models::{ModelError, years};
 
 /// The optimal no-trade band for one drift and one cost of trading (model: fixed plus proportional cost).
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  keeper band --variance-rate 1 --penalty 1 --fixed 0.02 --proportional 0.05 --json")]
+#[command(
+    after_help = "Example:\n  keeper band --variance-rate 1 --penalty 1 --fixed 0.02 --proportional 0.05 --json"
+)]
 pub(super) struct Band {
     /// Variance rate of the drift, s², in units² per year.
     #[arg(long)]

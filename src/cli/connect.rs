@@ -37,7 +37,10 @@ pub(super) fn vault(context: &Context, name: &str) -> Result<VaultConfig, Failur
 ///
 /// # Errors
 /// [`Failure::Usage`] for a missing secret or a wrong chain id, [`Failure::Failed`] where none answers.
-pub(super) async fn connect(chain: &ChainConfig, environment: &Environment) -> Result<Arc<Endpoint>, Failure> {
+pub(super) async fn connect(
+    chain: &ChainConfig,
+    environment: &Environment,
+) -> Result<Arc<Endpoint>, Failure> {
     let urls = chain.urls(environment).map_err(Failure::usage)?;
     let timeout = Duration::from_millis(chain.request_timeout_ms);
     let mut last = None;
@@ -82,7 +85,8 @@ pub(super) fn sending(sending: &config::SendingConfig, chain: &ChainConfig) -> S
             max_per_transaction: U256::from(sending.max_transaction_cost_wei),
             max_per_day: U256::from(sending.max_daily_cost_wei),
         },
-        gas_margin_bps: u16::try_from(sending.gas_limit_margin_percent.saturating_mul(100)).unwrap_or(u16::MAX),
+        gas_margin_bps: u16::try_from(sending.gas_limit_margin_percent.saturating_mul(100))
+            .unwrap_or(u16::MAX),
         max_gas_limit: MAX_GAS_LIMIT,
         finality: match chain.finality {
             config::Finality::Depth(depth) => Finality::Depth(depth),

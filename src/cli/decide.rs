@@ -20,8 +20,10 @@ use crate::domain::snapshot::Snapshot;
 
 /// What the policy decides at a block, with all its numbers. Never acts.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  keeper decide --vault main\n  keeper decide --vault main --policy other.toml --what-if\n  \
-                        keeper decide --snapshot snapshot.json --policy examples/policies/cppi.toml --json")]
+#[command(
+    after_help = "Examples:\n  keeper decide --vault main\n  keeper decide --vault main --policy other.toml --what-if\n  \
+                        keeper decide --snapshot snapshot.json --policy examples/policies/cppi.toml --json"
+)]
 pub(super) struct Decide {
     /// Vault of the configuration.
     #[arg(long, value_name = "NAME", required_unless_present = "snapshot", conflicts_with = "snapshot")]

@@ -18,7 +18,11 @@ impl Output {
     ///
     /// # Errors
     /// Where standard output cannot be written.
-    pub(super) fn print<T: Serialize>(self, value: &T, rows: impl FnOnce(&T) -> Vec<Row>) -> eyre::Result<()> {
+    pub(super) fn print<T: Serialize>(
+        self,
+        value: &T,
+        rows: impl FnOnce(&T) -> Vec<Row>,
+    ) -> eyre::Result<()> {
         if self.json { self.json(value) } else { self.text(&table(rows(value))) }
     }
 

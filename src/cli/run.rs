@@ -14,7 +14,7 @@ use super::connect::{configuration, connect, sending};
 use super::output::Row;
 use super::show::{cycle_rows, dispatch_text};
 use super::{Context, Failure, Outcome};
-use crate::chain::{Endpoint, Header, next_head};
+use crate::chain::{Endpoint, Header, NewHead, next_head};
 use crate::config::{ChainConfig, Config, VaultConfig};
 use crate::execution::{Engine, ExecutionError, KeeperKey, Outcome as Sent};
 use crate::journal::{IntentId, Journal};
@@ -22,7 +22,9 @@ use crate::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
 
 /// Keeps the configured vaults: at every block read, decide, act, record.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  keeper run\n  keeper run --once --vault main\n  keeper run --dry-run --once --json")]
+#[command(
+    after_help = "Examples:\n  keeper run\n  keeper run --once --vault main\n  keeper run --dry-run --once --json"
+)]
 pub(super) struct Run {
     /// Decide and simulate, sign and send nothing; no key is needed.
     #[arg(long)]
@@ -69,7 +71,12 @@ impl Run {
         if self.once { once(context, chains).await } else { forever(chains).await }
     }
 
-    async fn chains(&self, context: &Context, config: &Config, journal: &Arc<Journal>) -> Result<Vec<Chain>, Failure> {
+    async fn chains(
+        &self,
+        context: &Context,
+        config: &Config,
+        journal: &Arc<Journal>,
+    ) -> Result<Vec<Chain>, Failure> {
         let vaults = self.vaults(config)?;
         let mut chains = Vec::new();
         for chain in &config.chains {
@@ -104,7 +111,9 @@ impl Run {
             }
         }
         let endpoint = connect(chain, &context.environment).await?;
-        let engine = |key| Arc::new(Engine::new(endpoint.clone(), journal.clone(), KeeperKey::from(key), sending.clone()));
+        let engine = |key| {
+            Arc::new(Engine::new(endpoint.clone(), journal.clone(), KeeperKey::from(key), sending.clone()))
+        };
         let engines: BTreeMap<_, _> = keys.into_iter().map(|(name, key)| (name, engine(key))).collect();
         let hand = |vault: &VaultConfig| match engines.get(&vault.signer.name) {
             None => Hand::Dry(sending.clone()),
@@ -150,28 +159,32 @@ impl Chain {
                     tokio::time::sleep(self.poll.max(MIN_RETRY)).await;
                 }
                 Ok(head) => {
-                    if head.skipped > 0 {
-                        tracing::warn!(chain = %self.name, skipped = head.skipped, "blocks passed unseen");
-                    }
-                    self.block(&head.header).await?;
+                    self.block(&head).await?;
                     seen = Some(head.header);
                 }
             }
         }
     }
 
-    async fn block(&mut self, header: &Header) -> eyre::Result<()> {
+    async fn block(&mut self, head: &NewHead) -> eyre::Result<()> {
+        if head.skipped > 0 {
+            tracing::warn!(chain = %self.name, skipped = head.skipped, "blocks passed unseen");
+        }
         for engine in &self.engines {
             match engine.resolve().await {
                 Ok(outcomes) => report(&outcomes),
-                Err(ExecutionError::Chain(error)) => tracing::warn!(%error, "what was sent cannot be looked up"),
+                Err(ExecutionError::Chain(error)) => {
+                    tracing::warn!(%error, "what was sent cannot be looked up")
+                }
                 Err(error) => return Err(error.into()),
             }
         }
         for keeper in &mut self.keepers {
-            match keeper.cycle(header).await {
+            match keeper.cycle(&head.header).await {
                 Ok(cycle) => log(&keeper.name, &cycle),
-                Err(error) if error.is_passing() => tracing::warn!(vault = %keeper.name, %error, "no decision"),
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(vault = %keeper.name, %error, "no decision")
+                }
                 Err(error) => return Err(error).wrap_err_with(|| format!("vault `{}`", keeper.name)),
             }
         }
@@ -257,13 +270,8 @@ fn rows(printed: &Printed<'_>) -> Vec<Row> {
 fn log(vault: &str, cycle: &Cycle) {
     let verdict = &cycle.decision.verdict;
     let (block, reason) = (cycle.snapshot.block.number, verdict.reason());
-    match &cycle.dispatch {
-        Dispatch::Nothing => tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), "{reason}"),
-        dispatch => {
-            let done = dispatch_text(dispatch);
-            tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), %done, "{reason}");
-        }
-    }
+    let done = dispatch_text(&cycle.dispatch);
+    tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), %done, "{reason}");
 }
 
 fn report(outcomes: &[(IntentId, Sent)]) {

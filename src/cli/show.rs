@@ -52,12 +52,22 @@ fn appraisal_rows(a: &Appraisal) -> Vec<Row> {
         ("price", format!("{} (pool {})", a.price.get().round_dp(6), a.pool_price.get().round_dp(6))),
         ("net asset value", a.nav.get().round_dp(2).to_string()),
         ("floor", a.floor.get().round_dp(2).to_string()),
-        ("cushion", format!("{} after a reserve of {}", a.cushion.net.get().round_dp(2), a.cushion.reserve.get().round_dp(2))),
+        (
+            "cushion",
+            format!(
+                "{} after a reserve of {}",
+                a.cushion.net.get().round_dp(2),
+                a.cushion.reserve.get().round_dp(2)
+            ),
+        ),
         ("exposure", a.exposure.get().round_dp(2).to_string()),
         ("volatility", format!("{:.1} %", a.volatility.get() * 100.0)),
         ("held / target (units)", format!("{} / {}", a.held.get().round_dp(6), a.target.get().round_dp(6))),
         ("drift (units)", a.drift.get().round_dp(6).to_string()),
-        ("band (units)", format!("back to {} at {}", rounded(a.economics.inner.get()), rounded(a.economics.outer.get()))),
+        (
+            "band (units)",
+            format!("back to {} at {}", rounded(a.economics.inner.get()), rounded(a.economics.outer.get())),
+        ),
         ("gas (USD)", a.economics.fixed.get().round_dp(4).to_string()),
     ]
 }

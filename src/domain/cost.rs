@@ -144,7 +144,6 @@ fn gap_risk(position: &Position<'_>, policy: &Policy) -> GapRisk {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a function for map_err")]
 fn numbers(error: ModelError) -> Reason {
     Reason::Numbers { what: error.to_string() }
 }

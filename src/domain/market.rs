@@ -145,7 +145,9 @@ impl<'a> Market<'a> {
     fn refuse(&self, error: &QuoteError, size: Units) -> Reason {
         match error {
             QuoteError::NoLiquidity { .. } => Reason::NoLiquidity { pool: self.pool.address, size },
-            other => Reason::Numbers { what: other.to_string() },
+            QuoteError::ZeroAmount | QuoteError::AmountTooLarge | QuoteError::InvalidPool { .. } => {
+                Reason::Numbers { what: error.to_string() }
+            }
         }
     }
 

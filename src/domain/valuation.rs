@@ -47,6 +47,7 @@ pub fn value(snapshot: &Snapshot, published: &PublishedPolicy) -> Result<Valuati
 }
 
 /// `S` and the native price.
+#[derive(Clone, Copy)]
 struct Prices {
     risky: Price,
     native: Price,

@@ -5,7 +5,6 @@
     reason = "generated from the ABI; the documentation stands in the Solidity interfaces"
 )]
 #![expect(clippy::too_many_arguments, reason = "generated from the ABI")]
-#![expect(clippy::pub_underscore_fields, reason = "generated from the ABI")]
 
 use alloy::sol;
 

@@ -76,7 +76,7 @@ fn newest(answers: &mut Answers, feed: Address) -> ISnapshotReader::Feed {
     let decimals = answers.next::<AggregatorV3::decimalsCall>();
     let latest = answers.next::<AggregatorV3::latestRoundDataCall>();
     let (Some(decimals), Some(latest)) = (decimals, latest) else { return unread_feed(feed) };
-    let phase = (latest.id >> 64_usize).to::<u128>();
+    let phase = latest.id.to::<u128>() >> 64;
     ISnapshotReader::Feed {
         ok: true,
         feed,

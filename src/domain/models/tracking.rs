@@ -74,7 +74,7 @@ impl Tracked {
         let sensitivity = self.cppi.sensitivity(&self.holding, &tracking)?;
         let variance_rate = self.variance_rate(sensitivity.gamma)?;
         let band = Band::solve(self.costs, Drift { variance_rate, penalty })?;
-        let band = kinked(band, sensitivity.multiplier_weight, self.inner_at_target(penalty)?)?;
+        let band = kinked(band, sensitivity.multiplier_weight, self.inner_at_target(&tracking)?)?;
         let band = band.with_interval(self.interval)?;
         let (inner, outer, cost_rate) = (band.inner, band.outer, band.cost_rate);
         let (gamma, horizon) = (sensitivity.gamma, self.horizon);
@@ -102,11 +102,11 @@ impl Tracked {
         in_range("variance rate", speed * speed)
     }
 
-    /// `y₀` of the band where the vault holds its target, away from the cap.
-    fn inner_at_target(&self, penalty: f64) -> Result<f64, ModelError> {
-        let gamma = (self.cppi.multiplier - 1.0) * self.target / self.holding.price;
-        let variance_rate = self.variance_rate(gamma)?;
-        Ok(Band::solve(self.costs, Drift { variance_rate, penalty })?.inner)
+    /// `y₀` of the band where the vault holds its target.
+    fn inner_at_target(&self, tracking: &Tracking) -> Result<f64, ModelError> {
+        let holding = Holding { units: self.target, ..self.holding };
+        let variance_rate = self.variance_rate(self.cppi.sensitivity(&holding, tracking)?.gamma)?;
+        Ok(Band::solve(self.costs, Drift { variance_rate, penalty: tracking.penalty })?.inner)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use alloy::{
+    eips::BlockId,
     primitives::{B256, U256, address, aliases::U24},
     providers::Provider,
     rpc::types::BlockNumberOrTag,
@@ -10,18 +11,18 @@ use alloy::{
 };
 use rust_decimal::Decimal;
 use uniswap_v3_sdk::utils::get_tick_at_sqrt_ratio;
-use vault_keeper::stage::{
-    Stage, StagePlan,
-    account::Actor,
-    artifacts::Artifacts,
-    chain::{Chain, Genesis},
-    interfaces::{
-        IAggregatorV3, IERC20, IQuoterV2, IRebalancingVault, ISwapRouter,
-        ISwapRouter::ExactInputSingleParams, IUniswapV3Pool,
+use vault_keeper::{
+    protocols::abi::{AggregatorV3, RebalancingVault},
+    stage::{
+        Stage, StagePlan,
+        account::Actor,
+        artifacts::Artifacts,
+        chain::{Chain, Genesis},
+        interfaces::{IERC20, IQuoterV2, ISwapRouter, ISwapRouter::ExactInputSingleParams, IUniswapV3Pool},
+        path::{Tick, files::path_from_files, scenario::Scenario, summary},
+        price::feed_answer,
+        slice::Slice,
     },
-    path::{Tick, files::path_from_files, scenario::Scenario, summary},
-    price::feed_answer,
-    slice::Slice,
 };
 
 const START: u64 = 1_700_000_000;
@@ -97,7 +98,7 @@ async fn the_feed_reports_on_deviation_and_on_heartbeat_and_falls_silent_when_to
     for (seconds, cents, reports) in steps {
         let step = market.step(tick(seconds, cents)).await.unwrap();
         assert_eq!(step.risky_reported, reports, "at {seconds} s");
-        let round = stage.chain.read(feed, &IAggregatorV3::latestRoundDataCall {}).await.unwrap();
+        let round = stage.chain.read(feed, &AggregatorV3::latestRoundDataCall {}).await.unwrap();
         if reports {
             assert_eq!(round.answer, feed_answer(Decimal::new(cents, 2)).unwrap());
             assert_eq!(round.updatedAt, U256::from(START + seconds));
@@ -109,12 +110,12 @@ async fn the_feed_reports_on_deviation_and_on_heartbeat_and_falls_silent_when_to
     assert!(!step.risky_reported);
     let worth = Decimal::from(2_000).checked_div(Decimal::new(98, 2)).unwrap();
     assert_eq!(Some(step.sqrt_price_x96), stage.venue.tokens.pair.sqrt_price_x96(worth));
-    let round = stage.chain.read(feed, &IAggregatorV3::latestRoundDataCall {}).await.unwrap();
+    let round = stage.chain.read(feed, &AggregatorV3::latestRoundDataCall {}).await.unwrap();
     assert_eq!(round.updatedAt, U256::from(START + 3_720));
     market.set_reporting(true);
     market.step(tick(20_060, 200_000)).await.unwrap();
     let stable =
-        stage.chain.read(stage.venue.stable_usd.proxy, &IAggregatorV3::latestRoundDataCall {}).await.unwrap();
+        stage.chain.read(stage.venue.stable_usd.proxy, &AggregatorV3::latestRoundDataCall {}).await.unwrap();
     assert_eq!(stable.answer, feed_answer(Decimal::new(98, 2)).unwrap());
 }
 
@@ -204,7 +205,7 @@ async fn depth_is_the_stable_that_moves_the_price_by_one_percent() {
 #[tokio::test]
 async fn multicall3_answers_at_its_usual_address() {
     let stage = stage(true).await;
-    let calls = stage.chain.provider().multicall().get_block_number().get_chain_id();
+    let calls = stage.chain.provider().multicall().get_block_number().get_chain_id().block(BlockId::latest());
     let (block, chain_id) = calls.aggregate().await.unwrap();
     assert_eq!(block.to::<u64>(), stage.chain.block_number().await.unwrap());
     assert_eq!(chain_id.to::<u64>(), 31_337);
@@ -236,13 +237,15 @@ async fn a_vault_stands_on_the_stage_with_its_first_deposit() {
     let stage = stage(true).await;
     let policy_hash = B256::repeat_byte(7);
     let vault = stage.vault(&stage.vault_plan(policy_hash), Decimal::from(1_000_000)).await.unwrap();
-    let state = stage.chain.read(vault.address, &IRebalancingVault::stateCall {}).await.unwrap();
-    assert_eq!(state.trackedAsset, U256::from(1_000_000_000_000_u64));
-    assert_eq!(state.nav, state.trackedAsset);
-    assert_eq!(state.price, U256::from(3_000) * U256::from(10).pow(U256::from(18)));
-    assert_eq!(state.policyHash, policy_hash);
-    assert_eq!(state.keeper, stage.chain.address(Actor::Keeper).unwrap());
-    assert_eq!(state.floor.assets, U256::from(800_000_000_000_u64));
+    let state = stage.chain.read(vault.address, &RebalancingVault::stateCall {}).await.unwrap();
+    assert_eq!(state.books.trackedAsset, U256::from(1_000_000_000_000_u64));
+    assert_eq!(state.books.nav, state.books.trackedAsset);
+    assert_eq!(state.books.price, U256::from(3_000) * U256::from(10).pow(U256::from(18)));
+    assert_eq!(state.identity.policyHash, policy_hash);
+    assert_eq!(state.identity.keeper, stage.chain.address(Actor::Keeper).unwrap());
+    // 80 % of the deposit, rounded up.
+    let floor = state.floor.assets.to::<u64>();
+    assert!((800_000_000_000..=800_000_000_001).contains(&floor), "{floor}");
     assert_eq!(state.pools.len(), 1);
     assert_eq!(state.pools[0].pool, stage.venue.pool.address);
     assert_eq!(state.pools[0].riskyIsToken0, !stage.venue.tokens.pair.stable_is_token0);
@@ -266,18 +269,20 @@ async fn a_slice_of_mainnet_has_the_pool_of_its_manifest() {
 }
 
 #[test]
-fn the_may_2021_crash_is_sampled_without_hiding_its_worst_hour() {
+fn sampling_the_may_2021_crash_takes_real_closes_and_hides_only_what_lies_between_them() {
     let Some(data) = data("prices of May 2021 with daily gas") else { return };
     let prices = data.join("prices/eth_usdt_1m_2021-05_crash.csv");
     let gas = data.join("gas/eth_daily_gas_price_wei_2015_2023.csv");
-    let path = path_from_files(&prices, Some(&gas), 2_160).unwrap();
-    assert!(path.len() > 2_000 && path.len() <= 2_160, "{}", path.len());
-    let all = path_from_files(&prices, Some(&gas), usize::MAX).unwrap();
-    let (sampled, whole) = (summary(&path).unwrap(), summary(&all).unwrap());
-    println!("{sampled:?} {whole:?}");
-    assert!((sampled.final_return - whole.final_return).abs() < 0.01);
-    assert!(whole.worst_hour < -0.15, "{whole:?}");
-    assert!((sampled.worst_hour - whole.worst_hour).abs() < 0.08, "{sampled:?} {whole:?}");
+    let sampled = path_from_files(&prices, Some(&gas), 2_160).unwrap();
+    let whole = path_from_files(&prices, Some(&gas), usize::MAX).unwrap();
+    assert_eq!((whole.len(), sampled.len()), (43_199, 2_160));
+    assert!(sampled.windows(2).all(|pair| pair[1].timestamp - pair[0].timestamp == 1_200));
+    assert!(sampled.iter().all(|tick| whole.contains(tick)));
+    // The minutes of 19 May fell by 30 % within an hour; closes 20 minutes apart saw 20 % of it.
+    let (sampled, whole) = (summary(&sampled).unwrap(), summary(&whole).unwrap());
+    assert!((whole.worst_hour - -0.2979).abs() < 1e-4, "{whole:?}");
+    assert!((sampled.worst_hour - -0.1953).abs() < 1e-4, "{sampled:?}");
+    assert!((sampled.final_return - whole.final_return).abs() < 0.001);
 }
 
 #[test]

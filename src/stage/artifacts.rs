@@ -113,6 +113,15 @@ impl Artifact {
         })
     }
 
+    /// Names of the libraries whose addresses are still missing, without repetition.
+    #[must_use]
+    pub fn libraries(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.links.iter().map(|link| link.library.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// Puts the address of `library` into its places.
     ///
     /// # Errors
@@ -189,6 +198,7 @@ mod tests {
             r#"{{"bytecode": {{"object": "{placeholder}", "linkReferences": {{"a.sol": {{"Lib": [{{"start": 1, "length": 20}}]}}}}}}}}"#
         );
         let unlinked = artifact(&json).unwrap();
+        assert_eq!(unlinked.libraries(), ["Lib"]);
         assert!(unlinked.creation_code().unwrap_err().to_string().contains("library Lib"));
         assert!(unlinked.clone().link("Other", Address::ZERO).is_err());
         let code = unlinked.link("Lib", Address::repeat_byte(0xab)).unwrap().creation_code().unwrap();

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use alloy::{
+    eips::BlockId,
     network::TransactionResponse,
     node_bindings::{Anvil, AnvilInstance},
     primitives::{Address, B256, Bytes, U64, U256},
@@ -251,7 +252,7 @@ impl Chain {
     /// The call reverts or answers with another shape.
     pub async fn read<C: SolCall>(&self, from: Address, call: &C) -> Result<C::Return> {
         let request = TransactionRequest::default().to(from).input(call.abi_encode().into());
-        let answer = self.provider.call(request).await.wrap_err(C::SIGNATURE)?;
+        let answer = self.provider.call(request).block(BlockId::latest()).await.wrap_err(C::SIGNATURE)?;
         C::abi_decode_returns(&answer).wrap_err_with(|| format!("answer to {} from {from}", C::SIGNATURE))
     }
 

@@ -1,17 +1,11 @@
-//! The functions of the published contracts that the stage calls.
-use alloy::sol;
+//! The functions of the published contracts that the stage calls, where `protocols` has no use for them.
 
-sol!(
-    #[sol(all_derives)]
-    IRebalancingVault,
-    "abi/IRebalancingVault.json"
-);
+use alloy::sol;
 
 sol! {
     interface IERC20 {
         function approve(address spender, uint256 amount) external returns (bool);
         function balanceOf(address owner) external view returns (uint256);
-        function decimals() external view returns (uint8);
         function transfer(address to, uint256 amount) external returns (bool);
     }
 
@@ -20,12 +14,9 @@ sol! {
     }
 
     interface IUniswapV3Pool {
-        function fee() external view returns (uint24);
         function liquidity() external view returns (uint128);
         function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16 observationIndex, uint16 observationCardinality, uint16 observationCardinalityNext, uint8 feeProtocol, bool unlocked);
         function tickSpacing() external view returns (int24);
-        function token0() external view returns (address);
-        function token1() external view returns (address);
         function increaseObservationCardinalityNext(uint16 observationCardinalityNext) external;
     }
 
@@ -78,8 +69,11 @@ sol! {
         function submit(uint256 roundId, int256 submission) external;
     }
 
-    interface IAggregatorV3 {
-        function aggregator() external view returns (address);
-        function latestRoundData() external view returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound);
+    interface IERC4626 {
+        function deposit(uint256 assets, address receiver) external returns (uint256 shares);
+    }
+
+    interface IVaultOwner {
+        function allowPool(address pool, address venue) external;
     }
 }

@@ -16,6 +16,8 @@ use eyre::{Context, Result, bail, eyre};
 use rust_decimal::Decimal;
 use serde_json::json;
 
+use crate::protocols::abi::AggregatorV3;
+
 use super::{
     account::{Account, Actor, Call},
     chain::Chain,
@@ -24,7 +26,7 @@ use super::{
         tokens::Tokens,
         uniswap::{Pool, Uniswap},
     },
-    interfaces::{IAggregatorV3, IERC20, IFluxAggregator, ISwapRouter, IUniswapV3Pool},
+    interfaces::{IERC20, IFluxAggregator, ISwapRouter, IUniswapV3Pool},
     path::Tick,
     price::feed_answer,
 };
@@ -220,7 +222,7 @@ struct Reporter {
 impl Reporter {
     async fn new(chain: &Chain, feed: Feed, rule: FeedRule) -> Result<Self> {
         let round = chain.read(feed.aggregator, &IFluxAggregator::latestRoundCall {}).await?;
-        let data = chain.read(feed.proxy, &IAggregatorV3::latestRoundDataCall {}).await?;
+        let data = chain.read(feed.proxy, &AggregatorV3::latestRoundDataCall {}).await?;
         Ok(Self {
             aggregator: feed.aggregator,
             rule,

@@ -59,6 +59,20 @@ impl<'a> Deployer<'a> {
         receipt.contract_address.ok_or_else(|| eyre!("creation of {what} left no address"))
     }
 
+    /// Creates one of our contracts, and before it every library it links.
+    ///
+    /// # Errors
+    /// An artifact is missing or a constructor reverts.
+    pub async fn create_ours(&mut self, name: &str, arguments: &[u8]) -> Result<Address> {
+        let mut artifact = self.artifacts.ours(name)?;
+        for library in artifact.libraries() {
+            let code = self.artifacts.ours(&library)?.creation_code()?;
+            let address = self.create(&library, code, &[]).await?;
+            artifact = artifact.link(&library, address)?;
+        }
+        self.create(name, artifact.creation_code()?, arguments).await
+    }
+
     /// Calls a contract.
     ///
     /// # Errors

@@ -1,9 +1,8 @@
 //! The two tokens, and Multicall3.
 
 use alloy::{
-    primitives::{Address, TxKind, U256},
+    primitives::{Address, TxKind},
     providers::{MULTICALL3_ADDRESS, Provider, bindings::IMulticall3, ext::AnvilApi},
-    sol_types::SolValue,
 };
 use eyre::{Context, Result, eyre};
 
@@ -38,8 +37,7 @@ pub async fn tokens(deployer: &mut Deployer<'_>, stable_is_token0: bool) -> Resu
         deployer.skip_nonce().await?;
     }
     let stable = deployer.artifacts.ours("TestStable")?.creation_code()?;
-    let arguments = ("USD Stable", "USDS", U256::from(STABLE_DECIMALS)).abi_encode_params();
-    let stable = deployer.create("TestStable", stable, &arguments).await?;
+    let stable = deployer.create("TestStable", stable, &[]).await?;
     let pair = Pair { stable_is_token0, stable_decimals: STABLE_DECIMALS, risky_decimals: RISKY_DECIMALS };
     Ok(Tokens { stable, weth, pair })
 }

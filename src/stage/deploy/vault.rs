@@ -7,11 +7,11 @@ use alloy::{
 use eyre::Result;
 
 use super::Deployer;
-use crate::stage::{
-    account::Actor,
-    interfaces::{
-        IERC20,
-        IRebalancingVault::{self, Parameters},
+use crate::{
+    protocols::abi::RebalancingVault::{self, Amounts, FloorKind, Parameters, Shares, Times},
+    stage::{
+        account::Actor,
+        interfaces::{IERC20, IERC4626, IVaultOwner},
     },
 };
 
@@ -45,25 +45,22 @@ pub struct Vault {
     pub uniswap_v3_venue: Address,
 }
 
-/// Creates the vault as its owner: the limits library, the venue, the vault, then allows its pools.
+/// Creates the venue and the vault as the vault's owner, then allows its pools.
 ///
 /// # Errors
 /// An artifact is missing or a transaction fails.
 pub async fn vault(owner: &mut Deployer<'_>, plan: &VaultPlan) -> Result<Vault> {
-    let code = owner.artifacts.ours("ParameterLimits")?.creation_code()?;
-    let limits = owner.create("ParameterLimits", code, &[]).await?;
-    let code = owner.artifacts.ours("UniswapV3Venue")?.creation_code()?;
-    let venue = owner.create("UniswapV3Venue", code, &plan.uniswap_factory.abi_encode()).await?;
-    let code = owner.artifacts.ours("RebalancingVault")?.link("ParameterLimits", limits)?.creation_code()?;
-    let address = owner.create("RebalancingVault", code, &deployment(owner, plan)?.abi_encode()).await?;
+    let venue = owner.create_ours("UniswapV3Venue", &plan.uniswap_factory.abi_encode()).await?;
+    let deployment = deployment(owner, plan)?.abi_encode();
+    let address = owner.create_ours("RebalancingVault", &deployment).await?;
     for &pool in &plan.pools {
-        owner.call(address, &IRebalancingVault::allowPoolCall { pool, venue }).await?;
+        owner.call(address, &IVaultOwner::allowPoolCall { pool, venue }).await?;
     }
     Ok(Vault { address, uniswap_v3_venue: venue })
 }
 
-fn deployment(owner: &Deployer<'_>, plan: &VaultPlan) -> Result<IRebalancingVault::Deployment> {
-    Ok(IRebalancingVault::Deployment {
+fn deployment(owner: &Deployer<'_>, plan: &VaultPlan) -> Result<RebalancingVault::Deployment> {
+    Ok(RebalancingVault::Deployment {
         name: "Vault Share".to_owned(),
         symbol: "VS".to_owned(),
         asset: plan.asset,
@@ -89,7 +86,7 @@ impl Vault {
         let receiver = depositor.address();
         depositor.chain.deal(asset, receiver, assets).await?;
         depositor.call(asset, &IERC20::approveCall { spender: self.address, amount: assets }).await?;
-        depositor.call(self.address, &IRebalancingVault::depositCall { assets, receiver }).await
+        depositor.call(self.address, &IERC4626::depositCall { assets, receiver }).await
     }
 }
 
@@ -98,12 +95,14 @@ impl Vault {
 #[must_use]
 pub fn default_parameters() -> Parameters {
     const WAD: u128 = 1_000_000_000_000_000_000;
-    Parameters {
+    let amounts = Amounts {
         minPrice: WAD,
         maxPrice: WAD.saturating_mul(1_000_000),
         rewardCap: 100_000_000,
         rebateCap: 0,
         accrualRate: 0,
+    };
+    let times = Times {
         riskyHeartbeat: 3_600,
         riskyHeartbeatMargin: 900,
         assetHeartbeat: 86_400,
@@ -116,6 +115,8 @@ pub fn default_parameters() -> Parameters {
         pokeInterval: 3_600,
         pauseDuration: 86_400,
         maxDecisionAge: 50,
+    };
+    let shares = Shares {
         turnoverCapBps: 50_000,
         boundBps: 50_000,
         pegBoundBps: 200,
@@ -132,6 +133,6 @@ pub fn default_parameters() -> Parameters {
         rewardBps: 20,
         initialFloorBps: 8_000,
         ratchetShareBps: 0,
-        floorKind: 0,
-    }
+    };
+    Parameters { amounts, times, shares, floorKind: FloorKind::Fixed }
 }

@@ -157,7 +157,8 @@ fn list(bad: &[(u64, Bad)]) -> String {
 }
 
 /// Closes at regular times, at most `steps` of them, from the first bar's end to the last's: each is the latest
-/// close at or before its time, so that neither a gap nor the sampling hides where the price stood. Bars are taken
+/// close at or before its time, so that every price was really paid; falls between two of them are not seen, which
+/// [`super::summary`] of the whole file shows. Bars are taken
 /// to be as long as the shortest distance between two. `None` for fewer than two bars or steps.
 fn sample(closes: &[Close], steps: usize) -> Option<Vec<Close>> {
     let gaps = closes.iter().zip(closes.iter().skip(1));

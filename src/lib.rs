@@ -17,4 +17,6 @@ pub mod journal;
 
 pub mod keeper;
 
+pub mod stage;
+
 pub mod cli;

@@ -42,7 +42,7 @@ const IMPURE: &[&str] = &[
     "await",
     "tokio",
     "tracing",
-    "log",
+    "log::",
     "rand",
     "dotenvy",
     "reqwest",

@@ -51,6 +51,8 @@ abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVa
         RISKY_IS_NATIVE = d.riskyIsNative;
         ASSET_DECIMALS = _decimalsOf(d.asset);
         RISKY_DECIMALS = _decimalsOf(d.risky);
+        // A rebate counts gas in risky units, which for the native coin have 18 decimals.
+        require(!d.riskyIsNative || RISKY_DECIMALS == MAX_DECIMALS, UnsupportedToken(d.risky));
         SCALE = 10 ** (MAX_DECIMALS + RISKY_DECIMALS - ASSET_DECIMALS);
         _books.policyHash = d.policyHash;
         _books.keeper = d.keeper;

@@ -17,7 +17,8 @@ pub fn estimate(snapshot: &Snapshot, policy: &VolatilityPolicy) -> Result<Real, 
             let observations = observations(&snapshot.feeds.risky_usd, *rounds)?;
             let usable = u32::try_from(observations.len()).unwrap_or(u32::MAX);
             let now = snapshot.block.timestamp;
-            let estimate = ewma(&observations, now, f64::from(*half_life_hours));
+            let half_life = Ratio::new((*half_life_hours).into()).real();
+            let estimate = ewma(&observations, now, half_life);
             match estimate {
                 Ok(value) if usable >= *min_rounds => Real::new(value)?,
                 _ => or_fallback(*fallback, usable, *min_rounds)?,

@@ -1,0 +1,101 @@
+//! What happened in a demo: the market, and each contestant's course through it. Plain numbers for tables and plots.
+
+use serde::Serialize;
+
+/// A whole demo.
+#[derive(Debug, Clone, Serialize)]
+pub struct Course {
+    /// Name of the market that was driven through.
+    pub scenario: String,
+    /// The market, step by step.
+    pub market: Vec<MarketPoint>,
+    /// The keeper first, then those it is compared with.
+    pub contestants: Vec<Contestant>,
+}
+
+/// The market at one step.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MarketPoint {
+    /// Block time, seconds since 1970.
+    pub time: u64,
+    /// USD per risky unit.
+    pub price: f64,
+    /// Gwei per gas.
+    pub base_fee_gwei: f64,
+}
+
+/// One vault and who kept it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Contestant {
+    /// Who: `keeper`, `hold`, `threshold 5 %`, `daily`.
+    pub name: String,
+    /// The vault, one point for each step of the market.
+    pub points: Vec<VaultPoint>,
+    /// What it traded.
+    pub trades: Vec<Trade>,
+    /// How it went.
+    pub result: Outcome,
+}
+
+/// A vault at one step, in USD.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct VaultPoint {
+    /// Net asset value at the market's price.
+    pub nav: f64,
+    /// Floor of all shares.
+    pub floor: f64,
+    /// Exposure to the risky asset.
+    pub exposure: f64,
+    /// Exposure that the strategy aims at, where it was appraised.
+    pub target: Option<f64>,
+    /// Drift at which a trade pays, either side of the target, where there is a band.
+    pub band: Option<f64>,
+}
+
+/// One executed trade.
+#[derive(Debug, Clone, Serialize)]
+pub struct Trade {
+    /// Block time, seconds since 1970.
+    pub time: u64,
+    /// USD per risky unit at that step.
+    pub price: f64,
+    /// Whether risky was sold.
+    pub sell: bool,
+    /// Value traded, USD.
+    pub value: f64,
+    /// Code of the reason (`worth`, `floor_at_risk`, …).
+    pub reason: String,
+    /// Gas, USD.
+    pub gas: f64,
+    /// Net asset value lost in the trade: fee, impact and slippage, USD.
+    pub slippage: f64,
+}
+
+/// How a contestant came through, USD.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Outcome {
+    /// First net asset value.
+    pub start: f64,
+    /// Last net asset value.
+    pub end: f64,
+    /// Last floor.
+    pub floor: f64,
+    /// Lowest net asset value over the floor on the way.
+    pub lowest_cushion: f64,
+    /// Executed trades.
+    pub rebalances: usize,
+    /// Gas paid by the keeper's key.
+    pub gas: f64,
+    /// Fees, impact and slippage.
+    pub slippage: f64,
+    /// Transactions that reverted.
+    pub reverted: usize,
+}
+
+impl Outcome {
+    /// Whether net asset value was below the floor at any step.
+    #[must_use]
+    pub fn floor_broken(&self) -> bool {
+        self.lowest_cushion < 0.0
+    }
+}

@@ -36,7 +36,7 @@ abstract contract VaultKeeper is VaultUsers {
         // casting is safe: a time in seconds
         // forge-lint: disable-next-line(unsafe-typecast)
         _books.lastRebalanceAt = uint64(block.timestamp);
-        _books.turnover.add(_turnoverCapacity(m.nav), c.value);
+        _books.turnover.add(m.nav, _books.parameters.turnoverCapBps, c.value);
         _touch(m);
         _swapAll(r.swaps, t);
         _revalue(m);
@@ -61,10 +61,6 @@ abstract contract VaultKeeper is VaultUsers {
             // forge-lint: disable-next-line(unsafe-typecast)
             if (reason.length >= 4) selector = bytes4(reason);
         }
-    }
-
-    function _turnoverCapacity(uint256 nav) internal view returns (uint256) {
-        return Turnover.capacity(nav, _books.parameters.turnoverCapBps);
     }
 
     // ---------------------------------------------------------------- the trade, and guards after it

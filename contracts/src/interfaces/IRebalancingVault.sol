@@ -210,7 +210,7 @@ interface IRebalancingVault is IERC4626 {
     /// @param exposure At that price
     /// @param nextNonce Nonce of the next rebalance
     /// @param lastRebalanceAt Zero before the first
-    /// @param turnoverLevel Traded and not yet leaked away, asset units
+    /// @param turnoverLevel Traded and not yet leaked away, asset units; above the capacity after exempt sales
     /// @param turnoverCapacity Level at which the bucket is full, asset units
     /// @param turnoverLeakPerDay Asset units per 24 hours, evenly
     /// @param deleverageSince When the bound was first seen broken; 0 while it holds

@@ -434,7 +434,9 @@ interface IRebalancingVault is IERC4626 {
         external
         returns (uint256 assetAmount, uint256 riskyAmount);
 
-    /// @notice Takes what the vault really holds into the tracked holdings.
+    /// @notice Takes what the vault really holds into the tracked holdings: losses for anyone, gifts for the owner only.
+    /// A gift lifts NAV per share away from the floor, and whoever deposits first could give, and take back, so much that
+    /// the floor of all who follow protects nothing.
     function sync() external;
 
     // ---------------------------------------------------------------- owner and guardian

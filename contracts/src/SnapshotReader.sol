@@ -169,17 +169,30 @@ contract SnapshotReader is ISnapshotReader {
         }
         pool.ticks = new Tick[](count);
         uint256 found = 0;
+        bytes memory query = abi.encodeCall(IUniswapV3Pool.ticks, (0));
         for (uint256 i = 0; i < pool.bitmap.length; ++i) {
             int256 base = (int256(pool.firstWord) + int256(i)) * 256;
             for (uint256 word = pool.bitmap[i]; word != 0; word &= word - 1) {
-                pool.ticks[found++] = _tick(target, int24((base + int256(_lowestBit(word))) * pool.tickSpacing));
+                pool.ticks[found++] = _tick(target, query, int24((base + int256(_lowestBit(word))) * pool.tickSpacing));
             }
         }
     }
 
-    function _tick(IUniswapV3Pool target, int24 index) private view returns (Tick memory) {
-        (uint128 liquidityGross, int128 liquidityNet,,,,,,) = target.ticks(index);
-        return Tick(index, liquidityGross, liquidityNet);
+    /// @dev By hand: of the eight words answered only two are wanted, and there may be hundreds of ticks.
+    /// @param query Calldata of `ticks`, used again for every tick
+    function _tick(IUniswapV3Pool target, bytes memory query, int24 index) private view returns (Tick memory) {
+        uint256 gross;
+        int256 net;
+        bool ok;
+        assembly ("memory-safe") {
+            mstore(add(query, 36), index)
+            ok := staticcall(gas(), target, add(query, 32), mload(query), 0, 64)
+            ok := and(ok, gt(returndatasize(), 63))
+            gross := mload(0)
+            net := mload(32)
+        }
+        require(ok, TickUnreadable(index));
+        return Tick(index, uint128(gross), int128(net));
     }
 
     function _observe(IUniswapV3Pool target, uint32 window, Pool memory pool) private view {

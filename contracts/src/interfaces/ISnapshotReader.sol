@@ -130,6 +130,9 @@ interface ISnapshotReader {
         Pair[] pairs;
     }
 
+    /// @notice The pool does not answer for a tick its bitmap names.
+    error TickUnreadable(int24 tick);
+
     /// @notice Reads everything asked for.
     function read(Request calldata request) external view returns (Response memory);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Test} from "forge-std/Test.sol";
 import {IUniswapV2Factory} from "../../src/interfaces/IUniswapV2Factory.sol";
 import {IUniswapV3Factory} from "../../src/interfaces/IUniswapV3Factory.sol";
 import {IUniswapV3Pool} from "../../src/interfaces/IUniswapV3Pool.sol";
 import {TestToken} from "./TestToken.sol";
+import {Tokens} from "./Tokens.sol";
 
 interface IPoolSetup {
     function createPool(address, address, uint24) external returns (address);
@@ -17,12 +17,9 @@ interface IPoolSetup {
 }
 
 /// @title The real Uniswap contracts, from the bytecode in their npm packages
-abstract contract UniswapFixture is Test {
+abstract contract UniswapFixture is Tokens {
     string private constant V3 = "node_modules/@uniswap/v3-core/artifacts/contracts/";
     string private constant V2 = "node_modules/@uniswap/v2-core/build/";
-
-    TestToken internal stable;
-    TestToken internal risky;
 
     /// @dev Six and eighteen decimals; which one is token0 is for the test to say.
     function makeTokens(bool riskyIsToken0) internal {

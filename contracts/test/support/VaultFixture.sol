@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Test} from "forge-std/Test.sol";
 import {IRebalancingVault} from "../../src/interfaces/IRebalancingVault.sol";
 import {RebalancingVault} from "../../src/RebalancingVault.sol";
 import {TestFeed} from "./TestFeed.sol";
 import {TestStable} from "./TestStable.sol";
 import {TestToken} from "./TestToken.sol";
 import {TestVenue} from "./TestVenue.sol";
+import {Tokens} from "./Tokens.sol";
 
 /// @title A vault of dollars and a risky token at 3,000, on a venue that obeys the test
-abstract contract VaultFixture is Test {
+abstract contract VaultFixture is Tokens {
     uint256 internal constant USD = 1e6;
     uint256 internal constant START = 1_800_000_000;
     bytes32 internal constant POLICY = keccak256("policy");
@@ -23,8 +23,6 @@ abstract contract VaultFixture is Test {
     address internal bob = makeAddr("bob");
     address internal pool = makeAddr("pool");
 
-    TestToken internal stable;
-    TestToken internal risky;
     TestFeed internal riskyFeed;
     TestFeed internal assetFeed;
     TestFeed internal sequencerFeed;

@@ -167,7 +167,8 @@ abstract contract VaultUsers is VaultBase {
     /// @dev Less than one whole asset is no vault yet, or none any more: whoever comes first or leaves last with dust must
     /// not choose the floor, nor the cash-lock, of those who come.
     function _forgetDust() private {
-        if (totalAssets() < 10 ** ASSET_DECIMALS) _close();
+        uint256 unit = 10 ** ASSET_DECIMALS;
+        if (_books.trackedAsset < unit && totalAssets() < unit) _close();
     }
 
     /// @dev At least what the feeds may leave unreported of the risky part: nobody profits from knowing better.

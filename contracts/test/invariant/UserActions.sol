@@ -48,7 +48,7 @@ abstract contract UserActions is Market {
         address user = users[who % users.length];
         V.State memory s = vault.state();
         bool open = isFresh(s) && !isPaused(s);
-        uint256 assets = sized(size, 2_000_000 * USD);
+        uint256 assets = sized(size, 200_000 * USD);
         stable.mint(user, assets);
         assertEq(vault.maxDeposit(user) != 0, open);
         vm.prank(user);

@@ -24,7 +24,7 @@ contract VaultHandler is KeeperActions {
 
     /// @dev What should happen more often is there more often.
     function selectors() external pure returns (bytes4[] memory s) {
-        s = new bytes4[](32);
+        s = new bytes4[](35);
         (s[0], s[1], s[2]) = (this.deposits.selector, this.deposits.selector, this.deposits.selector);
         (s[3], s[4], s[5]) = (this.withdraws.selector, this.redeems.selector, this.redeemsInKind.selector);
         (s[6], s[7], s[8]) = (this.movesShares.selector, this.gives.selector, this.takesGiftsIn.selector);
@@ -37,6 +37,7 @@ contract VaultHandler is KeeperActions {
         (s[24], s[25], s[26]) = (this.answers.selector, this.answers.selector, this.answers.selector);
         (s[27], s[28], s[29]) = (this.pauses.selector, this.rearms.selector, this.feedsFail.selector);
         (s[30], s[31]) = (this.changesParameters.selector, this.meddles.selector);
+        (s[32], s[33], s[34]) = (this.rearms.selector, this.waitsOutAFall.selector, this.waitsOutAFall.selector);
     }
 
     function vaultAddress() external view returns (V, address, address) {
@@ -59,8 +60,12 @@ contract VaultHandler is KeeperActions {
     }
 
     function deleverages(uint256 who, uint256 size, bool onV3) external floorHolds {
-        address caller = users[who % users.length];
+        tryDeleverage(users[who % users.length], size, onV3);
+    }
+
+    function tryDeleverage(address caller, uint256 size, bool onV3) private {
         V.State memory s = vault.state();
+        if (isBroken(s) && size % 4 != 0) s = waitsOutTheGrace(size);
         uint256 paid = stable.balanceOf(caller);
         vm.prank(caller);
         try vault.deleverage(onV3 ? v3Pool : pair, sized(size, 1_000e18)) returns (uint256 sold, uint256 got) {
@@ -72,6 +77,16 @@ contract VaultHandler is KeeperActions {
                 && block.timestamp >= s.deleverageSince + s.parameters.deleverageGrace;
             assertTrue(!due || s.price == 0 || e == IVenue.InsufficientOutput.selector, "due, and refused");
         }
+    }
+
+    /// @dev Somebody saw the breach; time passes, with or without answers of the feeds, and the market is where it was.
+    function waitsOutTheGrace(uint256 seed) private returns (V.State memory s) {
+        vault.poke();
+        vm.warp(block.timestamp + bound(seed, 50 minutes, 3 hours));
+        vm.roll(block.number + 300);
+        if (seed % 4 == 1 && !riskyFeed.broken()) refresh();
+        s = vault.state();
+        if (s.price != 0) movePools(s.price);
     }
 
     function checkDeleverage(V.State memory s, uint256 sold, uint256 got, uint256 reward) private view {
@@ -140,6 +155,17 @@ contract VaultHandler is KeeperActions {
         vm.warp(block.timestamp + time);
         vm.roll(block.number + time / 12);
         if (silence % 4 != 0 && !riskyFeed.broken()) refresh();
+    }
+
+    /// @dev A fall that breaks the bound of a vault that leans out far; then, perhaps, silence.
+    function waitsOutAFall(uint256 seed) external floorHolds {
+        if (riskyFeed.broken() || latestAnswer() < 600e8) return;
+        riskyFeed.set(latestAnswer() * int256(bound(seed, 8_700, 9_500)) / 10_000);
+        movePools(feedPrice());
+        if (seed % 3 == 0) return tryDeleverage(users[seed % users.length], seed | 1, true);
+        if (seed % 3 == 1) return;
+        vm.warp(block.timestamp + 2 hours);
+        vm.roll(block.number + 600);
     }
 
     /// @dev The feeds answer again; the price moves by up to 15 %, and the market follows in most cases.

@@ -30,6 +30,7 @@ const TOP: &[(&str, Option<&[&str]>)] = &[
     ("replay", None),
     ("backtest", None),
     ("stage", None),
+    ("demo", None),
     ("cli", None),
 ];
 

@@ -6,6 +6,7 @@
 mod band;
 mod connect;
 mod decide;
+mod demo;
 mod output;
 mod quote;
 mod run;
@@ -45,6 +46,7 @@ struct Global {
 enum Command {
     Band(band::Band),
     Decide(decide::Decide),
+    Demo(demo::Demo),
     Quote(quote::Quote),
     Run(run::Run),
     Snapshot(snapshot::Snapshot),
@@ -84,7 +86,7 @@ struct Context {
 
 /// Runs the program and says how it ended.
 pub async fn run(cli: Cli) -> ExitCode {
-    start_log();
+    start_log(if matches!(cli.command, Command::Demo(_)) { "warn" } else { "info,sqlx=warn" });
     let (code, report) = match dispatch(cli).await {
         Ok(code) => return code,
         Err(Failure::Usage(report)) => (2, report),
@@ -103,16 +105,17 @@ async fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Band(command) => command.run(&context),
         Command::Decide(command) => command.run(&context).await,
+        Command::Demo(command) => command.run(&context).await,
         Command::Quote(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,
     }
 }
 
-/// Log lines go to standard error; `RUST_LOG` chooses them.
-fn start_log() {
+/// Log lines go to standard error; `RUST_LOG` chooses them, otherwise `default` does.
+fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 

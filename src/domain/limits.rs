@@ -18,7 +18,7 @@ pub struct Limits {
     pub max_slippage_bps: u32,
     /// Largest distance of the pool's price from the oracle's, in basis points of the oracle's.
     pub max_price_deviation_bps: u32,
-    /// The pool's time-weighted price is compared with its spot price and with the oracle; absent is no check.
+    /// The pool's spot price is compared with its time-weighted price before a routine trade; absent is no check.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub twap: Option<TwapLimit>,
     /// Largest distance of the asset from one dollar, in basis points.

@@ -26,6 +26,7 @@ pub struct Market<'a> {
     /// Spot price in units of the asset per risky unit.
     pub mid: Price,
     pool: &'a uniswap_v3::Pool,
+    twap: Option<Twap>,
     risky_is_token0: bool,
     risky_decimals: u8,
     asset_decimals: u8,
@@ -48,8 +49,7 @@ impl<'a> Market<'a> {
     /// Opens the policy's pool.
     ///
     /// # Errors
-    /// The first of: pool not on the vault's list, no usable state, price too far from the oracle's `price`, no
-    /// time-weighted price, spot too far from it.
+    /// The first of: pool not on the vault's list, no usable state, price too far from the oracle's `price`.
     pub fn open(snapshot: &'a Snapshot, policy: &Policy, price: Price) -> Result<Self, Reason> {
         let Some(VenuePolicy::UniswapV3 { pool: address, .. }) = policy.venues.first() else {
             return Err(Reason::Numbers { what: "the policy names no venue".into() });
@@ -72,12 +72,13 @@ impl<'a> Market<'a> {
             venue,
             mid: Price::ZERO,
             pool: state,
+            twap: *twap,
             risky_is_token0,
             risky_decimals: risky.decimals,
             asset_decimals: asset.decimals,
         };
         market.mid = market.spot(state.sqrt_price_x96)?;
-        market.believable(price, twap.as_ref(), &policy.limits)?;
+        market.near(price, PriceReference::Oracle, policy.limits.max_price_deviation_bps)?;
         Ok(market)
     }
 
@@ -151,10 +152,14 @@ impl<'a> Market<'a> {
         }
     }
 
-    fn believable(&self, price: Price, twap: Option<&Twap>, limits: &Limits) -> Result<(), Reason> {
-        self.near(price, PriceReference::Oracle, limits.max_price_deviation_bps)?;
+    /// Compares the spot price with the pool's own average, where the policy asks for it. Not a question for a
+    /// mandatory sale: in a crash the average lags, and the oracle bounds what a moved pool can cost.
+    ///
+    /// # Errors
+    /// [`Reason::NoTwap`], or [`Reason::PriceDeviation`] where the pool was just moved.
+    pub fn steady(&self, limits: &Limits) -> Result<(), Reason> {
         let Some(rule) = &limits.twap else { return Ok(()) };
-        let twap = twap.filter(|t| t.window_seconds == rule.window_seconds);
+        let twap = self.twap.filter(|t| t.window_seconds == rule.window_seconds);
         let mean = twap.and_then(|t| uniswap_v3::sqrt_price_at_tick(t.mean_tick));
         let mean = mean.ok_or(Reason::NoTwap { pool: self.pool.address })?;
         self.near(self.spot(mean)?, PriceReference::Twap, rule.max_deviation_bps)

@@ -2,8 +2,8 @@
 //!
 //! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then
 //! the pool, the exit, the volatility); then whether a trade is wanted at all (mandate, target, trigger); then, only
-//! where one is wanted, what may forbid it: no size left within the limits, not worth its cost, pause, cooldown, gas,
-//! too small.
+//! where one is wanted, what may forbid it: no size left within the limits, not worth its cost, pause, a pool moved
+//! away from its average, cooldown, gas, too small.
 
 mod sizing;
 
@@ -248,6 +248,9 @@ impl Case<'_> {
         let (vault, limits, now) = (&self.snapshot.vault, &self.policy.limits, self.snapshot.block.timestamp);
         if side == Side::Buy && now <= vault.paused_until {
             return Err(Reason::Paused { until: vault.paused_until });
+        }
+        if !mandatory {
+            self.market.steady(limits)?;
         }
         let until = vault.last_rebalance.saturating_add(vault.guards.cooldown);
         if vault.last_rebalance > 0 && now < until && !sized.exempt {

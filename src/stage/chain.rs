@@ -22,6 +22,9 @@ use super::{
     slice::Slice,
 };
 
+/// How many of the latest states stay readable without history: enough for whoever reads the head by its hash.
+const RECENT_STATES: &str = "128";
+
 /// How the chain begins.
 #[derive(Clone, Debug)]
 pub struct Genesis {
@@ -290,7 +293,7 @@ fn arguments(genesis: &Genesis, states: &Path) -> Vec<std::ffi::OsString> {
     .into();
     arguments.push(states.into());
     if !genesis.history {
-        arguments.push("--prune-history".into());
+        arguments.extend(["--prune-history", RECENT_STATES].map(Into::into));
     }
     if let Some(state) = &genesis.state {
         arguments.push("--load-state".into());

@@ -51,8 +51,8 @@ contract RebalancingVault is VaultAdmin {
         (s.oracleStatus, s.price, s.nav, s.exposure) = (m.status, m.price, m.nav, m.exposure);
         s.nextNonce = _books.nextNonce;
         s.lastRebalanceAt = _books.lastRebalanceAt;
-        s.turnoverCapacity = _turnoverCapacity(m.nav);
-        s.turnoverLevel = _books.turnover.levelNow(s.turnoverCapacity);
+        s.turnoverCapacity = Turnover.capacity(m.nav, _books.parameters.turnoverCapBps);
+        s.turnoverLevel = _books.turnover.levelNow(m.nav, _books.parameters.turnoverCapBps);
         s.turnoverLeakPerDay = s.turnoverCapacity;
     }
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Mark} from "./Books.sol";
 import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
 import {FloorLedger} from "./libraries/FloorLedger.sol";
@@ -59,6 +62,19 @@ abstract contract VaultAdmin is VaultProtection, Ownable2Step {
         _books.floor.restart(floorPerShare, navPerShare);
         emit Rearmed(floorPerShare, navPerShare);
         _touch(m);
+    }
+
+    /// @inheritdoc IRebalancingVault
+    function sync() external nonReentrant {
+        uint256 heldAsset = IERC20(asset()).balanceOf(address(this));
+        uint256 heldRisky = RISKY.balanceOf(address(this));
+        if (msg.sender != owner()) {
+            heldAsset = Math.min(heldAsset, _books.trackedAsset);
+            heldRisky = Math.min(heldRisky, _books.trackedRisky);
+        }
+        _books.trackedAsset = SafeCast.toUint128(heldAsset);
+        _books.trackedRisky = SafeCast.toUint128(heldRisky);
+        emit Synced(heldAsset, heldRisky);
     }
 
     /// @inheritdoc IRebalancingVault

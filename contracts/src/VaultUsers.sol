@@ -33,6 +33,7 @@ abstract contract VaultUsers is VaultBase {
         returns (uint256 shares)
     {
         _requireOpen();
+        _forgetDust();
         shares = super.deposit(assets, receiver);
         _touch(_mark());
     }
@@ -45,6 +46,7 @@ abstract contract VaultUsers is VaultBase {
         returns (uint256 assets)
     {
         _requireOpen();
+        _forgetDust();
         assets = super.mint(shares, receiver);
         _touch(_mark());
     }
@@ -89,13 +91,6 @@ abstract contract VaultUsers is VaultBase {
         emit RedeemedInKind(msg.sender, receiver, shareOwner, shares, assetAmount, riskyAmount);
         if (assetAmount != 0) _pay(receiver, assetAmount);
         if (riskyAmount != 0) RISKY.safeTransfer(receiver, riskyAmount);
-    }
-
-    /// @inheritdoc IRebalancingVault
-    function sync() external nonReentrant {
-        _books.trackedAsset = SafeCast.toUint128(IERC20(asset()).balanceOf(address(this)));
-        _books.trackedRisky = SafeCast.toUint128(RISKY.balanceOf(address(this)));
-        emit Synced(_books.trackedAsset, _books.trackedRisky);
     }
 
     // ---------------------------------------------------------------- views
@@ -167,6 +162,13 @@ abstract contract VaultUsers is VaultBase {
         require(block.timestamp >= _books.pausedUntil, Paused(_books.pausedUntil));
         (OracleStatus status,) = _oracle();
         require(status == OracleStatus.Fresh, OracleNotFresh(status));
+    }
+
+    /// @dev Less than one whole asset is no vault yet, or none any more: whoever comes first or leaves last with dust must
+    /// not choose the floor, nor the cash-lock, of those who come.
+    function _forgetDust() private {
+        uint256 unit = 10 ** ASSET_DECIMALS;
+        if (_books.trackedAsset < unit && totalAssets() < unit) _close();
     }
 
     /// @dev At least what the feeds may leave unreported of the risky part: nobody profits from knowing better.

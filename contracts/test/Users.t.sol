@@ -182,6 +182,7 @@ contract UsersTest is VaultFixture {
     function test_dust_of_risky_does_not_lock_anyone_in() public {
         locked();
         risky.mint(address(vault), 0.001e18);
+        vm.prank(owner);
         vault.sync();
         // 1.80 of exposure, no cushion: all but the 18,000 that keep it a basis point of NAV.
         uint256 most = vault.maxWithdraw(alice);
@@ -199,6 +200,7 @@ contract UsersTest is VaultFixture {
         stable.mint(address(vault), 1_000 * USD);
         risky.mint(address(vault), 1e18);
         assertEq(vault.totalAssets(), 1_000_000 * USD);
+        vm.prank(owner);
         vault.sync();
         assertEq(vault.totalAssets(), 1_004_000 * USD);
     }
@@ -206,6 +208,7 @@ contract UsersTest is VaultFixture {
     function test_sync_takes_losses_too() public {
         invested();
         stable.burn(address(vault), 1_000 * USD);
+        vm.prank(owner);
         vault.sync();
         assertEq(vault.totalAssets(), 999_000 * USD);
     }
@@ -213,6 +216,7 @@ contract UsersTest is VaultFixture {
     function test_inflating_the_first_share_costs_the_attacker_not_the_victim() public {
         deposit(bob, 2);
         stable.mint(address(vault), 1_000_000 * USD);
+        vm.prank(owner);
         vault.sync();
         uint256 shares = deposit(alice, 10_000 * USD);
         vm.prank(alice);
@@ -290,6 +294,7 @@ contract UsersTest is VaultFixture {
         vault = newVault(d);
         deposit(alice, 30_000 * 10 ** assetDecimals);
         risky.mint(address(vault), 10 * 10 ** riskyDecimals);
+        vm.prank(owner);
         vault.sync();
         V.State memory s = vault.state();
         assertEq(s.price, 3000e18);

@@ -210,7 +210,7 @@ interface IRebalancingVault is IERC4626 {
     /// @param exposure At that price
     /// @param nextNonce Nonce of the next rebalance
     /// @param lastRebalanceAt Zero before the first
-    /// @param turnoverLevel Traded and not yet leaked away, asset units
+    /// @param turnoverLevel Traded and not yet leaked away, asset units; above the capacity after exempt sales
     /// @param turnoverCapacity Level at which the bucket is full, asset units
     /// @param turnoverLeakPerDay Asset units per 24 hours, evenly
     /// @param deleverageSince When the bound was first seen broken; 0 while it holds
@@ -434,7 +434,9 @@ interface IRebalancingVault is IERC4626 {
         external
         returns (uint256 assetAmount, uint256 riskyAmount);
 
-    /// @notice Takes what the vault really holds into the tracked holdings.
+    /// @notice Takes what the vault really holds into the tracked holdings: losses for anyone, gifts for the owner only.
+    /// A gift lifts NAV per share away from the floor, and whoever deposits first could give, and take back, so much that
+    /// the floor of all who follow protects nothing.
     function sync() external;
 
     // ---------------------------------------------------------------- owner and guardian

@@ -6,7 +6,7 @@ import {IRebalancingVault} from "../interfaces/IRebalancingVault.sol";
 
 /// @title Floor, peak and cash-lock, per share
 /// @notice The rules kept here:
-/// - While shares exist the floor never falls, except in `rearm`.
+/// - While shares exist the floor never falls, except in `rearm`, and when a deposit finds less than one whole asset.
 /// - Accrual is simple interest from an anchor, so how often somebody pokes does not matter. It stops in cash-lock.
 /// - A peak needs two pokes an interval apart and is the lower of both: one extreme block makes no floor.
 /// - Deposits and withdrawals move none of them, since all are per share, with the virtual shares of the vault.

@@ -119,8 +119,9 @@ library RebalanceGuards {
 
     function _turnover(Books storage b, Mark memory m, Check memory c) private view {
         if (c.exempt) return;
-        uint256 capacity = Turnover.capacity(m.nav, b.parameters.turnoverCapBps);
-        uint256 available = Math.saturatingSub(capacity, b.turnover.levelNow(capacity));
+        uint256 capBps = b.parameters.turnoverCapBps;
+        uint256 level = b.turnover.levelNow(m.nav, capBps);
+        uint256 available = Math.saturatingSub(Turnover.capacity(m.nav, capBps), level);
         require(c.value <= available, IRebalancingVault.TurnoverExceeded(c.value, available));
     }
 

@@ -21,7 +21,9 @@ const SCENARIO_START: u64 = 1_583_971_200;
 
 /// Drives a market through real contracts on a local chain and keeps a vault in it, beside three simpler bots.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  keeper demo\n  keeper demo --scenario chop\n  keeper demo --prices eth_1m.csv --gas gas.csv")]
+#[command(
+    after_help = "Examples:\n  keeper demo\n  keeper demo --scenario chop\n  keeper demo --prices eth_1m.csv --gas gas.csv"
+)]
 pub(super) struct Demo {
     /// Built-in market.
     #[arg(long, value_enum, default_value_t = Scenario::Crash, conflicts_with = "prices")]
@@ -60,7 +62,9 @@ impl Demo {
         std::fs::write(&self.report, html)
             .wrap_err_with(|| format!("the report {} cannot be written", self.report.display()))?;
         if context.output.json {
-            context.output.json(&course.contestants.iter().map(|c| (&c.name, &c.result)).collect::<Vec<_>>())?;
+            context
+                .output
+                .json(&course.contestants.iter().map(|c| (&c.name, &c.result)).collect::<Vec<_>>())?;
         } else {
             context.output.text(&summary(&course))?;
             context.output.text(&format!("report: {}", self.report.display()))?;
@@ -103,7 +107,15 @@ fn summary(course: &Course) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header([
-        "", "NAV", "return %", "floor", "lowest cushion", "rebalances", "gas USD", "slippage + fees USD", "reverted",
+        "",
+        "NAV",
+        "return %",
+        "floor",
+        "lowest cushion",
+        "rebalances",
+        "gas USD",
+        "slippage + fees USD",
+        "reverted",
     ]);
     for contestant in &course.contestants {
         let r = &contestant.result;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, U256, keccak256};
 use alloy::signers::local::PrivateKeySigner;
-use eyre::{Result, WrapErr, eyre};
+use eyre::{Result, WrapErr};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -137,8 +137,8 @@ impl Contestant {
     /// Where the keeper fails; the stage has no passing faults.
     pub(super) async fn step(&mut self, header: &Header, price: Decimal) -> Result<bool> {
         self.settle(price).await?;
-        if self.style == Style::Hold && !self.trades.is_empty() {
-            self.observe_held(price)?;
+        if let Some(held) = self.last.as_ref().filter(|last| self.rests(last)) {
+            self.points.push(self::held(held, price)?);
             return Ok(false);
         }
         let cycle = self.keeper.cycle(header).await.wrap_err_with(|| self.style.name())?;
@@ -218,6 +218,11 @@ impl Contestant {
         usd(event.navBefore) - usd(event.navAfter)
     }
 
+    /// Whether nobody trades for this vault any more: what was read last is what it holds.
+    fn rests(&self, last: &Snapshot) -> bool {
+        self.style == Style::Hold && !last.vault.risky_holdings.is_zero()
+    }
+
     fn observe(&mut self, snapshot: &Snapshot, appraisal: Option<&Appraisal>, price: Decimal) -> Result<()> {
         let mut point = held(snapshot, price)?;
         if let Some(appraisal) = appraisal {
@@ -227,13 +232,6 @@ impl Contestant {
         }
         self.points.push(point);
         self.last = Some(snapshot.clone());
-        Ok(())
-    }
-
-    /// A vault that nobody trades any more: what was read last, at the new price.
-    fn observe_held(&mut self, price: Decimal) -> Result<()> {
-        let last = self.last.as_ref().ok_or_else(|| eyre!("nothing was read yet"))?;
-        self.points.push(held(last, price)?);
         Ok(())
     }
 }

@@ -21,7 +21,10 @@ impl Screen {
         let all = MultiProgress::new();
         let length = u64::try_from(steps).unwrap_or(u64::MAX);
         let bar = ProgressStyle::with_template("{bar:40} {pos}/{len} steps, {eta} left  {msg}");
-        let line = || ProgressStyle::with_template("  {prefix:14} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let line = || {
+            ProgressStyle::with_template("  {prefix:14} {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+        };
         let market = all.add(ProgressBar::new(length));
         market.set_style(bar.unwrap_or_else(|_| ProgressStyle::default_bar()));
         market.enable_steady_tick(Duration::from_millis(500));

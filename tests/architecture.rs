@@ -43,7 +43,6 @@ const IMPURE: &[&str] = &[
     "await",
     "tokio",
     "tracing",
-    "log::",
     "rand",
     "dotenvy",
     "reqwest",
@@ -58,6 +57,7 @@ const IMPURE: &[&str] = &[
 
 /// Paths that do.
 const IMPURE_PATHS: &[&[&str]] = &[
+    &["log"],
     &["std", "env"],
     &["std", "fs"],
     &["std", "io"],

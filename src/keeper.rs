@@ -5,6 +5,8 @@ use std::sync::Arc;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use serde::Serialize;
 
+use tracing::{Instrument, debug_span};
+
 use crate::chain::{At, CallRequest, ChainError, Endpoint, Header, Simulated};
 use crate::domain::canonical::{self, CanonicalError};
 use crate::domain::decision::{Decision, Verdict, decide, decision_hash};
@@ -191,13 +193,16 @@ impl Keeper {
     /// # Errors
     /// [`CycleError`]; see [`CycleError::is_passing`].
     pub async fn cycle(&mut self, header: &Header) -> Result<Cycle, CycleError> {
-        let (snapshot, policy) =
-            snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies).await?;
-        let decision = decide(&snapshot, policy);
-        let decision_hash = decision_hash(&snapshot, policy, &decision)?;
+        let read = snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies);
+        let (snapshot, policy) = read.instrument(debug_span!("read")).await?;
+        let decision = debug_span!("decide").in_scope(|| decide(&snapshot, policy));
         let policy_hash = policy.hash();
-        let plan = Plan::of(&snapshot, policy, &decision)?;
-        let record = self.record(&snapshot, policy_hash, &decision, decision_hash)?;
+        let (decision_hash, plan, record) = debug_span!("hash").in_scope(|| {
+            let decision_hash = decision_hash(&snapshot, policy, &decision)?;
+            let plan = Plan::of(&snapshot, policy, &decision, decision_hash);
+            let record = self.record(&snapshot, policy_hash, &decision, decision_hash)?;
+            Ok::<_, CanonicalError>((decision_hash, plan, record))
+        })?;
         let dispatch = self.dispatch(plan, record, &snapshot, header).await?;
         self.last_reason = Some(decision.verdict.reason().code());
         Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch })
@@ -252,7 +257,7 @@ impl Keeper {
         if let Some(intent) = self.in_flight(snapshot.block.chain_id, sender).await? {
             return self.recorded(record, Dispatch::InFlight { intent: intent.to_string() }).await;
         }
-        match self.rehearse(&plan, sender, header).await? {
+        match self.rehearse(&plan, sender, header).instrument(debug_span!("rehearse")).await? {
             Err(refused) => self.recorded(record, refused).await,
             Ok(preflight) => self.send(plan, record, preflight, header).await,
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alloy::consensus::TxEip1559;
 use alloy::primitives::{Address, TxKind, U256};
 use tokio::sync::Mutex;
+use tracing::{Instrument, debug_span};
 
 use super::fees::{self, FeeQuote, FeeRequest};
 use super::foreign::Consumption;
@@ -81,7 +82,7 @@ impl Engine {
         if let Some(refusal) = self.unfit(submission, head).await? {
             return Ok(Outcome::Refused(refusal));
         }
-        let Some(account) = self.account(head).await? else {
+        let Some(account) = self.account(head).instrument(debug_span!("account")).await? else {
             return Ok(Outcome::Refused(Refusal::HeadReplaced));
         };
         let nonce = match self.next_nonce(&account).await? {
@@ -92,9 +93,10 @@ impl Engine {
             Ok(fees) => fees,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
-        let attempt = self.signed(submission, nonce, fees)?;
+        let attempt = debug_span!("sign").in_scope(|| self.signed(submission, nonce, fees))?;
         let intent = self.intent(submission, nonce);
-        let id = self.journal.record_prepared(&submission.cycle, &intent, &attempt).await?;
+        let commit = self.journal.record_prepared(&submission.cycle, &intent, &attempt);
+        let id = commit.instrument(debug_span!("commit")).await?;
         self.first_publication(id, &attempt).await
     }
 

@@ -109,7 +109,7 @@ impl Contestant {
         let key = style.key()?;
         let vault = stage.vault(&stage.vault_plan(published.hash()), capital).await?.address;
         stage.appoint(vault, key.address()).await?;
-        stage.endow(key.address(), U256::from(KEY_BALANCE)).await?;
+        stage.chain.endow(key.address(), KEY_BALANCE).await?;
         let file = directory.join(format!("{}.db", style.name().replace(' ', "-")));
         let journal = Arc::new(Journal::open(&file).await?);
         let sending = sending();

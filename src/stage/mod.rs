@@ -131,16 +131,6 @@ impl Stage {
         self.act_as(Actor::Owner).await?.call(vault, &interfaces::IVaultOwner::setKeeperCall { keeper }).await
     }
 
-    /// Gives `account` so many whole native coins.
-    ///
-    /// # Errors
-    /// The chain does not answer.
-    pub async fn endow(&self, account: Address, coins: U256) -> Result<()> {
-        let wei = coins.saturating_mul(U256::from(10).saturating_pow(U256::from(18)));
-        self.chain.batch(vec![("anvil_setBalance", serde_json::json!([account, wei]))]).await?;
-        Ok(())
-    }
-
     /// Creates a vault and makes its first deposit of `assets` whole tokens.
     ///
     /// # Errors

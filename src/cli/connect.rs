@@ -46,7 +46,7 @@ pub(super) async fn connect(
     let mut last = None;
     for (number, url) in urls.iter().enumerate() {
         let name = format!("{}-{}", chain.name, number.saturating_add(1));
-        let url = SecretUrl::parse(url.expose().as_str()).map_err(Failure::usage)?;
+        let url = SecretUrl::parse(url.expose()).map_err(Failure::usage)?;
         match Endpoint::connect(&name, url, chain.id, timeouts(timeout)).await {
             Ok(endpoint) => return Ok(Arc::new(endpoint)),
             Err(error @ ChainError::WrongChainId { .. }) => return Err(Failure::usage(error)),

@@ -78,7 +78,7 @@ impl ChainConfig {
     /// # Errors
     /// [`ConfigError::MissingSecret`] or [`ConfigError::BadSecret`], naming the variable.
     pub fn urls(&self, environment: &Environment) -> Result<Vec<Secret>, ConfigError> {
-        self.endpoints.iter().map(|endpoint| endpoint.resolve(&self.name, environment)).collect()
+        self.endpoints.iter().map(|endpoint| endpoint.url(&self.name, environment)).collect()
     }
 }
 
@@ -209,7 +209,11 @@ impl SignerConfig {
 }
 
 impl Endpoint {
-    fn resolve(&self, chain: &str, environment: &Environment) -> Result<Secret, ConfigError> {
+    /// The address, wherever it stands; `chain` is named where it is missing.
+    ///
+    /// # Errors
+    /// [`ConfigError::MissingSecret`] or [`ConfigError::BadSecret`], naming the variable.
+    pub fn url(&self, chain: &str, environment: &Environment) -> Result<Secret, ConfigError> {
         match self {
             Self::Url(url) => Ok(Secret::new(url.as_str())),
             Self::Variable(variable) => {

@@ -18,6 +18,7 @@ use alloy::providers::ext::AnvilApi;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use alloy::rpc::types::anvil::ReorgOptions;
+use alloy::signers::local::PrivateKeySigner;
 use axum::Router;
 use axum::routing::post;
 use serde_json::{Value, json};
@@ -96,7 +97,7 @@ fn anvil_path() -> PathBuf {
 }
 
 fn key() -> KeeperKey {
-    KeeperKey::from_hex("KEEPER_KEY", Some(SECRET)).unwrap()
+    KeeperKey::from(SECRET.parse::<PrivateKeySigner>().unwrap())
 }
 
 fn config() -> SendingConfig {

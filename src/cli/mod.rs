@@ -4,6 +4,8 @@
 //! Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
 
 mod band;
+mod check;
+mod clock;
 mod connect;
 mod decide;
 mod demo;
@@ -12,6 +14,7 @@ mod quote;
 mod run;
 mod show;
 mod snapshot;
+mod status;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,11 +48,13 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Band(band::Band),
+    Check(check::Check),
     Decide(decide::Decide),
     Demo(demo::Demo),
     Quote(quote::Quote),
     Run(run::Run),
     Snapshot(snapshot::Snapshot),
+    Status(status::Status),
 }
 
 /// How a command ends when it does not end well.
@@ -104,11 +109,13 @@ async fn dispatch(cli: Cli) -> Outcome {
     let context = Context { config, environment, output: Output { json } };
     match cli.command {
         Command::Band(command) => command.run(&context),
+        Command::Check(command) => command.run(&context).await,
         Command::Decide(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
         Command::Quote(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,
+        Command::Status(command) => command.run(&context).await,
     }
 }
 

@@ -10,7 +10,7 @@ use eyre::WrapErr;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::connect::{configuration, connect, sending};
+use super::connect::{configuration, connect, sending, vaults};
 use super::output::Row;
 use super::show::{cycle_rows, dispatch_text};
 use super::{Context, Failure, Outcome};
@@ -77,7 +77,7 @@ impl Run {
         config: &Config,
         journal: &Arc<Journal>,
     ) -> Result<Vec<Chain>, Failure> {
-        let vaults = self.vaults(config)?;
+        let vaults = vaults(config, self.vault.as_deref())?;
         let mut chains = Vec::new();
         for chain in &config.chains {
             let vaults: Vec<_> = vaults.iter().filter(|v| v.chain.id == chain.id).copied().collect();
@@ -86,13 +86,6 @@ impl Run {
             }
         }
         Ok(chains)
-    }
-
-    fn vaults<'a>(&self, config: &'a Config) -> Result<Vec<&'a VaultConfig>, Failure> {
-        match &self.vault {
-            None => Ok(config.vaults.iter().collect()),
-            Some(name) => Ok(vec![config.vault(name).map_err(Failure::usage)?]),
-        }
     }
 
     async fn chain(

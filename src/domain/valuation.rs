@@ -100,8 +100,11 @@ fn sequencer(status: Option<&Sequencer>, rules: &FeedsPolicy, now: u64) -> Resul
     if up { Ok(()) } else { Err(Reason::SequencerDown) }
 }
 
-/// A checked price in dollars; `clock` is block time and the vault's own bound on the age.
-fn dollars(feed: &Feed, rule: &FeedPolicy, name: FeedName, clock: (u64, u64)) -> Result<Price, Reason> {
+/// A checked price in dollars; `clock` is block time and the vault's own bound on the age, in seconds.
+///
+/// # Errors
+/// [`Reason::InvalidPrice`] or [`Reason::StalePrice`].
+pub fn dollars(feed: &Feed, rule: &FeedPolicy, name: FeedName, clock: (u64, u64)) -> Result<Price, Reason> {
     let (now, max_age) = clock;
     let invalid = |why| Reason::InvalidPrice { feed: name, why };
     let round = feed.latest.filter(|r| r.updated_at > 0 && r.id > 0).ok_or_else(|| missing(name))?;

@@ -54,6 +54,7 @@ struct Printed<'a> {
 struct Chain {
     name: String,
     endpoint: Arc<Endpoint>,
+    journal: Arc<Journal>,
     poll: Duration,
     engines: Vec<Arc<Engine>>,
     keepers: Vec<Keeper>,
@@ -120,6 +121,7 @@ impl Run {
         Ok(Chain {
             name: chain.name.clone(),
             endpoint: endpoint.clone(),
+            journal: journal.clone(),
             poll: Duration::from_millis(chain.poll_interval_ms),
             keepers: keepers.collect(),
             engines: engines.values().cloned().collect(),
@@ -152,11 +154,20 @@ impl Chain {
                     tokio::time::sleep(self.poll.max(MIN_RETRY)).await;
                 }
                 Ok(head) => {
+                    self.orphan(seen.as_ref(), &head).await?;
                     self.block(&head).await?;
                     seen = Some(head.header);
                 }
             }
         }
+    }
+
+    /// Marks what was decided on a head that the chain has left.
+    async fn orphan(&self, previous: Option<&Header>, head: &NewHead) -> eyre::Result<()> {
+        let Some(previous) = previous.filter(|_| head.replaced_previous) else { return Ok(()) };
+        let marked = self.journal.mark_orphaned(self.endpoint.chain_id(), previous.hash).await?;
+        tracing::warn!(chain = %self.name, block = previous.number, marked, "the chain left the last head");
+        Ok(())
     }
 
     async fn block(&mut self, head: &NewHead) -> eyre::Result<()> {

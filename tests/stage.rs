@@ -5,11 +5,10 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a test fails where it stands, says what it left out, and finds its data through the environment"
+    reason = "a test fails where it stands"
 )]
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use alloy::{
     eips::BlockId,
@@ -34,6 +33,11 @@ use vault_keeper::{
     },
 };
 
+#[path = "support/data.rs"]
+mod data;
+
+use data::data;
+
 const START: u64 = 1_700_000_000;
 
 fn artifacts() -> Artifacts {
@@ -46,20 +50,6 @@ fn plan(stable_is_token0: bool) -> StagePlan {
 
 async fn stage(stable_is_token0: bool) -> Stage {
     Stage::set(artifacts(), &plan(stable_is_token0)).await.unwrap()
-}
-
-/// The data for tests, or `None` where the environment names none and does not demand it.
-fn data(what: &str) -> Option<PathBuf> {
-    match std::env::var("KEEPER_DATA") {
-        Ok(directory) => Some(directory.into()),
-        Err(_) if std::env::var("KEEPER_DATA_REQUIRED").is_ok_and(|value| value == "1") => {
-            panic!("KEEPER_DATA is not set, and KEEPER_DATA_REQUIRED=1 asks for {what}")
-        }
-        Err(_) => {
-            println!("left out: {what} (set KEEPER_DATA to the data directory)");
-            None
-        }
-    }
 }
 
 async fn assert_market_follows(stable_is_token0: bool, steps: usize) {
@@ -287,8 +277,8 @@ async fn a_vault_stands_on_the_stage_with_its_first_deposit() {
 
 #[tokio::test]
 async fn a_slice_of_mainnet_has_the_pool_of_its_manifest() {
-    let Some(data) = data("slice of mainnet at block 19505152") else { return };
-    let slice = Slice::read(&data.join("mainnet"), 19_505_152).unwrap();
+    let Some(mainnet) = data("mainnet") else { return };
+    let slice = Slice::read(&mainnet, 19_505_152).unwrap();
     assert_eq!((slice.timestamp, slice.base_fee), (1_711_292_411, 17_478_000_000));
     let chain = Chain::start(&artifacts(), &Genesis::of_slice(&slice)).await.unwrap();
     assert_eq!(chain.head().await.unwrap(), (slice.timestamp, slice.base_fee));
@@ -304,9 +294,8 @@ async fn a_slice_of_mainnet_has_the_pool_of_its_manifest() {
 
 #[test]
 fn sampling_the_may_2021_crash_takes_real_closes_and_hides_only_what_lies_between_them() {
-    let Some(data) = data("prices of May 2021 with daily gas") else { return };
-    let prices = data.join("prices/eth_usdt_1m_2021-05_crash.csv");
-    let gas = data.join("gas/eth_daily_gas_price_wei_2015_2023.csv");
+    let Some(prices) = data("prices/eth_usdt_1m_2021-05_crash.csv") else { return };
+    let Some(gas) = data("gas/eth_daily_gas_price_wei_2015_2023.csv") else { return };
     let sampled = path_from_files(&prices, Some(&gas), 2_160).unwrap();
     let whole = path_from_files(&prices, Some(&gas), usize::MAX).unwrap();
     assert_eq!((whole.len(), sampled.len()), (43_199, 2_058));
@@ -321,15 +310,14 @@ fn sampling_the_may_2021_crash_takes_real_closes_and_hides_only_what_lies_betwee
 
 #[test]
 fn every_price_and_gas_file_of_the_data_is_read() {
-    let Some(data) = data("all price and gas files") else { return };
+    let (Some(prices), Some(recorded_gas)) = (data("prices"), data("gas")) else { return };
     let gas =
         ["mainnet_headers.csv", "basefee_21527387_340_blocks.csv", "eth_daily_gas_price_wei_2015_2023.csv"];
-    let mut prices: Vec<_> =
-        std::fs::read_dir(data.join("prices")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut prices: Vec<_> = std::fs::read_dir(prices).unwrap().map(|entry| entry.unwrap().path()).collect();
     prices.sort();
     assert_eq!(prices.len(), 7);
     for (prices, gas) in prices.iter().zip(gas.iter().cycle()) {
-        let path = path_from_files(prices, Some(&data.join("gas").join(gas)), 500).unwrap();
+        let path = path_from_files(prices, Some(&recorded_gas.join(gas)), 500).unwrap();
         assert!(path.len() > 250 && path.len() <= 500, "{}: {}", prices.display(), path.len());
         assert!(path.iter().all(|tick| tick.base_fee > 0 && tick.base_fee < 2_000_000_000_000));
     }

@@ -2,21 +2,23 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::arithmetic_side_effects,
     reason = "a test fails where it stands"
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use alloy::node_bindings::{Anvil, AnvilInstance};
 use alloy::primitives::{Address, B256, Bytes, U256};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 use vault_keeper::journal::{
     AttemptKind, AttemptRecord, CycleRecord, EventRecord, IntentRecord, IntentState, Journal,
 };
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::Place;
 
 const KEEPER: &str = include_str!("../keeper.example.toml");
 const POLICY: &str = include_str!("../examples/policies/cppi.toml");
@@ -28,83 +30,11 @@ const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7b
 /// Nobody listens at port 1.
 const NOBODY: &str = "http://127.0.0.1:1/secret-path";
 
-/// What a run of the program left.
-#[derive(Debug)]
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ended {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Level and text of the findings of one check.
-    fn findings(&self, check: &str) -> Vec<(String, String)> {
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let all = self.json();
-        let of_check = all.as_array().unwrap().iter().filter(|finding| finding["check"] == check);
-        of_check.map(|finding| (text(&finding["level"]), text(&finding["what"]))).collect()
-    }
-}
-
-/// A directory to work in, with the example configuration.
-struct Place {
-    directory: TempDir,
-    environment: Vec<(&'static str, String)>,
-}
-
-impl Place {
-    fn empty() -> Self {
-        Self { directory: TempDir::new().unwrap(), environment: Vec::new() }
-    }
-
-    fn new() -> Self {
-        let place = Self::empty();
-        place.write("keeper.toml", KEEPER);
-        place.change("http://127.0.0.1:8545", "http://127.0.0.1:1");
-        std::fs::create_dir_all(place.path("examples/policies")).unwrap();
-        place.write("examples/policies/cppi.toml", POLICY);
-        place
-    }
-
-    /// With a key and a node's address in the environment.
-    fn with_secrets(url: &str) -> Self {
-        let secrets = [("KEEPER_PRIVATE_KEY", SECRET.to_owned()), ("ETH_RPC_URL", url.to_owned())];
-        Self { environment: secrets.into(), ..Self::new() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    /// Changes one line of the configuration.
-    fn change(&self, from: &str, to: &str) {
-        let text = std::fs::read_to_string(self.path("keeper.toml")).unwrap();
-        assert_eq!(text.matches(from).count(), 1, "`{from}` must be in the configuration once");
-        self.write("keeper.toml", &text.replacen(from, to, 1));
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        let output = Command::new(env!("CARGO_BIN_EXE_keeper"))
-            .args(arguments)
-            .current_dir(self.directory.path())
-            .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .output()
-            .unwrap();
-        Ended {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
+/// The example configuration and policy.
+fn example() -> Place {
+    let place = Place::with(KEEPER, POLICY);
+    place.change("http://127.0.0.1:8545", "http://127.0.0.1:1");
+    place
 }
 
 fn anvil() -> AnvilInstance {
@@ -194,7 +124,7 @@ fn a_missing_configuration_says_where_to_get_one() {
 
 #[test]
 fn every_mistake_of_a_configuration_is_named_with_its_line() {
-    let place = Place::new();
+    let place = example();
     place.change("id = 1 ", "id = \"one\" ");
     place.change("poll_interval_ms", "pol_interval_ms");
     place.change("signer = \"hot\"", "signer = \"cold\"");
@@ -220,7 +150,7 @@ fn every_mistake_of_a_configuration_is_named_with_its_line() {
 
 #[test]
 fn an_unknown_vault_ends_with_2_and_the_names_there_are() {
-    let place = Place::with_secrets("http://127.0.0.1:1");
+    let place = example().and_secrets(SECRET, "http://127.0.0.1:1");
     for command in ["check", "status", "run", "snapshot", "decide"] {
         let ended = place.run(&[command, "--vault", "btc"]);
         assert_eq!(
@@ -232,7 +162,7 @@ fn an_unknown_vault_ends_with_2_and_the_names_there_are() {
 
 #[test]
 fn a_missing_secret_names_its_variable() {
-    let place = Place::new();
+    let place = example();
     let ended = place.run(&["run", "--once"]);
     assert_eq!(ended.code, 2);
     assert!(
@@ -255,7 +185,7 @@ fn a_missing_secret_names_its_variable() {
 
 #[test]
 fn a_node_that_is_down_is_a_failure_without_its_address() {
-    let place = Place::with_secrets(NOBODY);
+    let place = example().and_secrets(SECRET, NOBODY);
     place.change("  { url = \"http://127.0.0.1:1\" },", "");
     let ended = place.run(&["snapshot", "--vault", "eth-cppi"]);
     assert_eq!((ended.code, ended.out.as_str()), (1, ""));
@@ -280,7 +210,7 @@ fn a_node_that_is_down_is_a_failure_without_its_address() {
 #[test]
 fn a_node_of_another_chain_ends_with_2_and_is_an_error_of_the_check() {
     let anvil = anvil();
-    let place = Place::with_secrets(&anvil.endpoint());
+    let place = example().and_secrets(SECRET, &anvil.endpoint());
     let ended = place.run(&["snapshot", "--vault", "eth-cppi"]);
     assert_eq!(ended.code, 2);
     let said = "endpoint `ethereum-1` serves chain 31337, the configuration says 1";
@@ -295,7 +225,7 @@ fn a_node_of_another_chain_ends_with_2_and_is_an_error_of_the_check() {
 #[test]
 fn a_check_goes_on_past_a_vault_that_is_not_there() {
     let anvil = anvil();
-    let place = Place::with_secrets(&anvil.endpoint());
+    let place = example().and_secrets(SECRET, &anvil.endpoint());
     place.change("id = 1 ", "id = 31_337 ");
     let policy = POLICY.replacen("chain_id = 1 ", "chain_id = 31_337 ", 1);
     place.write("examples/policies/cppi.toml", &policy);
@@ -382,7 +312,7 @@ async fn recorded(journal: &Journal) {
 
 #[tokio::test]
 async fn a_journal_that_another_process_writes_can_be_read_and_not_run() {
-    let place = Place::with_secrets(NOBODY);
+    let place = example().and_secrets(SECRET, NOBODY);
     let journal = Journal::open(&place.path("keeper.db")).await.unwrap();
     recorded(&journal).await;
     let holder = format!("process {}", std::process::id());
@@ -400,7 +330,7 @@ async fn a_journal_that_another_process_writes_can_be_read_and_not_run() {
 #[tokio::test]
 async fn the_status_tells_what_was_decided_how_often_and_what_became_of_it() {
     // No secret and no network.
-    let place = Place::new();
+    let place = example();
     let journal = Journal::open(&place.path("keeper.db")).await.unwrap();
     recorded(&journal).await;
     let ended = place.run(&["status", "--json", "-n", "3"]);
@@ -446,7 +376,7 @@ async fn the_status_tells_what_was_decided_how_often_and_what_became_of_it() {
 
 #[tokio::test]
 async fn the_status_of_an_empty_journal_says_that_nothing_was_recorded() {
-    let place = Place::new();
+    let place = example();
     let ended = place.run(&["status"]);
     assert_eq!(
         (ended.code, ended.err.as_str()),

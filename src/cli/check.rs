@@ -70,9 +70,7 @@ impl Check {
 }
 
 async fn lines(context: &Context, config: &Config, chosen: &[&VaultConfig]) -> Vec<Line> {
-    let path = context.config.display();
-    let loads = format!("{path} and its policies load; vaults: {}", chosen.len());
-    let mut lines = about("configuration", vec![Finding::ok("configuration", loads)]);
+    let mut lines = about("configuration", loaded(context, chosen));
     let (journal, findings) = record::check(&config.journal).await;
     lines.extend(about("journal", findings));
     let signers = signers(context, chosen);
@@ -87,6 +85,20 @@ async fn lines(context: &Context, config: &Config, chosen: &[&VaultConfig]) -> V
         }
     }
     lines
+}
+
+/// What is configured; the hashes are what an owner approves.
+fn loaded(context: &Context, chosen: &[&VaultConfig]) -> Vec<Finding> {
+    let path = context.config.display();
+    let mut findings = vec![Finding::ok("configuration", format!("{path} and its policies load"))];
+    for vault in chosen {
+        for policy in &vault.policies {
+            let (name, hash) = (&policy.policy().name, policy.hash());
+            let what = format!("vault {} is kept under policy `{name}`, hash {hash}", vault.name);
+            findings.push(Finding::ok("policy_hash", what));
+        }
+    }
+    findings
 }
 
 async fn chain_lines(

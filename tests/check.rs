@@ -87,7 +87,7 @@ fn levels(ended: &Ended, check: &str) -> Vec<String> {
 async fn a_healthy_vault_has_nothing_that_stops_its_keeper() {
     let scene = Scene::set().await;
     let ended = scene.place(KEEPER_KEY).run(&["check", "--json"]);
-    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
     let all = ended.json();
     let of_level = |level: &str| -> Vec<String> {
         let all = all.as_array().unwrap().iter().filter(|finding| finding["level"] == level);

@@ -89,7 +89,7 @@ fn the_example_policy_is_the_documented_default() {
     assert_eq!(policy.reserve.exit_gas_price_wei, policy.limits.max_urgent_gas_price_wei);
     assert!(matches!(policy.volatility.estimator, Estimator::Ewma { half_life_hours: 24, rounds: 120, .. }));
     assert_eq!(policy.feeds.risky_usd.address, address!("5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"));
-    assert_eq!(published.hash(), b256!("6c9abaf5bbc34075427a484ed67a9a4727024f486d1616aa85a5187f2080ee1f"));
+    assert_eq!(published.hash(), b256!("a7354c63fd14e73a9dc69d9e3f223747134add5b756f102cf0d8eebb786364c5"));
 }
 
 #[test]

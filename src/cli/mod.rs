@@ -16,6 +16,7 @@ mod show;
 mod snapshot;
 mod status;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -119,11 +120,13 @@ async fn dispatch(cli: Cli) -> Outcome {
     }
 }
 
-/// Log lines go to standard error; `RUST_LOG` chooses them, otherwise `default` does.
+/// Log lines go to standard error, coloured on a terminal; `RUST_LOG` chooses them, otherwise `default` does.
 fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(colours).init();
 }
 
 /// The last words of a command that failed.

@@ -17,8 +17,8 @@ use super::{Context, Failure, Outcome};
 use crate::chain::{Endpoint, Header, NewHead, next_head};
 use crate::config::{ChainConfig, Config, VaultConfig};
 use crate::execution::{Engine, ExecutionError, KeeperKey, Outcome as Sent};
-use crate::journal::{IntentId, Journal};
-use crate::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
+use crate::journal::{IntentId, Journal, JournalError};
+use crate::keeper::{Cycle, Dispatch, Hand, Keeper};
 
 /// Keeps the configured vaults: at every block read, decide, act, record.
 #[derive(Debug, Args)]
@@ -63,9 +63,17 @@ struct Chain {
 impl Run {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
         let config = configuration(context)?;
-        let journal = Journal::open(&config.journal).await.map_err(Failure::usage)?;
-        let journal = Arc::new(journal);
-        let chains = self.chains(context, &config, &journal).await?;
+        let journal = Arc::new(Journal::open(&config.journal).await.map_err(unopened)?);
+        let ended = self.keep(context, &config, &journal).await;
+        // What stands in the log goes into the file, so that a copy of the file alone is whole.
+        if let Some(journal) = Arc::into_inner(journal) {
+            journal.close().await;
+        }
+        ended
+    }
+
+    async fn keep(&self, context: &Context, config: &Config, journal: &Arc<Journal>) -> Outcome {
+        let chains = self.chains(context, config, journal).await?;
         for chain in &chains {
             chain.recover().await?;
         }
@@ -205,8 +213,8 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
         let header = chain.endpoint.latest_header().await.wrap_err("the newest block cannot be read")?;
         for keeper in &mut chain.keepers {
             let cycle = keeper.cycle(&header).await;
-            let cycle = cycle.map_err(described).wrap_err_with(|| format!("vault `{}`", keeper.name))?;
-            if matches!(cycle.dispatch, Dispatch::Refused { .. } | Dispatch::Reverted(_)) {
+            let cycle = cycle.wrap_err_with(|| format!("vault `{}`", keeper.name))?;
+            if needs_someone(&cycle.dispatch) {
                 code = ExitCode::FAILURE;
             }
             context.output.print(&printed(&keeper.name, &cycle), rows)?;
@@ -215,8 +223,36 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
     Ok(code)
 }
 
-fn described(error: CycleError) -> eyre::Report {
-    error.into()
+/// Whether a plan did not go its way: refused, reverted, or held up.
+const fn needs_someone(dispatch: &Dispatch) -> bool {
+    match dispatch {
+        Dispatch::Refused { .. }
+        | Dispatch::Failed { .. }
+        | Dispatch::Reverted(_)
+        | Dispatch::Sent { held_up: Some(_), .. } => true,
+        Dispatch::Nothing
+        | Dispatch::InFlight { .. }
+        | Dispatch::DryRun { .. }
+        | Dispatch::Sent { held_up: None, .. }
+        | Dispatch::Executed(_) => false,
+    }
+}
+
+/// A journal that is elsewhere, in use or of another version is a matter of usage; a disk that fails is not.
+fn unopened(error: JournalError) -> Failure {
+    match error {
+        JournalError::InUse { .. }
+        | JournalError::CannotOpen { .. }
+        | JournalError::Locked { .. }
+        | JournalError::ReadOnly { .. }
+        | JournalError::SchemaNewer { .. }
+        | JournalError::SchemaOlder { .. } => Failure::usage(error),
+        JournalError::DiskFull { .. }
+        | JournalError::Io { .. }
+        | JournalError::Corrupt { .. }
+        | JournalError::Refused { .. }
+        | JournalError::OutOfRange { .. } => Failure::Failed(error.into()),
+    }
 }
 
 async fn forever(chains: Vec<Chain>) -> Outcome {

@@ -76,7 +76,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`ExecutionError::Halted`] when the key must not sign any more; [`ChainError::WrongChainId`] when the endpoint
-    /// changed its chain; a failure of node, journal or key. In all of them nothing was sent.
+    /// changed its chain; a failure of node, journal or key. In all of them nothing was sent that the journal does not
+    /// hold, and without [`ExecutionError::Journal`] nothing at all.
     pub async fn submit(&self, submission: &Submission, head: &Header) -> Result<Outcome, ExecutionError> {
         let _turn = self.turn.lock().await;
         if let Some(refusal) = self.unfit(submission, head).await? {
@@ -100,12 +101,12 @@ impl Engine {
         self.first_publication(id, &attempt).await
     }
 
-    /// Submits the call and waits for its outcome: as many looks at the chain as the configuration allows.
+    /// Waits for the end of what [`Engine::submit`] returned: as many looks at the chain as the configuration allows.
     ///
     /// # Errors
-    /// As [`Engine::submit`] and [`Engine::resolve`]; failed calls to the node after the submission are waited out.
-    pub async fn execute(&self, submission: &Submission, head: &Header) -> Result<Outcome, ExecutionError> {
-        match self.submit(submission, head).await? {
+    /// As [`Engine::resolve`]; failed calls to the node are waited out.
+    pub async fn conclude(&self, submitted: Outcome) -> Result<Outcome, ExecutionError> {
+        match submitted {
             Outcome::Pending { intent, .. } | Outcome::Parked { intent, .. } => self.wait(intent).await,
             settled @ (Outcome::Executed(_) | Outcome::Reverted(_) | Outcome::Refused(_)) => Ok(settled),
         }

@@ -181,8 +181,8 @@ async fn assert_kept(block: u64, data: &Path) {
     assert_eq!(usdc, U256::from(CAPITAL * 1_000_000) - amount(&first["amount_in"]));
     assert_eq!(weth, amount(&first["amount_out"]));
     // Towards three times the cushion of 20 %, less the reserve; where impact counts, part of the way.
-    let share = amount(&first["amount_in"]).to::<u64>() as f64 / (CAPITAL as f64 * 1e6);
-    assert!((0.4..=0.6).contains(&share), "{share}");
+    let percent = amount(&first["amount_in"]).to::<u64>() / (CAPITAL * 10_000);
+    assert!((40..60).contains(&percent), "{percent}");
 
     scene.chain.mine_after(301).await.unwrap();
     let second = scene.keeper_once().await;

@@ -59,6 +59,13 @@ enum Way {
     Dead,
 }
 
+async fn accept(listener: TcpListener, client: reqwest::Client, node: String, state: Arc<Mutex<State>>) {
+    while let Ok((socket, _)) = listener.accept().await {
+        let (client, node, state) = (client.clone(), node.clone(), state.clone());
+        tokio::spawn(async move { serve(socket, &client, &node, &state).await });
+    }
+}
+
 impl Proxy {
     /// Stands before the node at `node`.
     pub(crate) async fn start(node: String) -> Self {
@@ -66,12 +73,7 @@ impl Proxy {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
         let (client, shared) = (reqwest::Client::new(), state.clone());
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let (client, node, state) = (client.clone(), node.clone(), shared.clone());
-                tokio::spawn(async move { serve(socket, &client, &node, &state).await });
-            }
-        });
+        tokio::spawn(accept(listener, client, node, shared));
         Self { url, state }
     }
 

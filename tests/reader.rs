@@ -144,15 +144,14 @@ async fn quotes_equal_quoter_v2_to_the_wei() {
         let snapshot = scene.read(&Reader::default(), &scene.head().await).await;
         let Pool::UniswapV3 { state, .. } = &snapshot.pools[0];
         for zero_for_one in [true, false] {
-            let stable_in = zero_for_one == stable_is_token0;
-            let largest = if stable_in { 30_000_000_123_457_u128 } else { 9_000_000_000_000_000_123_457 };
-            assert_quotes_agree(&scene.stage, state, zero_for_one, largest).await;
+            assert_quotes_agree(&scene.stage, state, zero_for_one, zero_for_one == stable_is_token0).await;
         }
     }
 }
 
 /// From far through the ranges down to one unit, with digits that no rounding hides.
-async fn assert_quotes_agree(stage: &Stage, pool: &uniswap_v3::Pool, zero_for_one: bool, largest: u128) {
+async fn assert_quotes_agree(stage: &Stage, pool: &uniswap_v3::Pool, zero_for_one: bool, stable_in: bool) {
+    let largest = if stable_in { 30_000_000_123_457_u128 } else { 9_000_000_000_000_000_123_457 };
     for step in 0..24_u32 {
         let amount = U256::from((largest >> step).max(1));
         let quote = pool.quote_exact_in(zero_for_one, amount).unwrap();

@@ -40,7 +40,13 @@ const STAGES: [&str; 8] = ["read", "decide", "hash", "rehearse", "account", "sig
 
 /// Durations of closed spans by name, and when the last of them closed.
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<(BTreeMap<&'static str, Duration>, Option<Instant>)>>);
+struct Spans(Arc<Mutex<Closed>>);
+
+#[derive(Default)]
+struct Closed {
+    spent: BTreeMap<&'static str, Duration>,
+    last: Option<Instant>,
+}
 
 impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Spans {
     fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -51,8 +57,8 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<
         let span = context.span(&id).unwrap();
         let began = *span.extensions().get::<Instant>().unwrap();
         let mut spans = self.0.lock().unwrap();
-        *spans.0.entry(span.name()).or_default() += began.elapsed();
-        spans.1 = Some(Instant::now());
+        *spans.spent.entry(span.name()).or_default() += began.elapsed();
+        spans.last = Some(Instant::now());
     }
 }
 
@@ -82,12 +88,12 @@ async fn measure(spans: Spans) {
         let began = Instant::now();
         let cycle = keeper.cycle(&header).await.unwrap();
         if matches!(cycle.dispatch, Dispatch::Sent { .. }) {
-            let (spans, accepted) = &*spans.0.lock().unwrap();
-            for (name, spent) in spans {
+            let closed = spans.0.lock().unwrap();
+            for (name, spent) in &closed.spent {
                 stages.entry(name).or_default().push(millis(*spent));
             }
             // The last span is `publish`: the record of the acceptance comes after it and delays nothing.
-            stages.entry("total").or_default().push(millis(accepted.unwrap() - began));
+            stages.entry("total").or_default().push(millis(closed.last.unwrap() - began));
             stages.entry("raw fdatasync").or_default().push(raw_fdatasync(&mut raw));
         }
         stage.chain.mine(START + 400 * round + 12, 20 * GWEI).await.unwrap();

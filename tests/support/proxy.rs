@@ -52,18 +52,18 @@ struct Planned {
     struck: oneshot::Sender<()>,
 }
 
+/// What stands behind the proxy.
+#[derive(Debug, Clone)]
+struct Node {
+    url: String,
+    client: reqwest::Client,
+}
+
 /// What the proxy does with one request.
 enum Way {
     Through,
     Struck(Fault, oneshot::Sender<()>),
     Dead,
-}
-
-async fn accept(listener: TcpListener, client: reqwest::Client, node: String, state: Arc<Mutex<State>>) {
-    while let Ok((socket, _)) = listener.accept().await {
-        let (client, node, state) = (client.clone(), node.clone(), state.clone());
-        tokio::spawn(async move { serve(socket, &client, &node, &state).await });
-    }
 }
 
 impl Proxy {
@@ -72,8 +72,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
-        let (client, shared) = (reqwest::Client::new(), state.clone());
-        tokio::spawn(accept(listener, client, node, shared));
+        let (node, shared) = (Node { url: node, client: reqwest::Client::new() }, state.clone());
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, node.clone(), shared.clone()));
+            }
+        });
         Self { url, state }
     }
 
@@ -133,12 +137,12 @@ impl State {
 }
 
 /// Serves one connection, which ends where either side breaks it.
-async fn serve(socket: TcpStream, client: &reqwest::Client, node: &str, state: &Mutex<State>) {
+async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     let mut socket = BufReader::new(socket);
     while let Some(body) = request(&mut socket).await {
         let way = state.lock().unwrap().way(&serde_json::from_slice(&body).unwrap());
         let answer = match way {
-            Way::Through => forward(client, node, body).await,
+            Way::Through => node.answer(body).await,
             Way::Dead => None,
             Way::Struck(Fault::Die, struck) => {
                 let _ = struck.send(());
@@ -146,7 +150,7 @@ async fn serve(socket: TcpStream, client: &reqwest::Client, node: &str, state: &
             }
             Way::Struck(fault, struck) => {
                 if fault == Fault::Lose {
-                    forward(client, node, body).await;
+                    node.answer(body).await;
                 }
                 let _ = struck.send(());
                 std::future::pending().await
@@ -184,8 +188,10 @@ async fn request(socket: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// The node's answer; nothing where the node itself has gone.
-async fn forward(client: &reqwest::Client, node: &str, body: Vec<u8>) -> Option<Vec<u8>> {
-    let request = client.post(node).header("Content-Type", "application/json").body(body);
-    Some(request.send().await.ok()?.bytes().await.ok()?.to_vec())
+impl Node {
+    /// Its answer; nothing where it has gone.
+    async fn answer(&self, body: Vec<u8>) -> Option<Vec<u8>> {
+        let request = self.client.post(&self.url).header("Content-Type", "application/json").body(body);
+        Some(request.send().await.ok()?.bytes().await.ok()?.to_vec())
+    }
 }

@@ -42,7 +42,7 @@ impl Play {
     async fn killed_at(&self, victim: Victim, fault: Fault) {
         let struck = self.proxy.plan(victim, fault);
         let keeper = self.home.start(&ONCE);
-        struck.await.unwrap();
+        struck.happens().await;
         keeper.kill().await;
     }
 
@@ -223,7 +223,7 @@ async fn a_daemon_that_is_killed_and_started_again_executes_once_and_ends_well_w
     let play = Play::set().await;
     let struck = play.proxy.plan(SEND, Fault::Lose);
     let keeper = play.home.start(&["run"]);
-    struck.await.unwrap();
+    struck.happens().await;
     keeper.kill().await;
 
     let keeper = play.home.start(&["run"]);
@@ -253,7 +253,7 @@ async fn an_answer_that_is_lost_or_a_request_that_never_arrives_leaves_one_nonce
         play.home.configure("request_timeout_ms = 5_000", "request_timeout_ms = 400");
         let struck = play.proxy.plan(SEND, fault);
         let keeper = play.home.start(&ONCE);
-        struck.await.unwrap();
+        struck.happens().await;
         assert_eq!(play.scene.deeds().await.sent, u64::from(fault == Fault::Lose));
         until("the same bytes are sent again", async || play.proxy.transactions().len() > 1).await;
         play.scene.until_sent().await;

@@ -178,6 +178,17 @@ async fn a_pool_that_cannot_be_traded_with_is_a_typed_refusal() {
 }
 
 #[tokio::test]
+async fn a_trade_beyond_the_ticks_that_are_read_is_a_typed_refusal() {
+    let scene = Scene::set_with(Decimal::from(10_000)).await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    home.start(&DRY).end().await;
+    let (reason, words) = refusal(&scene, &home, "no_liquidity").await;
+    assert_eq!(reason["size"], json!("199.399999999"));
+    let pool = scene.stage.venue.pool.address;
+    assert_eq!(words, format!("pool {pool} has no known liquidity for 199.399999999 units"));
+}
+
+#[tokio::test]
 async fn a_pause_stops_a_buy_and_never_a_mandatory_sale() {
     let scene = Scene::set().await;
     let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
@@ -365,7 +376,7 @@ async fn a_node_that_is_down_or_dies_on_the_way_ends_a_cycle_with_1_and_never_th
 
     let struck = proxy.plan(Victim::Method("eth_call"), Fault::Die);
     let daemon = home.start(&["run"]);
-    struck.await.unwrap();
+    struck.happens().await;
     proxy.heal();
     scene.mine(1).await;
     scene.until_sent().await;

@@ -33,7 +33,7 @@ const BASE_FEE: u128 = 20_000_000_000;
 /// Whole tokens in the vault.
 const CAPITAL: i64 = 1_000_000;
 /// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Environment variable that holds the key.
 pub(crate) const KEY: &str = "KEEPER_PRIVATE_KEY";
 /// Environment variable that holds the address of the node.
@@ -72,7 +72,12 @@ impl Deeds {
 impl Scene {
     /// Sets the stage, which takes a second.
     pub(crate) async fn set() -> Self {
-        let plan = StagePlan { history: true, ..StagePlan::new(START, Decimal::from(PRICE)) };
+        Self::set_with(StagePlan::new(START, Decimal::from(PRICE)).depth).await
+    }
+
+    /// Sets the stage with a pool that so many whole units of the asset move by 1 %.
+    pub(crate) async fn set_with(depth: Decimal) -> Self {
+        let plan = StagePlan { history: true, depth, ..StagePlan::new(START, Decimal::from(PRICE)) };
         let stage = Stage::set(Artifacts::new(env!("CARGO_MANIFEST_DIR")), &plan).await.unwrap();
         let policy = policy(&stage);
         let hash = published(&policy).hash();

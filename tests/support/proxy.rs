@@ -2,12 +2,16 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alloy::primitives::Bytes;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+
+/// How long a fault may take to strike before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which request a fault strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,17 @@ pub(crate) enum Fault {
 pub(crate) struct Proxy {
     url: String,
     state: Arc<Mutex<State>>,
+}
+
+/// A planned fault.
+pub(crate) struct Strike(oneshot::Receiver<()>);
+
+impl Strike {
+    /// Waits until it strikes, and fails where it takes too long.
+    pub(crate) async fn happens(self) {
+        let struck = tokio::time::timeout(PATIENCE, self.0).await;
+        struck.expect("the planned fault never strikes").unwrap();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -86,13 +101,13 @@ impl Proxy {
         &self.url
     }
 
-    /// Plans one fault in place of any other, and tells when it struck.
-    pub(crate) fn plan(&self, victim: Victim, fault: Fault) -> oneshot::Receiver<()> {
+    /// Plans one fault in place of any other.
+    pub(crate) fn plan(&self, victim: Victim, fault: Fault) -> Strike {
         let (struck, happened) = oneshot::channel();
         let mut state = self.state.lock().unwrap();
         let from = state.requests;
         state.planned = Some(Planned { victim, from, fault, struck });
-        happened
+        Strike(happened)
     }
 
     /// Brings a dead node back.

@@ -166,7 +166,7 @@ async fn killed_before_the_commit_there_is_no_trace_and_the_next_cycle_plans_fre
 async fn killed_at_any_request_of_a_cycle_there_is_one_execution_in_the_end() {
     let mut play = Play::set().await;
     let mut saved = play.scene.save().await;
-    // The cycle sends with its 13th request; those after it look for the receipt.
+    // The cycle sends with one of the first 15 requests; those after it look for the receipt.
     for number in 0..20 {
         play.killed_at(Victim::Number(number), Fault::Lose).await;
         for _ in 0..2 {

@@ -238,7 +238,7 @@ pub struct SequencerStatus {
 
 /// A pool's exact state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Pool {
     /// A Uniswap v3 pool.
     UniswapV3 {

@@ -14,6 +14,7 @@ use serde_with::{DisplayFromStr, serde_as};
 use super::canonical::{self, CanonicalError};
 use super::cost::{Costing, Economics, gas_price};
 use super::cushion::Cushion;
+use super::guards::VaultGuards;
 use super::limits::SizeLimit;
 use super::market::{Market, Side};
 use super::policy::{Policy, PublishedPolicy};
@@ -219,7 +220,7 @@ impl Case<'_> {
         };
         let side = if self.books.held > self.target.units { Side::Sell } else { Side::Buy };
         let sizing = Sizing {
-            snapshot: self.snapshot,
+            guards: VaultGuards::new(&self.snapshot.vault, &self.books, self.costing.economics.fixed)?,
             policy: self.policy,
             books: &self.books,
             market: &self.market,
@@ -246,7 +247,7 @@ impl Case<'_> {
     /// What may forbid a trade that is wanted.
     fn permitted(&self, side: Side, mandatory: bool, sized: &Sized) -> Result<(), Reason> {
         let (vault, limits, now) = (&self.snapshot.vault, &self.policy.limits, self.snapshot.block.timestamp);
-        if side == Side::Buy && now <= vault.paused_until {
+        if side == Side::Buy && now < vault.paused_until {
             return Err(Reason::Paused { until: vault.paused_until });
         }
         if !mandatory {

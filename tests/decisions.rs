@@ -1,0 +1,24 @@
+//! What the pure core decides, and why.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/facts.rs"]
+mod facts;
+
+#[path = "decisions/reasons.rs"]
+mod reasons;
+
+#[path = "decisions/cppi.rs"]
+mod cppi;
+
+#[path = "decisions/triggers.rs"]
+mod triggers;
+
+#[path = "decisions/record.rs"]
+mod record;

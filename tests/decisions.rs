@@ -22,3 +22,12 @@ mod triggers;
 
 #[path = "decisions/record.rs"]
 mod record;
+
+#[path = "support/arbitrary.rs"]
+mod arbitrary;
+
+#[path = "decisions/contract.rs"]
+mod contract;
+
+#[path = "decisions/properties.rs"]
+mod properties;

@@ -83,7 +83,7 @@ fn ten_thousand_decisions_are_one() {
 }
 
 /// The paths of all leaves.
-fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+pub(crate) fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
             members.iter().for_each(|(key, member)| leaves(member, &format!("{path}/{key}"), found));

@@ -59,18 +59,17 @@ const SIZE_PLACES: u32 = 18;
 const PART_PLACES: u8 = 18;
 
 impl Sizing<'_> {
-    /// Sizes a trade of at most `wanted` units; `economic` looks for the size of least average cost.
+    /// Cuts a trade of `wanted` units to what every limit allows.
     ///
-    /// The search does not know the limits and they do not know each other: each has one largest size, whatever the
-    /// others allow, so that tightening one can never make the trade larger.
+    /// The limits do not know each other: each has one largest size, whatever the others allow, so that tightening one
+    /// can never make the trade larger.
     ///
     /// # Errors
     /// [`Reason::TooSmall`] where limits leave nothing, [`Reason::SlippageOverLimit`] where no size is within the
     /// oracle bound, [`Reason::NoLiquidity`] beyond what is known of the pool.
-    pub(super) fn size(&self, wanted: Units, economic: bool) -> Result<Sized, Reason> {
+    pub(super) fn size(&self, wanted: Units) -> Result<Sized, Reason> {
         let exempt = self.guards.exempts(self.side)?;
-        let best = if economic { self.least_average_cost(wanted)? } else { wanted };
-        let mut cut = self.within_holdings(best, exempt)?;
+        let mut cut = self.within_holdings(wanted, exempt)?;
         for _ in 0..MAX_CUTS {
             if cut.amount.is_zero() {
                 break;
@@ -85,6 +84,20 @@ impl Sizing<'_> {
             }
         }
         Err(Reason::TooSmall { value: Usd::ZERO, min: self.policy.limits.min_trade })
+    }
+
+    /// The size of least average cost up to `most` units; `most` where nothing is known of the cost. It does not know
+    /// the limits either: they cut what it finds.
+    pub(super) fn least_average_cost(&self, most: Units) -> Result<Units, Reason> {
+        let fixed = self.costing.economics.fixed.real();
+        let cost = |size| {
+            let size = Units::new(from_real(size, SIZE_PLACES).ok()?);
+            self.market.cost(self.side, size).ok().map(Usd::real)
+        };
+        match least_average_cost(fixed, most.real(), cost) {
+            Some(search) => Ok(Units::new(from_real(search.size, SIZE_PLACES)?).at_most(most)),
+            None => Ok(most),
+        }
     }
 
     fn sized(&self, fill: Fill, least: U256, cut_by: Option<SizeLimit>, exempt: bool) -> Sized {
@@ -184,19 +197,6 @@ impl Sizing<'_> {
         let after = self.market.price_after(fill)?;
         let marginal = self.market.marginal_rate(self.side, after, self.books.price)?;
         Ok(Flow { given, received, marginal })
-    }
-
-    fn least_average_cost(&self, most: Units) -> Result<Units, Reason> {
-        let fixed = self.costing.economics.fixed.real();
-        let cost = |size| {
-            let size = Units::new(from_real(size, SIZE_PLACES).ok()?);
-            self.market.cost(self.side, size).ok().map(Usd::real)
-        };
-        match least_average_cost(fixed, most.real(), cost) {
-            Some(search) => Ok(Units::new(from_real(search.size, SIZE_PLACES)?).at_most(most)),
-            // Nothing is known of the curve; the limits may still lead to a size that is.
-            None => Ok(most),
-        }
     }
 
     fn least_out(&self, amount_in: U256) -> Checked<U256> {

@@ -5,7 +5,9 @@
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test fails where it stands"
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_precision_loss,
+    reason = "a test fails where it stands, and its figures are small"
 )]
 
 #[path = "support/facts.rs"]
@@ -31,3 +33,6 @@ mod contract;
 
 #[path = "decisions/properties.rs"]
 mod properties;
+
+#[path = "decisions/progress.rs"]
+mod progress;

@@ -6,7 +6,7 @@ use alloy::primitives::{U256, U512};
 use super::limits::SizeLimit;
 use super::market::{Fill, Side};
 use super::snapshot::{Guards, Vault};
-use super::units::{Checked, NumberError, Usd, to_raw, to_raw_up};
+use super::units::{Checked, NumberError, Usd, to_raw};
 use super::valuation::{RawPrice, Valuation};
 
 /// Basis points in one.
@@ -22,8 +22,6 @@ pub struct VaultGuards<'a> {
     price: RawPrice,
     exposure: U256,
     nav: U256,
-    /// The most that the vault may pay its keeper back for gas before it looks at the exposure after a buy.
-    rebate: U256,
 }
 
 /// A vault after a trade, raw units of the asset.
@@ -33,19 +31,20 @@ pub struct After {
     pub exposure: U256,
     /// Net asset value.
     pub nav: U256,
+    /// Asset held.
+    asset: U256,
 }
 
 impl<'a> VaultGuards<'a> {
-    /// The guards of `vault`, valued as in `books`; `gas` is what one rebalance costs at most.
+    /// The guards of `vault`, valued as in `books`.
     ///
     /// # Errors
     /// [`NumberError::Amount`] out of range.
-    pub fn new(vault: &'a Vault, books: &Valuation, gas: Usd) -> Checked<Self> {
+    pub fn new(vault: &'a Vault, books: &Valuation) -> Checked<Self> {
         let price = books.raw_price;
         let exposure = price.to_asset(vault.risky_holdings)?;
         let nav = vault.asset_holdings.checked_add(exposure).ok_or(NumberError::Amount)?;
-        let rebate = to_raw_up(gas.get(), vault.asset.decimals)?;
-        Ok(Self { vault, price, exposure, nav, rebate })
+        Ok(Self { vault, price, exposure, nav })
     }
 
     /// Whether the vault lets a trade pass whatever cooldown and turnover say: a sale while exposure is over the bound.
@@ -114,34 +113,39 @@ impl<'a> VaultGuards<'a> {
         let (asset, risky) = (asset.ok_or(NumberError::Amount)?, risky.ok_or(NumberError::Amount)?);
         let exposure = self.price.to_asset(risky)?;
         let nav = asset.checked_add(exposure).ok_or(NumberError::Amount)?;
-        // What is paid back comes out of the asset held and out of nothing else.
-        let rebate = if side == Side::Buy { self.rebate.min(asset) } else { U256::ZERO };
-        Ok(After { exposure, nav: nav.saturating_sub(rebate) })
+        Ok(After { exposure, nav, asset })
     }
 
-    /// Whether the trade loses more net asset value than one call may.
+    /// Whether a trade loses more net asset value than one call may.
     ///
     /// # Errors
     /// [`NumberError::Amount`] out of range.
-    pub fn loses_too_much(&self, side: Side, fill: &Fill) -> Checked<bool> {
+    pub fn loses_too_much(&self, after: After) -> Checked<bool> {
         let allowed = share(self.nav, self.limits().nav_loss_bps, Rounding::Down)?;
-        let fill_only = Self { rebate: U256::ZERO, ..*self };
-        Ok(fill_only.after(side, fill)?.nav.saturating_add(allowed) < self.nav)
+        Ok(after.nav.saturating_add(allowed) < self.nav)
     }
 
-    /// Whether exposure after a buy is over the vault's cap, and whether it is over its bound on the cushion.
+    /// Whether exposure after a buy is over the vault's cap, and whether it is over its bound on the cushion. Gas is
+    /// paid back before the vault looks, out of the asset it holds.
     ///
     /// # Errors
     /// [`NumberError::Amount`] out of range.
     pub fn exceeded(&self, after: After) -> Checked<(bool, bool)> {
-        let cap = share(after.nav, self.limits().cap_bps, Rounding::Down)?;
-        Ok((after.exposure > cap, after.exposure > self.bound(after.nav)?))
+        let nav = after.nav.saturating_sub(self.limits().gas_rebate.min(after.asset));
+        let cap = share(nav, self.limits().cap_bps, Rounding::Down)?;
+        Ok((after.exposure > cap, after.exposure > self.bound(nav)?))
     }
 
     /// The bounds themselves.
     #[must_use]
     pub const fn limits(&self) -> &'a Guards {
         &self.vault.guards
+    }
+
+    /// Decimal places of the vault's asset.
+    #[must_use]
+    pub const fn asset_decimals(&self) -> u8 {
+        self.vault.asset.decimals
     }
 
     fn bound(&self, nav: U256) -> Checked<U256> {

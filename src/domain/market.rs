@@ -152,6 +152,15 @@ impl<'a> Market<'a> {
         })
     }
 
+    /// Quotes a trade of `size` risky units: a sale gives exactly that (rounded down to raw units), a buy pays what
+    /// just that costs and is quoted again with what it pays.
+    ///
+    /// # Errors
+    /// As [`Market::fill`].
+    pub fn quote(&self, side: Side, size: Units) -> Result<Fill, Reason> {
+        self.fill(side, self.amount_in(side, size)?)
+    }
+
     /// What giving exactly `amount_in` does.
     ///
     /// # Errors
@@ -189,7 +198,7 @@ impl<'a> Market<'a> {
         if held == Units::ZERO {
             return Ok(Usd::ZERO);
         }
-        self.fill(Side::Sell, self.amount_in(Side::Sell, held)?).map(|fill| fill.value)
+        self.quote(Side::Sell, held).map(|fill| fill.value)
     }
 
     /// Risky units that `amount_in` stands for at the pool's price, to speak of in a refusal.

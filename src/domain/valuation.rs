@@ -52,8 +52,8 @@ impl RawPrice {
             .checked_add(u32::from(vault.risky.decimals))
             .and_then(|sum| sum.checked_sub(u32::from(vault.asset.decimals)))
             .ok_or(NumberError::Amount)?;
-        let scale = U256::from(10u8).checked_pow(U256::from(places)).ok_or(NumberError::Amount)?;
-        Ok(Self { wad: to_raw(price.get(), WAD_PLACES)?, scale })
+        let scale = 10_u128.checked_pow(places).ok_or(NumberError::Amount)?;
+        Ok(Self { wad: to_raw(price.get(), WAD_PLACES)?, scale: U256::from(scale) })
     }
 
     /// Asset units that `risky` units are worth, rounded down.
@@ -149,11 +149,12 @@ fn prices(snapshot: &Snapshot, policy: &Policy) -> Result<Prices, Reason> {
     let asset = dollars(&feeds.asset_usd, &rules.asset_usd, FeedName::AssetUsd, (now, guards.asset_max_age))?;
     pegged(asset, policy.limits.max_depeg_bps.min(guards.peg_bps))?;
     let native = match (&feeds.native_usd, &rules.native_usd) {
-        (_, None) => risky,
-        (Some(feed), Some(rule)) => dollars(feed, rule, FeedName::NativeUsd, (now, u64::MAX))?,
+        (_, None) => None,
+        (Some(feed), Some(rule)) => Some(dollars(feed, rule, FeedName::NativeUsd, (now, u64::MAX))?),
         (None, Some(_)) => return Err(missing(FeedName::NativeUsd)),
     };
-    Ok(Prices { risky: in_asset(risky, asset)?, native: in_asset(native, asset)? })
+    let risky = in_asset(risky, asset)?;
+    Ok(Prices { risky, native: native.map_or(Ok(risky), |native| in_asset(native, asset))? })
 }
 
 fn sequencer(status: Option<&Sequencer>, rules: &FeedsPolicy, now: u64) -> Result<(), Reason> {

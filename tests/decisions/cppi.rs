@@ -75,9 +75,9 @@ fn a_fall_that_endangers_the_floor_is_computed_to_the_last_digit() {
     assert_eq!(a.economics.proportional.to_string(), "0.85");
     economics(
         &a,
-        [7.943906132599, 0.4705882352941, 409_600.0, 16.34672535164, 55.53772242885, 11_356.80577133],
+        [7.943906132599, 0.4705882352941, 409_600.0, 16.34672535164, 55.53772242885, 11_356.805_771_33],
     );
-    close(trade.benefit.get(), 566_360.9389198);
+    close(trade.benefit.get(), 566_360.938_919_8);
     close(trade.cost.get(), 14.28 + 476.435883);
 }
 
@@ -88,7 +88,7 @@ fn a_drift_inside_the_band_is_held_with_both_edges() {
     let a = appraisal(&over);
     assert_eq!(a.cushion.net.to_string(), "195906.384708");
     assert_eq!(a.target.to_string(), "293.859577062");
-    economics(&a, [52.86160167773, 0.2994, 229_479.3216, 6.242307119307, 29.15507504941, 19_067.57888531]);
+    economics(&a, [52.86160167773, 0.2994, 229_479.321_6, 6.242307119307, 29.15507504941, 19_067.578_885_31]);
     let Reason::WithinBand { drift, inner, outer } = over.decide().verdict.reason().clone() else { panic!() };
     assert_eq!(
         (drift.to_string(), inner, outer),
@@ -99,7 +99,7 @@ fn a_drift_inside_the_band_is_held_with_both_edges() {
     assert_eq!(under.drift.to_string(), "-44.856390305");
     // A unit bought costs mid/(1 − fee).
     close(under.economics.proportional.real(), 1.000_500_250_125_062_5);
-    economics(&under, [5.12, 0.25, 160_000.0, 16.29743046691, 50.56450070876, 5_966.83976822]);
+    economics(&under, [5.12, 0.25, 160_000.0, 16.29743046691, 50.56450070876, 5_966.839_768_22]);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn near_full_investment_the_sensitivity_is_averaged_over_the_kink() {
     assert_eq!(a.drift.to_string(), "-38.300285858");
     economics(
         &a,
-        [4.266666666667, 0.4340832502856, 482_376.366537, 23.9834026314, 72.71920455345, 10_879.56034456],
+        [4.266666666667, 0.4340832502856, 482_376.366_537, 23.9834026314, 72.71920455345, 10_879.560_344_56],
     );
 }
 

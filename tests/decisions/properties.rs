@@ -2,17 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use alloy::primitives::U256;
+use alloy::primitives::{B256, U256};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rust_decimal::Decimal;
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::decision::{Decision, Trade, Verdict, decide};
+use vault_keeper::domain::market::{Market, Side};
 use vault_keeper::domain::plan::Plan;
 use vault_keeper::domain::policy::{Policy, Trigger};
 use vault_keeper::domain::snapshot::Snapshot;
-use vault_keeper::domain::units::{Ratio, Usd, to_raw};
+use vault_keeper::domain::units::{Ratio, Units, Usd, from_real};
+use vault_keeper::domain::valuation::value;
+use vault_keeper::domain::venues::search::least_average_cost;
 
 use crate::arbitrary::{fixed, hostile, realistic};
 use crate::contract;
@@ -70,7 +73,7 @@ const LIMITS: &[Tightening] = &[
 ];
 
 proptest! {
-    #![proptest_config(fixed(3_000))]
+    #![proptest_config(fixed(1_500))]
 
     #[test]
     fn the_vault_accepts_every_trade_that_is_planned(facts in realistic()) {
@@ -79,10 +82,8 @@ proptest! {
         let Some(trade) = traded(&decision) else { return Ok(()) };
         let least = if trade.sell_risky { U256::ZERO } else { U256::ONE };
         prop_assert!(trade.min_amount_out <= trade.quoted_out && trade.amount_in >= least);
-        let fixed = decision.appraisal.as_ref().unwrap().economics.fixed;
-        // As quoted, and with all the gas paid back that the trade may cost.
-        let gas = to_raw(fixed.get(), 6).unwrap();
-        for rebate in [U256::ZERO, gas] {
+        // As quoted, with no gas paid back and with all that may be.
+        for rebate in [U256::ZERO, snapshot.vault.guards.gas_rebate] {
             let said = contract::rebalance(&snapshot, trade, trade.quoted_out, rebate);
             prop_assert!(said.is_ok(), "{said:?}: {decision:#?}");
         }
@@ -151,6 +152,24 @@ proptest! {
     }
 
     #[test]
+    fn a_size_is_found_with_at_most_twelve_quotes(facts in realistic()) {
+        let (snapshot, published) = facts.published();
+        let books = value(&snapshot, &published).unwrap();
+        let Ok(market) = Market::open(&snapshot, published.policy(), books.price) else { return Ok(()) };
+        for side in [Side::Sell, Side::Buy] {
+            let mut quotes = 0;
+            let most = books.price.units_for(books.nav).unwrap();
+            let search = least_average_cost(16.8, most.real(), |size| {
+                quotes += 1;
+                let size = Units::new(from_real(size, 18).ok()?);
+                market.cost(side, size).ok().map(Usd::real)
+            });
+            prop_assert!(quotes <= 12, "{quotes}");
+            prop_assert!(search.is_none_or(|found| found.size > 0.0 && found.size <= most.real()));
+        }
+    }
+
+    #[test]
     fn a_poorer_vault_has_a_lower_target(facts in realistic(), lost in 1..1_000_u64) {
         let poorer = facts.clone().with(|s, _| {
             let cash = &mut s.vault.asset_holdings;
@@ -161,7 +180,7 @@ proptest! {
     }
 
     #[test]
-    fn a_deeper_pool_costs_less_to_leave_and_is_never_traded_with_in_smaller_parts(
+    fn a_deeper_pool_costs_less_to_leave_and_allows_a_higher_target(
         facts in realistic(), depth in 5..400_u32, more in 1..400_u32,
     ) {
         let price = facts.decide().appraisal.map(|a| a.price.get());
@@ -208,7 +227,7 @@ proptest! {
         let decision = decide(&snapshot, &published);
         prop_assert!(!decision.verdict.reason().to_string().is_empty());
         prop_assert!(canonical::json(&decision).is_ok());
-        let plan = Plan::of(&snapshot, &published, &decision).unwrap();
+        let plan = Plan::of(&snapshot, &published, &decision, B256::ZERO);
         prop_assert_eq!(plan.is_some(), traded(&decision).is_some());
         if let Some(trade) = traded(&decision) {
             let vault = &snapshot.vault;

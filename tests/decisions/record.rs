@@ -53,7 +53,7 @@ fn the_committed_decision_comes_out_with_the_committed_hash() {
     assert_eq!(hash.to_string(), line(HASH));
     let read: Decision = serde_json::from_str(DECISION).unwrap();
     assert_eq!(decision_hash(&snapshot, &policy, &read).unwrap(), hash, "a record read back is the record");
-    let plan = Plan::of(&snapshot, &policy, &decision).unwrap().unwrap();
+    let plan = Plan::of(&snapshot, &policy, &decision, hash).unwrap();
     assert_eq!((plan.decision_hash, plan.policy_hash), (hash, policy.hash()));
     assert_eq!((plan.decision_block, plan.deadline), (18_573_000, NOW + 120));
 }

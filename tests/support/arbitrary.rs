@@ -39,7 +39,11 @@ fn market() -> impl Strategy<Value = (i64, u32, bool, i64)> {
 
 /// A vault: net asset value in dollars on a logarithmic scale, exposed and floored parts of it in basis points.
 fn vault() -> impl Strategy<Value = (u64, u64, u64)> {
-    ((9.0..16.0_f64).prop_map(|log| log.exp() as u64), 0..10_000_u64, 3_000..10_100_u64)
+    (
+        (13..24_u32, 100..200_u64).prop_map(|(bits, part)| (part << bits) / 100),
+        0..10_000_u64,
+        3_000..10_100_u64,
+    )
 }
 
 /// A policy: multiplier and cap in percent, volatility in percent, gas in gwei, trigger.
@@ -90,6 +94,7 @@ pub fn realistic() -> impl Strategy<Value = Facts> {
         snapshot.vault.guards.nav_loss_bps = bounds.2;
         snapshot.vault.guards.cap_bps = bounds.3;
         snapshot.vault.guards.bound_bps = bounds.4;
+        snapshot.vault.guards.gas_rebate = U256::from(gwei % 2 * 30_000_000);
         snapshot.vault.guards.turnover_left = U256::from(nav * bounds.5 * 100);
         let policy = &mut facts.policy;
         policy.limits.max_trade = Usd::new(Decimal::from(bounds.6));

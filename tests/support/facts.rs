@@ -1,6 +1,8 @@
 //! Realistic facts to decide on: a vault of a million dollars beside a deep pool, under the default policy.
 #![allow(dead_code, unreachable_pub, reason = "each program that includes this file uses its own part of it")]
 
+use std::sync::LazyLock;
+
 use alloy::primitives::{Address, B256, I256, U256, U512, address, b256};
 use rust_decimal::Decimal;
 use vault_keeper::domain::decision::{Decision, Trade, Verdict, decide, decision_hash};
@@ -29,6 +31,9 @@ pub const PRICE: u64 = 2_000;
 /// The default policy as published, and the one of the fixtures.
 pub const DEFAULT_POLICY: &str = include_str!("../fixtures/policy.toml");
 
+static POLICY: LazyLock<Policy> =
+    LazyLock::new(|| toml::from_str(DEFAULT_POLICY).expect("the default policy is valid"));
+
 /// A snapshot and a policy that fit each other.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -39,7 +44,7 @@ pub struct Facts {
 impl Facts {
     /// A million USDC and nothing else, ether at 2,000 dollars, USDC at one.
     pub fn all_stable() -> Self {
-        let policy: Policy = toml::from_str(DEFAULT_POLICY).expect("the default policy is valid");
+        let policy = POLICY.clone();
         let pool = Liquidity::default().pool(price_of(PRICE), false);
         let snapshot = Snapshot {
             block: block(),
@@ -136,7 +141,7 @@ impl Facts {
     pub fn trade(&self) -> Trade {
         match self.decide().verdict {
             Verdict::Rebalance { trade, .. } => trade,
-            other => panic!("no trade: {other:?}"),
+            other @ (Verdict::Hold { .. } | Verdict::Refuse { .. }) => panic!("no trade: {other:?}"),
         }
     }
 
@@ -292,8 +297,7 @@ fn tick_of(sqrt_price_x96: U256) -> i32 {
 }
 
 fn pool_address() -> Address {
-    let policy: Policy = toml::from_str(DEFAULT_POLICY).expect("the default policy is valid");
-    match policy.venues.first() {
+    match POLICY.venues.first() {
         Some(VenuePolicy::UniswapV3 { pool, .. }) => *pool,
         None => panic!("the default policy names a pool"),
     }
@@ -340,6 +344,7 @@ fn vault(policy: &Policy, pool: &uniswap_v3::Pool) -> Vault {
             risky_max_age: 3_900,
             asset_max_age: 90_000,
             peg_bps: 200,
+            gas_rebate: U256::ZERO,
         },
         allowed_pools: vec![AllowedPool { pool: pool.address, venue: VENUE }],
     }

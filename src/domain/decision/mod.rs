@@ -220,7 +220,7 @@ impl Case<'_> {
         };
         let side = if self.books.held > self.target.units { Side::Sell } else { Side::Buy };
         let sizing = Sizing {
-            guards: VaultGuards::new(&self.snapshot.vault, &self.books, self.costing.economics.fixed)?,
+            guards: VaultGuards::new(&self.snapshot.vault, &self.books)?,
             policy: self.policy,
             books: &self.books,
             market: &self.market,

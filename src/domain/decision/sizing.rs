@@ -9,7 +9,7 @@ use super::super::limits::{Cut, SizeLimit};
 use super::super::market::{Fill, Market, Side};
 use super::super::policy::Policy;
 use super::super::reason::Reason;
-use super::super::units::{Checked, NumberError, Ratio, Units, Usd, from_real, to_raw};
+use super::super::units::{Checked, NumberError, Ratio, Units, Usd, from_raw, from_real, to_raw};
 use super::super::valuation::Valuation;
 use super::super::venues::search::least_average_cost;
 
@@ -120,10 +120,11 @@ impl Sizing<'_> {
     /// one; by how much to shrink is a matter of decimals.
     fn excess(&self, fill: &Fill, least: U256) -> Result<Option<Excess>, Reason> {
         let slips = fill.amount_out < least;
-        let loses = self.guards.loses_too_much(self.side, fill)?;
+        let after = self.guards.after(self.side, fill)?;
+        let loses = self.guards.loses_too_much(after)?;
         let (over_cap, over_bound) = match self.side {
             Side::Sell => (false, false),
-            Side::Buy => self.guards.exceeded(self.guards.after(self.side, fill)?)?,
+            Side::Buy => self.guards.exceeded(after)?,
         };
         if !(slips || loses || over_cap || over_bound) {
             return Ok(None);
@@ -170,7 +171,7 @@ impl Sizing<'_> {
     /// gone.
     fn within_bound(&self, flow: &Flow) -> Checked<Ratio> {
         let bound = Ratio::from_bps(self.guards.limits().bound_bps);
-        let cushion = self.books.nav.minus(self.gas())?.minus(self.books.floor)?;
+        let cushion = self.books.nav.minus(self.rebate()?)?.minus(self.books.floor)?;
         let after = cushion.minus(flow.given)?.plus(flow.received)?.times(bound)?;
         let room = after.minus(self.books.exposure)?.minus(flow.received)?;
         let slope = bound.minus(Ratio::ONE)?.times(flow.marginal)?.minus(bound)?;
@@ -180,7 +181,7 @@ impl Sizing<'_> {
     /// `E + received ≤ cap·(V − given + received)`: nearly a straight line, and the chord stays on the outer side.
     fn within_cap(&self, flow: &Flow) -> Checked<Ratio> {
         let cap = Ratio::from_bps(self.guards.limits().cap_bps);
-        let nav = self.books.nav.minus(self.gas())?;
+        let nav = self.books.nav.minus(self.rebate()?)?;
         let before = nav.times(cap)?.minus(self.books.exposure)?;
         let after = nav.minus(flow.given)?.plus(flow.received)?.times(cap)?;
         let after = after.minus(self.books.exposure)?.minus(flow.received)?;
@@ -207,8 +208,8 @@ impl Sizing<'_> {
         self.policy.limits.max_slippage_bps.min(self.guards.limits().slippage_bps)
     }
 
-    const fn gas(&self) -> Usd {
-        self.costing.economics.fixed
+    fn rebate(&self) -> Checked<Usd> {
+        from_raw(self.guards.limits().gas_rebate, self.guards.asset_decimals()).map(Usd::new)
     }
 }
 

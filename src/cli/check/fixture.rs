@@ -84,6 +84,7 @@ fn guards() -> Guards {
         risky_max_age: 4_500,
         asset_max_age: 90_000,
         peg_bps: 200,
+        gas_rebate: U256::ZERO,
     }
 }
 

@@ -68,6 +68,7 @@ fn guards(state: &RebalancingVault::State) -> Guards {
         risky_max_age: max_age(times.riskyHeartbeat, times.riskyHeartbeatMargin),
         asset_max_age: max_age(times.assetHeartbeat, times.assetHeartbeatMargin),
         peg_bps: u32::from(shares.pegBoundBps),
+        gas_rebate: state.gasRebate,
     }
 }
 

@@ -17,7 +17,7 @@ abstract contract RealPoolsSetup is VaultFixture, UniswapFixture {
     address internal v3;
     address internal v2;
 
-    function riskyIsToken0() internal pure virtual returns (bool);
+    function riskyIsToken0() internal view virtual returns (bool);
 
     function setUp() public virtual override {
         super.setUp();

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Test} from "forge-std/Test.sol";
+import {IRebalancingVault as V} from "../../src/interfaces/IRebalancingVault.sol";
+import {VaultFixture} from "../support/VaultFixture.sol";
+
+/// @title An attacker who knows what the feeds will answer next
+/// @notice The market moves within what both feeds together may leave unreported; the attacker comes and goes in every
+/// way there is, gives, and moves shares between two accounts. All entry and exit fees but those are zero.
+contract Arbitrageur is VaultFixture {
+    uint256 private constant WAD = 1e18;
+    uint256 private constant LOW = 3000e8;
+    uint256 private constant HIGH = 3022e8;
+    uint256 private constant FORTUNE = 1e9 * 1e6;
+
+    address[2] private _accounts;
+    uint256 public roundings;
+    uint256 public exits;
+
+    function parameters() internal view override returns (V.Parameters memory p) {
+        p = super.parameters();
+        (p.entryFeeBps, p.exitFeeBps) = (0, 0);
+        p.turnoverCapBps = 100_000;
+    }
+
+    function setUp() public override {
+        super.setUp();
+        _accounts = [bob, makeAddr("attacker")];
+        deposit(alice, 1_000_000 * USD);
+        buy(600_000 * USD);
+        pass(1 hours);
+        for (uint256 i = 0; i < 2; ++i) {
+            stable.mint(_accounts[i], FORTUNE / 2);
+            vm.prank(_accounts[i]);
+            stable.approve(address(vault), type(uint256).max);
+        }
+    }
+
+    function deposits(uint256 who, uint256 assets) external {
+        address account = _accounts[who % 2];
+        assets = bound(assets, 0, Math.min(stable.balanceOf(account), 20_000_000 * USD));
+        vm.prank(account);
+        vault.deposit(assets, account);
+        ++roundings;
+    }
+
+    function mints(uint256 who, uint256 shares) external {
+        address account = _accounts[who % 2];
+        shares = bound(shares, 0, 1_000_000e12);
+        if (vault.previewMint(shares) > stable.balanceOf(account)) return;
+        vm.prank(account);
+        vault.mint(shares, account);
+        ++roundings;
+    }
+
+    function withdraws(uint256 who, uint256 assets) external {
+        address account = _accounts[who % 2];
+        assets = bound(assets, 0, vault.maxWithdraw(account));
+        vm.prank(account);
+        vault.withdraw(assets, account, account);
+        ++exits;
+    }
+
+    function redeems(uint256 who, uint256 part) external {
+        address account = _accounts[who % 2];
+        part = vault.maxRedeem(account) * bound(part, 1, 4) / 4;
+        vm.prank(account);
+        vault.redeem(part, account, account);
+        ++exits;
+    }
+
+    function redeemsInKind(uint256 who, uint256 part) external {
+        address account = _accounts[who % 2];
+        part = vault.balanceOf(account) * bound(part, 1, 4) / 4;
+        vm.prank(account);
+        vault.redeemInKind(part, account, account);
+        ++exits;
+    }
+
+    function movesShares(uint256 who, uint256 amount) external {
+        address account = _accounts[who % 2];
+        amount = bound(amount, 0, vault.balanceOf(account));
+        vm.prank(account);
+        assertTrue(vault.transfer(_accounts[1 - who % 2], amount));
+    }
+
+    function gives(uint256 who, uint256 assets) external {
+        address account = _accounts[who % 2];
+        assets = bound(assets, 0, stable.balanceOf(account) / 1000);
+        vm.startPrank(account);
+        assertTrue(stable.transfer(address(vault), assets));
+        vault.sync();
+        vault.poke();
+        vm.stopPrank();
+    }
+
+    /// @dev The feeds answer anything that the band allows; mostly one end or the other.
+    function answers(uint256 seed) external {
+        uint256 price = seed % 3 == 0 ? LOW : seed % 3 == 1 ? HIGH : bound(seed, LOW, HIGH);
+        riskyFeed.set(int256(price));
+    }
+
+    /// @notice Everything the attacker has, at the best price of the band, its shares as if nothing were lost on exit.
+    function fortune() public view returns (uint256 value, uint256 start) {
+        V.State memory s = vault.state();
+        uint256 best = HIGH * 1e10;
+        uint256 nav = s.trackedAsset + Math.mulDiv(s.trackedRisky, best, 1e30);
+        for (uint256 i = 0; i < 2; ++i) {
+            address account = _accounts[i];
+            value += stable.balanceOf(account) + Math.mulDiv(risky.balanceOf(account), best, 1e30);
+            value += Math.mulDiv(vault.balanceOf(account), nav + 1, s.totalSupply + 1e6);
+        }
+        start = FORTUNE;
+    }
+}
+
+/// @title No sequence of deposit, oracle update and withdrawal profits
+contract RoundTripInvariants is Test {
+    Arbitrageur internal attacker;
+
+    function setUp() public {
+        attacker = new Arbitrageur();
+        attacker.setUp();
+        bytes4[] memory s = new bytes4[](9);
+        (s[0], s[1], s[2]) = (attacker.deposits.selector, attacker.mints.selector, attacker.withdraws.selector);
+        (s[3], s[4], s[5]) = (attacker.redeems.selector, attacker.redeemsInKind.selector, attacker.movesShares.selector);
+        (s[6], s[7], s[8]) = (attacker.gives.selector, attacker.answers.selector, attacker.answers.selector);
+        targetContract(address(attacker));
+        targetSelector(FuzzSelector(address(attacker), s));
+    }
+
+    function invariant_no_sequence_of_deposit_oracle_update_and_withdrawal_profits() public view {
+        (uint256 value, uint256 start) = attacker.fortune();
+        assertLe(value, start);
+    }
+
+    /// @dev The fee is no higher than it must be: what knowing the next answer is worth is nearly all of it.
+    function test_a_round_trip_around_an_update_nearly_breaks_even() public {
+        attacker.deposits(0, 100_000e6);
+        (uint256 value, uint256 start) = attacker.fortune();
+        assertLe(value, start);
+        assertGt(value, start - 100_000e6 * 50 / 10_000);
+    }
+}

@@ -1,9 +1,11 @@
 //! One cycle: read one block, decide, act, record. The only place where the parts meet.
 
+mod dispatch;
+
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use serde::Serialize;
+use tracing::{Instrument, debug_span};
 
 use crate::chain::{At, CallRequest, ChainError, Endpoint, Header, Simulated};
 use crate::domain::canonical::{self, CanonicalError};
@@ -12,12 +14,15 @@ use crate::domain::plan::Plan;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
 use crate::execution::{
-    Engine, ExecutionError, Outcome, Preflight, Refusal, SendingConfig, Simulation, Submission, preflight,
+    Engine, ExecutionError, Outcome, Preflight, SendingConfig, Simulation, Submission, preflight,
 };
 use crate::journal::{CycleRecord, IntentId, Journal, JournalError};
 use crate::protocols::ReadError;
 use crate::protocols::vaults::rebalancing_vault;
 use crate::reader::Reader;
+
+pub use dispatch::{Dispatch, Execution};
+use dispatch::{not_authorised, refused, settled};
 
 /// Keeps one vault.
 ///
@@ -62,69 +67,13 @@ pub struct Cycle {
     pub dispatch: Dispatch,
 }
 
-/// What was done with a decision.
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "dispatch", rename_all = "snake_case")]
-pub enum Dispatch {
-    /// The decision was not to trade.
-    Nothing,
-    /// An earlier intent of this key is still under way; the plan waits for the next cycle.
-    InFlight {
-        /// The intent.
-        intent: String,
-    },
-    /// The plan was simulated with this gas limit and not sent.
-    DryRun {
-        /// Gas limit with its margin.
-        gas_limit: u64,
-    },
-    /// The plan was refused before anything was signed.
-    Refused {
-        /// Stable name of the reason.
-        code: &'static str,
-        /// The reason for people.
-        message: String,
-    },
-    /// Sent; the outcome is not final yet.
-    Sent {
-        /// The intent.
-        intent: String,
-        /// What holds it up, if something does.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        held_up: Option<String>,
-    },
-    /// Final on chain.
-    Executed(Execution),
-    /// Final on chain and reverted.
-    Reverted(Execution),
-}
-
-/// A transaction in a final block.
-#[derive(Debug, Clone, Serialize)]
-pub struct Execution {
-    /// Hash of the transaction.
-    pub transaction: B256,
-    /// Height of its block.
-    pub block: u64,
-    /// Gas used.
-    pub gas_used: u64,
-    /// Everything paid for gas, wei.
-    pub fee_wei: String,
-    /// Raw amount that the vault gave, as its event says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amount_in: Option<String>,
-    /// Raw amount that it received.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amount_out: Option<String>,
-}
-
 /// Why a cycle did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum CycleError {
     /// The facts could not be read: no snapshot, no decision, no record.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The record failed; nothing was sent.
+    /// The record failed; nothing was sent that is not recorded.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// Sending failed; what was signed is in the journal.
@@ -191,13 +140,16 @@ impl Keeper {
     /// # Errors
     /// [`CycleError`]; see [`CycleError::is_passing`].
     pub async fn cycle(&mut self, header: &Header) -> Result<Cycle, CycleError> {
-        let (snapshot, policy) =
-            snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies).await?;
-        let decision = decide(&snapshot, policy);
-        let decision_hash = decision_hash(&snapshot, policy, &decision)?;
+        let read = snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies);
+        let (snapshot, policy) = read.instrument(debug_span!("read")).await?;
+        let decision = debug_span!("decide").in_scope(|| decide(&snapshot, policy));
         let policy_hash = policy.hash();
-        let plan = Plan::of(&snapshot, policy, &decision)?;
-        let record = self.record(&snapshot, policy_hash, &decision, decision_hash)?;
+        let (decision_hash, plan, record) = debug_span!("hash").in_scope(|| {
+            let decision_hash = decision_hash(&snapshot, policy, &decision)?;
+            let plan = Plan::of(&snapshot, policy, &decision, decision_hash);
+            let record = self.record(&snapshot, policy_hash, &decision, decision_hash)?;
+            Ok::<_, CanonicalError>((decision_hash, plan, record))
+        })?;
         let dispatch = self.dispatch(plan, record, &snapshot, header).await?;
         self.last_reason = Some(decision.verdict.reason().code());
         Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch })
@@ -252,9 +204,10 @@ impl Keeper {
         if let Some(intent) = self.in_flight(snapshot.block.chain_id, sender).await? {
             return self.recorded(record, Dispatch::InFlight { intent: intent.to_string() }).await;
         }
-        match self.rehearse(&plan, sender, header).await? {
-            Err(refused) => self.recorded(record, refused).await,
-            Ok(preflight) => self.send(plan, record, preflight, header).await,
+        match self.rehearse(&plan, sender, header).instrument(debug_span!("rehearse")).await {
+            Err(error) => self.failed(record, error.into()).await,
+            Ok(Err(refused)) => self.recorded(record, refused).await,
+            Ok(Ok(preflight)) => self.send(plan, record, preflight, header).await,
         }
     }
 
@@ -271,7 +224,7 @@ impl Keeper {
         plan: &Plan,
         from: Address,
         header: &Header,
-    ) -> Result<Result<Preflight, Dispatch>, CycleError> {
+    ) -> Result<Result<Preflight, Dispatch>, ChainError> {
         let preview =
             CallRequest { from: Some(from), to: plan.vault, data: rebalancing_vault::preview(plan) };
         let simulation = Simulation {
@@ -315,11 +268,14 @@ impl Keeper {
             deadline: plan.deadline,
             planned_json: canonical::json(&plan)?,
         };
-        let outcome = if wait {
-            engine.execute(&submission, header).await?
-        } else {
-            engine.submit(&submission, header).await?
+        let outcome = match engine.submit(&submission, header).await {
+            // The engine records the cycle with the signed bytes. Where it fails before, the record is ours.
+            Err(error) if !matches!(error, ExecutionError::Journal(_)) => {
+                return self.failed(cycle, error.into()).await;
+            }
+            submitted => submitted?,
         };
+        let outcome = if wait { engine.conclude(outcome).await? } else { outcome };
         match &outcome {
             Outcome::Refused(refusal) => self.recorded(cycle, refused(refusal)).await,
             Outcome::Executed(_)
@@ -327,6 +283,12 @@ impl Keeper {
             | Outcome::Pending { .. }
             | Outcome::Parked { .. } => Ok(settled(&outcome, self.vault)),
         }
+    }
+
+    /// Records a cycle whose plan was not signed for `error`, which it returns.
+    async fn failed(&self, cycle: CycleRecord, error: CycleError) -> Result<Dispatch, CycleError> {
+        self.recorded(cycle, Dispatch::Failed { message: error.to_string() }).await?;
+        Err(error)
     }
 
     async fn recorded(&self, mut cycle: CycleRecord, dispatch: Dispatch) -> Result<Dispatch, CycleError> {
@@ -346,12 +308,6 @@ impl Hand {
     }
 }
 
-fn not_authorised(sender: Address, keeper: Address) -> Dispatch {
-    let message =
-        format!("the vault's keeper is {keeper}, this key is {sender}: let the owner call setKeeper");
-    Dispatch::Refused { code: "not_authorised", message }
-}
-
 /// The guard that would refuse, if one would.
 fn guard(previewed: &Simulated<Bytes>) -> Option<String> {
     match previewed {
@@ -362,36 +318,5 @@ fn guard(previewed: &Simulated<Bytes>) -> Option<String> {
             }
         },
         Simulated::Reverted(data) => Some(rebalancing_vault::refusal(data)),
-    }
-}
-
-fn refused(refusal: &Refusal) -> Dispatch {
-    Dispatch::Refused { code: refusal.code(), message: refusal.to_string() }
-}
-
-/// Where a submitted plan stands.
-pub(crate) fn settled(outcome: &Outcome, vault: Address) -> Dispatch {
-    match outcome {
-        Outcome::Executed(inclusion) => Dispatch::Executed(Execution::of(inclusion, vault)),
-        Outcome::Reverted(inclusion) => Dispatch::Reverted(Execution::of(inclusion, vault)),
-        Outcome::Pending { intent, .. } => Dispatch::Sent { intent: intent.to_string(), held_up: None },
-        Outcome::Parked { intent, reason } => {
-            Dispatch::Sent { intent: intent.to_string(), held_up: Some(reason.to_string()) }
-        }
-        Outcome::Refused(refusal) => refused(refusal),
-    }
-}
-
-impl Execution {
-    fn of(inclusion: &crate::execution::Inclusion, vault: Address) -> Self {
-        let event = rebalancing_vault::rebalanced(vault, &inclusion.logs);
-        Self {
-            transaction: inclusion.transaction_hash,
-            block: inclusion.block_number,
-            gas_used: inclusion.gas_used,
-            fee_wei: inclusion.fee.to_string(),
-            amount_in: event.as_ref().map(|e| e.amountIn.to_string()),
-            amount_out: event.as_ref().map(|e| e.amountOut.to_string()),
-        }
     }
 }

@@ -19,4 +19,6 @@ pub mod keeper;
 
 pub mod stage;
 
+pub mod demo;
+
 pub mod cli;

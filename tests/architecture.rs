@@ -30,6 +30,7 @@ const TOP: &[(&str, Option<&[&str]>)] = &[
     ("replay", None),
     ("backtest", None),
     ("stage", None),
+    ("demo", None),
     ("cli", None),
 ];
 
@@ -42,7 +43,6 @@ const IMPURE: &[&str] = &[
     "await",
     "tokio",
     "tracing",
-    "log::",
     "rand",
     "dotenvy",
     "reqwest",
@@ -57,6 +57,7 @@ const IMPURE: &[&str] = &[
 
 /// Paths that do.
 const IMPURE_PATHS: &[&[&str]] = &[
+    &["log"],
     &["std", "env"],
     &["std", "fs"],
     &["std", "io"],

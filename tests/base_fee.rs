@@ -1,18 +1,20 @@
 //! The next base fee equals that of the real next block, for every consecutive pair of recorded mainnet headers.
 #![allow(
     clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    reason = "a test fails where it stands and finds its data through the environment"
+    reason = "a test fails where it stands"
 )]
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use vault_keeper::chain::fees::next_base_fee;
+
+#[path = "support/data.rs"]
+mod data;
+
+use data::data;
 
 struct Row {
     gas_used: u64,
@@ -33,20 +35,6 @@ fn consecutive_mainnet_headers_are_reproduced() {
         pairs += 1;
     }
     assert_eq!(pairs, 3, "consecutive pairs in {}", path.display());
-}
-
-/// A file of the data directory; `None`, said aloud, without one.
-fn data(file: &str) -> Option<PathBuf> {
-    match std::env::var("KEEPER_DATA") {
-        Ok(directory) => Some(PathBuf::from(directory).join(file)),
-        Err(_) if std::env::var("KEEPER_DATA_REQUIRED").is_ok_and(|value| value == "1") => {
-            panic!("KEEPER_DATA is not set, and KEEPER_DATA_REQUIRED=1 asks for {file}")
-        }
-        Err(_) => {
-            println!("left out: {file} (set KEEPER_DATA to the data directory)");
-            None
-        }
-    }
 }
 
 /// Headers since London by hash.

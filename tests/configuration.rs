@@ -15,7 +15,7 @@ use alloy::primitives::{address, b256};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use vault_keeper::config::{
-    self, Config, ConfigError, Endpoint, Environment, Finality, KeySource, Mistakes, load_policy,
+    self, Config, ConfigError, Endpoint, Environment, Finality, KeySource, Mistakes, Secret, load_policy,
 };
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::policy::{Estimator, FloorPolicy, Policy, StrategyPolicy, Trigger};
@@ -89,7 +89,7 @@ fn the_example_policy_is_the_documented_default() {
     assert_eq!(policy.reserve.exit_gas_price_wei, policy.limits.max_urgent_gas_price_wei);
     assert!(matches!(policy.volatility.estimator, Estimator::Ewma { half_life_hours: 24, rounds: 120, .. }));
     assert_eq!(policy.feeds.risky_usd.address, address!("5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"));
-    assert_eq!(published.hash(), b256!("6c9abaf5bbc34075427a484ed67a9a4727024f486d1616aa85a5187f2080ee1f"));
+    assert_eq!(published.hash(), b256!("a7354c63fd14e73a9dc69d9e3f223747134add5b756f102cf0d8eebb786364c5"));
 }
 
 #[test]
@@ -144,17 +144,12 @@ fn the_example_environment_has_every_variable_the_example_configuration_names() 
     let environment = Environment::of_file(Path::new(".env.example"), text).unwrap();
     let config = Config::load(Path::new("keeper.example.toml")).unwrap();
     let vault = config.vault("eth-cppi").unwrap();
-    let urls: Vec<String> = vault.chain.urls(&environment).unwrap().iter().map(ToString::to_string).collect();
-    assert_eq!(urls, ["https://mainnet.example.org", "http://127.0.0.1:8545"]);
+    let urls = vault.chain.urls(&environment).unwrap();
+    let urls: Vec<&str> = urls.iter().map(Secret::expose).collect();
+    assert_eq!(urls, ["https://mainnet.example.org/v3/your-key", "http://127.0.0.1:8545/"]);
     // The address of the private key 1.
     let signer = vault.signer.unlock(&environment).unwrap();
     assert_eq!(signer.address(), address!("7E5F4552091A69125d5DfCb7b8C2659029395Bdf"));
-}
-
-#[test]
-fn the_default_file_is_keeper_toml_in_the_working_directory() {
-    assert_eq!(config::discover(None), Path::new("keeper.toml"));
-    assert_eq!(config::discover(Some("other.toml".into())), Path::new("other.toml"));
 }
 
 #[test]
@@ -194,12 +189,12 @@ fn every_kind_of_mistake_in_a_policy_is_reported_at_once() {
 #[test]
 fn mistakes_in_the_configuration_and_in_its_policies_come_together() {
     let keeper = with(KEEPER, "poll_interval_ms = 1_000", "poll_intervall_ms = 1_000");
-    let keeper = with(&keeper, "confirm_depth = 1 ", "confirm_depth = \"1\" ");
+    let keeper = with(&keeper, "gas_limit_margin_percent = 20 ", "gas_limit_margin_percent = \"20\" ");
     let policy = with(POLICY, "cap = \"1\"", "cap = \"1.5\"");
     let error = Files::new(&keeper, &policy).load().unwrap_err();
     let expected = [
         (line_of(&keeper, "poll_intervall_ms"), "chain[0].poll_intervall_ms"),
-        (line_of(&keeper, "confirm_depth"), "sending.confirm_depth"),
+        (line_of(&keeper, "gas_limit_margin_percent"), "sending.gas_limit_margin_percent"),
         (line_of(&policy, "cap = "), "strategy.cap"),
     ];
     assert_eq!(found(&error), expected);
@@ -298,6 +293,21 @@ fn a_missing_secret_names_the_variable_who_wants_it_and_the_remedy() {
 }
 
 #[test]
+fn a_key_is_read_with_or_without_its_prefix_and_the_spaces_around_it() {
+    let config = Config::load(Path::new("keeper.example.toml")).unwrap();
+    let signer = &config.vault("eth-cppi").unwrap().signer;
+    // The first account of every development chain.
+    let digits = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+    for text in [digits.to_owned(), format!(" 0x{digits}\n")] {
+        let environment = Environment::of_pairs([("KEEPER_PRIVATE_KEY", text.as_str())]);
+        let address = signer.unlock(&environment).unwrap().address();
+        assert_eq!(address, address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
+    }
+    let short = Environment::of_pairs([("KEEPER_PRIVATE_KEY", &digits[1..])]);
+    assert!(matches!(signer.unlock(&short), Err(ConfigError::BadSecret { .. })));
+}
+
+#[test]
 fn no_secret_is_shown_whatever_is_done_with_it() {
     let secret = "s3cr3t0123456789abcdef";
     let environment = Environment::of_pairs([
@@ -310,16 +320,20 @@ fn no_secret_is_shown_whatever_is_done_with_it() {
     let config = Config::load(Path::new("keeper.example.toml")).unwrap();
     let vault = config.vault("eth-cppi").unwrap();
     let urls = vault.chain.urls(&environment).unwrap();
-    assert!(urls[0].expose().as_str().contains(secret));
+    assert!(urls[0].expose().contains(secret));
     let bad_key = vault.signer.unlock(&environment).unwrap_err();
     let bad_url = vault.chain.urls(&Environment::of_pairs([("ETH_RPC_URL", secret)])).unwrap_err();
     assert_eq!(
         bad_key.to_string(),
         "KEEPER_PRIVATE_KEY, which signer `hot` needs, is set but not usable: expected a private key of 64 hexadecimal digits"
     );
-    let shown = format!("{environment:?} {urls:?} {} {bad_key:?} {bad_url:?} {bad_url} {config:?}", urls[0]);
+    assert_eq!(
+        bad_url.to_string(),
+        "ETH_RPC_URL, which chain `ethereum` needs, is set but not usable: expected an address that starts with \
+         http:// or https://"
+    );
+    let shown = format!("{environment:?} {urls:?} {} {bad_key:?} {bad_url:?} {config:?}", urls[0]);
     assert!(!shown.contains("s3cr3t"), "{shown}");
-    assert!(shown.contains("https://host.example:8080"));
 }
 
 #[test]

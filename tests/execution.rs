@@ -18,6 +18,7 @@ use alloy::providers::ext::AnvilApi;
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use alloy::rpc::types::anvil::ReorgOptions;
+use alloy::signers::local::PrivateKeySigner;
 use axum::Router;
 use axum::routing::post;
 use serde_json::{Value, json};
@@ -96,7 +97,7 @@ fn anvil_path() -> PathBuf {
 }
 
 fn key() -> KeeperKey {
-    KeeperKey::from_hex("KEEPER_KEY", Some(SECRET)).unwrap()
+    KeeperKey::from(SECRET.parse::<PrivateKeySigner>().unwrap())
 }
 
 fn config() -> SendingConfig {
@@ -261,13 +262,18 @@ async fn a_call_is_durable_live_included_and_final_in_turn() {
 }
 
 #[tokio::test]
-async fn execute_waits_for_the_outcome_on_any_task() {
+async fn conclude_waits_for_the_outcome_on_any_task() {
     let chain = Chain::start_with(&[]).await;
     let config = SendingConfig { finality: Finality::Depth(0), max_polls: 10_000, ..config() };
     let keeper = Keeper::new(&chain.url, chain.journal("a.db").await, config).await;
     let (submission, head) = keeper.submission().await;
     let engine = keeper.engine.clone();
-    let outcome = tokio::spawn(async move { engine.execute(&submission, &head).await }).await.unwrap();
+    let outcome = tokio::spawn(async move {
+        let submitted = engine.submit(&submission, &head).await.unwrap();
+        engine.conclude(submitted).await
+    })
+    .await
+    .unwrap();
     assert_eq!(executed(outcome.unwrap()).block_number, 3);
     assert_eq!(chain.count().await, U256::from(1));
 }
@@ -276,8 +282,8 @@ async fn execute_waits_for_the_outcome_on_any_task() {
 async fn an_intent_that_is_not_mined_in_time_is_parked_and_blocks_the_key() {
     let chain = Chain::start().await;
     let keeper = chain.keeper("a.db").await;
-    let (submission, head) = keeper.submission().await;
-    let outcome = keeper.engine.execute(&submission, &head).await.unwrap();
+    let submitted = keeper.submit().await.unwrap();
+    let outcome = keeper.engine.conclude(submitted).await.unwrap();
     let Outcome::Parked { intent, reason: ParkReason::NotMined { polls: 3 } } = outcome else {
         panic!("not parked: {outcome:?}")
     };

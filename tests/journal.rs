@@ -109,6 +109,34 @@ async fn everything_recorded_is_read_back_as_it_was() {
 }
 
 #[tokio::test]
+async fn reasons_are_counted_by_vault_the_most_frequent_first() {
+    let dir = TempDir::new().unwrap();
+    let journal = Journal::open(&dir.path().join("keeper.db")).await.unwrap();
+    for (block, reason) in [(4, "within_band"), (5, "stale_price"), (7, "within_band"), (6, "within_band")] {
+        let record = CycleRecord { reason: Some(reason.to_owned()), ..cycle(block) };
+        journal.record_cycle(&record).await.unwrap();
+    }
+    let other = CycleRecord { vault: SENDER, ..cycle(9) };
+    journal.record_cycle(&other).await.unwrap();
+    let counted = journal.reasons(VAULT).await.unwrap();
+    let counted: Vec<_> =
+        counted.iter().map(|c| (c.reason.as_deref().unwrap(), c.cycles, c.last_block)).collect();
+    assert_eq!(counted, [("within_band", 3, 7), ("stale_price", 1, 5)]);
+    assert_eq!(journal.reasons(Address::ZERO).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn what_is_unsettled_for_a_vault_is_found_whoever_signed_it() {
+    let dir = TempDir::new().unwrap();
+    let journal = Journal::open(&dir.path().join("keeper.db")).await.unwrap();
+    let (first, second) = (prepared(&journal, 5).await, prepared(&journal, 6).await);
+    journal.append_event(first, &event(IntentState::Executed)).await.unwrap();
+    let open = journal.unsettled(VAULT).await.unwrap();
+    assert_eq!(open.iter().map(|open| open.id).collect::<Vec<_>>(), [second]);
+    assert_eq!(journal.unsettled(SENDER).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
 async fn an_open_intent_closes_only_with_a_final_event() {
     let dir = TempDir::new().unwrap();
     let journal = Journal::open(&dir.path().join("keeper.db")).await.unwrap();

@@ -1,12 +1,20 @@
 //! The stage on a real anvil: real contracts, a market that goes where it is told, the same chain every time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails where it stands"
+)]
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use alloy::{
     eips::BlockId,
     primitives::{B256, U256, address, aliases::U24},
     providers::Provider,
-    rpc::types::BlockNumberOrTag,
+    rpc::types::{BlockNumberOrTag, TransactionRequest},
     sol_types::SolCall,
 };
 use rust_decimal::Decimal;
@@ -25,6 +33,11 @@ use vault_keeper::{
     },
 };
 
+#[path = "support/data.rs"]
+mod data;
+
+use data::data;
+
 const START: u64 = 1_700_000_000;
 
 fn artifacts() -> Artifacts {
@@ -37,16 +50,6 @@ fn plan(stable_is_token0: bool) -> StagePlan {
 
 async fn stage(stable_is_token0: bool) -> Stage {
     Stage::set(artifacts(), &plan(stable_is_token0)).await.unwrap()
-}
-
-/// The data for tests, or `None` where the environment names none and does not demand it.
-fn data(what: &str) -> Option<PathBuf> {
-    let directory = std::env::var_os("KEEPER_DATA").map(PathBuf::from);
-    if directory.is_none() {
-        assert!(std::env::var_os("KEEPER_DATA_REQUIRED").is_none(), "KEEPER_DATA is not set");
-        println!("left out: {what} (KEEPER_DATA is not set)");
-    }
-    directory
 }
 
 async fn assert_market_follows(stable_is_token0: bool, steps: usize) {
@@ -66,7 +69,7 @@ async fn assert_market_follows(stable_is_token0: bool, steps: usize) {
     println!("{:.0} blocks/s over {blocks} blocks", f64::from(blocks) / began.elapsed().as_secs_f64());
     assert!(reports > 50, "{reports} reports");
     let (timestamp, base_fee) = stage.chain.head().await.unwrap();
-    let last = path.iter().step_by(every).last().unwrap();
+    let last = path[(path.len() - 1) / every * every];
     assert_eq!((timestamp, base_fee), (last.timestamp, last.base_fee));
     let slot0 = stage.chain.read(stage.venue.pool.address, &IUniswapV3Pool::slot0Call {}).await.unwrap();
     let expected = get_tick_at_sqrt_ratio(tokens.pair.sqrt_price_x96(last.price).unwrap()).unwrap();
@@ -212,6 +215,27 @@ async fn multicall3_answers_at_its_usual_address() {
 }
 
 #[tokio::test]
+async fn the_head_and_the_blocks_just_before_it_can_be_read_by_their_hashes_without_history() {
+    let stage = stage(true).await;
+    let mut market = stage.market().await.unwrap();
+    let path = Scenario::Crash.path(START);
+    for tick in path.iter().take(300) {
+        market.step(*tick).await.unwrap();
+    }
+    let head = stage.chain.block_number().await.unwrap();
+    for back in [0, 1, 50, 100] {
+        let number = BlockNumberOrTag::Number(head - back);
+        let block = stage.chain.provider().get_block_by_number(number).await.unwrap().unwrap();
+        let input = IUniswapV3Pool::slot0Call {}.abi_encode();
+        let call = TransactionRequest::default().to(stage.venue.pool.address).input(input.into());
+        let answer = stage.chain.provider().call(call).hash_canonical(block.header.hash).await.unwrap();
+        let slot0 = IUniswapV3Pool::slot0Call::abi_decode_returns(&answer).unwrap();
+        let price = path[299 - usize::try_from(back).unwrap()].price;
+        assert_eq!(Some(slot0.sqrtPriceX96), stage.venue.tokens.pair.sqrt_price_x96(price), "{back} back");
+    }
+}
+
+#[tokio::test]
 async fn a_failing_transaction_says_why() {
     let stage = stage(true).await;
     let mut stranger = stage.act_as(Actor::Stranger).await.unwrap();
@@ -253,8 +277,8 @@ async fn a_vault_stands_on_the_stage_with_its_first_deposit() {
 
 #[tokio::test]
 async fn a_slice_of_mainnet_has_the_pool_of_its_manifest() {
-    let Some(data) = data("slice of mainnet at block 19505152") else { return };
-    let slice = Slice::read(&data.join("mainnet"), 19_505_152).unwrap();
+    let Some(mainnet) = data("mainnet") else { return };
+    let slice = Slice::read(&mainnet, 19_505_152).unwrap();
     assert_eq!((slice.timestamp, slice.base_fee), (1_711_292_411, 17_478_000_000));
     let chain = Chain::start(&artifacts(), &Genesis::of_slice(&slice)).await.unwrap();
     assert_eq!(chain.head().await.unwrap(), (slice.timestamp, slice.base_fee));
@@ -270,15 +294,14 @@ async fn a_slice_of_mainnet_has_the_pool_of_its_manifest() {
 
 #[test]
 fn sampling_the_may_2021_crash_takes_real_closes_and_hides_only_what_lies_between_them() {
-    let Some(data) = data("prices of May 2021 with daily gas") else { return };
-    let prices = data.join("prices/eth_usdt_1m_2021-05_crash.csv");
-    let gas = data.join("gas/eth_daily_gas_price_wei_2015_2023.csv");
+    let Some(prices) = data("prices/eth_usdt_1m_2021-05_crash.csv") else { return };
+    let Some(gas) = data("gas/eth_daily_gas_price_wei_2015_2023.csv") else { return };
     let sampled = path_from_files(&prices, Some(&gas), 2_160).unwrap();
     let whole = path_from_files(&prices, Some(&gas), usize::MAX).unwrap();
-    assert_eq!((whole.len(), sampled.len()), (43_199, 2_160));
-    assert!(sampled.windows(2).all(|pair| pair[1].timestamp - pair[0].timestamp == 1_200));
+    assert_eq!((whole.len(), sampled.len()), (43_199, 2_058));
+    assert!(sampled.windows(2).all(|pair| pair[1].timestamp - pair[0].timestamp == 1_260));
     assert!(sampled.iter().all(|tick| whole.contains(tick)));
-    // The minutes of 19 May fell by 30 % within an hour; closes 20 minutes apart saw 20 % of it.
+    // The minutes of 19 May fell by 30 % within an hour; closes 21 minutes apart saw 20 % of it.
     let (sampled, whole) = (summary(&sampled).unwrap(), summary(&whole).unwrap());
     assert!((whole.worst_hour - -0.2979).abs() < 1e-4, "{whole:?}");
     assert!((sampled.worst_hour - -0.1953).abs() < 1e-4, "{sampled:?}");
@@ -287,18 +310,15 @@ fn sampling_the_may_2021_crash_takes_real_closes_and_hides_only_what_lies_betwee
 
 #[test]
 fn every_price_and_gas_file_of_the_data_is_read() {
-    let Some(data) = data("all price and gas files") else { return };
+    let (Some(prices), Some(recorded_gas)) = (data("prices"), data("gas")) else { return };
     let gas =
         ["mainnet_headers.csv", "basefee_21527387_340_blocks.csv", "eth_daily_gas_price_wei_2015_2023.csv"];
-    let mut files = 0;
-    for entry in std::fs::read_dir(data.join("prices")).unwrap() {
-        let prices = entry.unwrap().path();
-        for gas in gas {
-            let path = path_from_files(&prices, Some(&data.join("gas").join(gas)), 500).unwrap();
-            assert!(path.len() > 250 && path.len() <= 500, "{}: {}", prices.display(), path.len());
-            assert!(path.iter().all(|tick| tick.base_fee > 0 && tick.base_fee < 2_000_000_000_000));
-            files += 1;
-        }
+    let mut prices: Vec<_> = std::fs::read_dir(prices).unwrap().map(|entry| entry.unwrap().path()).collect();
+    prices.sort();
+    assert_eq!(prices.len(), 7);
+    for (prices, gas) in prices.iter().zip(gas.iter().cycle()) {
+        let path = path_from_files(prices, Some(&recorded_gas.join(gas)), 500).unwrap();
+        assert!(path.len() > 250 && path.len() <= 500, "{}: {}", prices.display(), path.len());
+        assert!(path.iter().all(|tick| tick.base_fee > 0 && tick.base_fee < 2_000_000_000_000));
     }
-    assert_eq!(files, 21);
 }

@@ -213,6 +213,7 @@ contract FloorTest is VaultFixture {
 
     // ---------------------------------------------------------------- fuzz
 
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_the_floor_never_falls(uint256 seed, uint8 kind) public {
         use(V.FloorKind(kind % 3));
         buy(600_000 * USD);

@@ -434,6 +434,7 @@ contract RebalanceGuardsTest is VaultFixture {
         }
     }
 
+    /// forge-config: default.fuzz.runs = 48
     function testFuzz_no_day_sees_more_than_the_turnover_cap(uint256 seed) public {
         // Trades at random times and of random sizes; the cap is 200 % of a NAV that stays.
         pass(2 days);

@@ -8,7 +8,7 @@ use eyre::WrapErr;
 
 use super::{Context, Failure};
 use crate::chain::{ChainError, Endpoint, SecretUrl, Timeouts};
-use crate::config::{self, ChainConfig, Config, Environment, VaultConfig};
+use crate::config::{self, ChainConfig, Config, Environment, Secret, VaultConfig};
 use crate::execution::{FeeCaps, Finality, SendingConfig};
 
 /// Looks at the chain before an intent that is not mined is parked, at the configured poll interval.
@@ -33,6 +33,17 @@ pub(super) fn vault(context: &Context, name: &str) -> Result<VaultConfig, Failur
     configuration(context)?.vault(name).cloned().map_err(Failure::usage)
 }
 
+/// The vaults that a command is about: the one named, or all.
+///
+/// # Errors
+/// [`Failure::Usage`] where it is not there.
+pub(super) fn vaults<'a>(config: &'a Config, name: Option<&str>) -> Result<Vec<&'a VaultConfig>, Failure> {
+    match name {
+        None => Ok(config.vaults.iter().collect()),
+        Some(name) => Ok(vec![config.vault(name).map_err(Failure::usage)?]),
+    }
+}
+
 /// The first endpoint of the chain that answers and serves it.
 ///
 /// # Errors
@@ -42,14 +53,13 @@ pub(super) async fn connect(
     environment: &Environment,
 ) -> Result<Arc<Endpoint>, Failure> {
     let urls = chain.urls(environment).map_err(Failure::usage)?;
-    let timeout = Duration::from_millis(chain.request_timeout_ms);
     let mut last = None;
     for (number, url) in urls.iter().enumerate() {
-        let name = format!("{}-{}", chain.name, number.saturating_add(1));
-        let url = SecretUrl::parse(url.expose().as_str()).map_err(Failure::usage)?;
-        match Endpoint::connect(&name, url, chain.id, timeouts(timeout)).await {
+        match reach(chain, number, url).await {
             Ok(endpoint) => return Ok(Arc::new(endpoint)),
-            Err(error @ ChainError::WrongChainId { .. }) => return Err(Failure::usage(error)),
+            Err(error @ (ChainError::WrongChainId { .. } | ChainError::BadUrl { .. })) => {
+                return Err(Failure::usage(error));
+            }
             Err(error) => {
                 tracing::warn!(%error, "endpoint left out");
                 last = Some(error);
@@ -59,6 +69,21 @@ pub(super) async fn connect(
     let none = || eyre::eyre!("chain `{}` has no endpoint", chain.name);
     let error = last.map_or_else(none, eyre::Report::from);
     Err(error.wrap_err(format!("no endpoint of chain `{}` can be used", chain.name)).into())
+}
+
+/// Connects to one endpoint of the chain; `number` is its place in the list.
+///
+/// # Errors
+/// The failure of the call.
+pub(super) async fn reach(chain: &ChainConfig, number: usize, url: &Secret) -> Result<Endpoint, ChainError> {
+    let name = endpoint_name(chain, number);
+    let timeout = Duration::from_millis(chain.request_timeout_ms);
+    Endpoint::connect(&name, SecretUrl::parse(url.expose())?, chain.id, timeouts(timeout)).await
+}
+
+/// What an endpoint is called in messages: its chain and its place in the list, from 1.
+pub(super) fn endpoint_name(chain: &ChainConfig, number: usize) -> String {
+    format!("{}-{}", chain.name, number.saturating_add(1))
 }
 
 /// An endpoint that is given on the command line, for reading.

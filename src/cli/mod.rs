@@ -4,14 +4,19 @@
 //! Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
 
 mod band;
+mod check;
+mod clock;
 mod connect;
 mod decide;
+mod demo;
 mod output;
 mod quote;
 mod run;
 mod show;
 mod snapshot;
+mod status;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -44,10 +49,13 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Band(band::Band),
+    Check(check::Check),
     Decide(decide::Decide),
+    Demo(demo::Demo),
     Quote(quote::Quote),
     Run(run::Run),
     Snapshot(snapshot::Snapshot),
+    Status(status::Status),
 }
 
 /// How a command ends when it does not end well.
@@ -84,7 +92,7 @@ struct Context {
 
 /// Runs the program and says how it ended.
 pub async fn run(cli: Cli) -> ExitCode {
-    start_log();
+    start_log(if matches!(cli.command, Command::Demo(_)) { "warn" } else { "info,sqlx=warn" });
     let (code, report) = match dispatch(cli).await {
         Ok(code) => return code,
         Err(Failure::Usage(report)) => (2, report),
@@ -102,18 +110,23 @@ async fn dispatch(cli: Cli) -> Outcome {
     let context = Context { config, environment, output: Output { json } };
     match cli.command {
         Command::Band(command) => command.run(&context),
+        Command::Check(command) => command.run(&context).await,
         Command::Decide(command) => command.run(&context).await,
+        Command::Demo(command) => command.run(&context).await,
         Command::Quote(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,
+        Command::Status(command) => command.run(&context).await,
     }
 }
 
-/// Log lines go to standard error; `RUST_LOG` chooses them.
-fn start_log() {
+/// Log lines go to standard error, coloured on a terminal; `RUST_LOG` chooses them, otherwise `default` does.
+fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let colours = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(colours).init();
 }
 
 /// The last words of a command that failed.

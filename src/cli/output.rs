@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
 use eyre::WrapErr;
 use serde::Serialize;
 
@@ -23,7 +23,15 @@ impl Output {
         value: &T,
         rows: impl FnOnce(&T) -> Vec<Row>,
     ) -> eyre::Result<()> {
-        if self.json { self.json(value) } else { self.text(&table(rows(value))) }
+        self.show(value, |value| table(rows(value)))
+    }
+
+    /// Prints `value`: as JSON, or as the text that `text` makes of it.
+    ///
+    /// # Errors
+    /// Where standard output cannot be written.
+    pub(super) fn show<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) -> eyre::Result<()> {
+        if self.json { self.json(value) } else { self.text(&text(value)) }
     }
 
     /// Prints `value` as one line of JSON.
@@ -49,6 +57,17 @@ impl Output {
 
 /// A name and its value.
 pub(super) type Row = (&'static str, String);
+
+/// Columns under their headings, as wide as the terminal at most.
+pub(super) fn grid(headings: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    table.trim_fmt()
+}
 
 fn table(rows: Vec<Row>) -> String {
     let mut table = Table::new();

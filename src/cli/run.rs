@@ -10,15 +10,15 @@ use eyre::WrapErr;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::connect::{configuration, connect, sending};
+use super::connect::{configuration, connect, sending, vaults};
 use super::output::Row;
 use super::show::{cycle_rows, dispatch_text};
 use super::{Context, Failure, Outcome};
 use crate::chain::{Endpoint, Header, NewHead, next_head};
 use crate::config::{ChainConfig, Config, VaultConfig};
 use crate::execution::{Engine, ExecutionError, KeeperKey, Outcome as Sent};
-use crate::journal::{IntentId, Journal};
-use crate::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
+use crate::journal::{IntentId, Journal, JournalError};
+use crate::keeper::{Cycle, Dispatch, Hand, Keeper};
 
 /// Keeps the configured vaults: at every block read, decide, act, record.
 #[derive(Debug, Args)]
@@ -54,6 +54,7 @@ struct Printed<'a> {
 struct Chain {
     name: String,
     endpoint: Arc<Endpoint>,
+    journal: Arc<Journal>,
     poll: Duration,
     engines: Vec<Arc<Engine>>,
     keepers: Vec<Keeper>,
@@ -62,9 +63,17 @@ struct Chain {
 impl Run {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
         let config = configuration(context)?;
-        let journal = Journal::open(&config.journal).await.map_err(Failure::usage)?;
-        let journal = Arc::new(journal);
-        let chains = self.chains(context, &config, &journal).await?;
+        let journal = Arc::new(Journal::open(&config.journal).await.map_err(unopened)?);
+        let ended = self.keep(context, &config, &journal).await;
+        // What stands in the log goes into the file, so that a copy of the file alone is whole.
+        if let Some(journal) = Arc::into_inner(journal) {
+            journal.close().await;
+        }
+        ended
+    }
+
+    async fn keep(&self, context: &Context, config: &Config, journal: &Arc<Journal>) -> Outcome {
+        let chains = self.chains(context, config, journal).await?;
         for chain in &chains {
             chain.recover().await?;
         }
@@ -77,7 +86,7 @@ impl Run {
         config: &Config,
         journal: &Arc<Journal>,
     ) -> Result<Vec<Chain>, Failure> {
-        let vaults = self.vaults(config)?;
+        let vaults = vaults(config, self.vault.as_deref())?;
         let mut chains = Vec::new();
         for chain in &config.chains {
             let vaults: Vec<_> = vaults.iter().filter(|v| v.chain.id == chain.id).copied().collect();
@@ -86,13 +95,6 @@ impl Run {
             }
         }
         Ok(chains)
-    }
-
-    fn vaults<'a>(&self, config: &'a Config) -> Result<Vec<&'a VaultConfig>, Failure> {
-        match &self.vault {
-            None => Ok(config.vaults.iter().collect()),
-            Some(name) => Ok(vec![config.vault(name).map_err(Failure::usage)?]),
-        }
     }
 
     async fn chain(
@@ -127,6 +129,7 @@ impl Run {
         Ok(Chain {
             name: chain.name.clone(),
             endpoint: endpoint.clone(),
+            journal: journal.clone(),
             poll: Duration::from_millis(chain.poll_interval_ms),
             keepers: keepers.collect(),
             engines: engines.values().cloned().collect(),
@@ -159,11 +162,20 @@ impl Chain {
                     tokio::time::sleep(self.poll.max(MIN_RETRY)).await;
                 }
                 Ok(head) => {
+                    self.orphan(seen.as_ref(), &head).await?;
                     self.block(&head).await?;
                     seen = Some(head.header);
                 }
             }
         }
+    }
+
+    /// Marks what was decided on a head that the chain has left.
+    async fn orphan(&self, previous: Option<&Header>, head: &NewHead) -> eyre::Result<()> {
+        let Some(previous) = previous.filter(|_| head.replaced_previous) else { return Ok(()) };
+        let marked = self.journal.mark_orphaned(self.endpoint.chain_id(), previous.hash).await?;
+        tracing::warn!(chain = %self.name, block = previous.number, marked, "the chain left the last head");
+        Ok(())
     }
 
     async fn block(&mut self, head: &NewHead) -> eyre::Result<()> {
@@ -201,8 +213,8 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
         let header = chain.endpoint.latest_header().await.wrap_err("the newest block cannot be read")?;
         for keeper in &mut chain.keepers {
             let cycle = keeper.cycle(&header).await;
-            let cycle = cycle.map_err(described).wrap_err_with(|| format!("vault `{}`", keeper.name))?;
-            if matches!(cycle.dispatch, Dispatch::Refused { .. } | Dispatch::Reverted(_)) {
+            let cycle = cycle.wrap_err_with(|| format!("vault `{}`", keeper.name))?;
+            if needs_someone(&cycle.dispatch) {
                 code = ExitCode::FAILURE;
             }
             context.output.print(&printed(&keeper.name, &cycle), rows)?;
@@ -211,8 +223,36 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
     Ok(code)
 }
 
-fn described(error: CycleError) -> eyre::Report {
-    error.into()
+/// Whether a plan did not go its way: refused, reverted, or held up.
+const fn needs_someone(dispatch: &Dispatch) -> bool {
+    match dispatch {
+        Dispatch::Refused { .. }
+        | Dispatch::Failed { .. }
+        | Dispatch::Reverted(_)
+        | Dispatch::Sent { held_up: Some(_), .. } => true,
+        Dispatch::Nothing
+        | Dispatch::InFlight { .. }
+        | Dispatch::DryRun { .. }
+        | Dispatch::Sent { held_up: None, .. }
+        | Dispatch::Executed(_) => false,
+    }
+}
+
+/// A journal that is elsewhere, in use or of another version is a matter of usage; a disk that fails is not.
+fn unopened(error: JournalError) -> Failure {
+    match error {
+        JournalError::InUse { .. }
+        | JournalError::CannotOpen { .. }
+        | JournalError::Locked { .. }
+        | JournalError::ReadOnly { .. }
+        | JournalError::SchemaNewer { .. }
+        | JournalError::SchemaOlder { .. } => Failure::usage(error),
+        JournalError::DiskFull { .. }
+        | JournalError::Io { .. }
+        | JournalError::Corrupt { .. }
+        | JournalError::Refused { .. }
+        | JournalError::OutOfRange { .. } => Failure::Failed(error.into()),
+    }
 }
 
 async fn forever(chains: Vec<Chain>) -> Outcome {

@@ -5,7 +5,6 @@
 mod assembly;
 mod format;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use alloy::primitives::{Address, B256};
 use alloy::signers::local::{LocalSigner, PrivateKeySigner};
 use url::Url;
 
-use super::{ConfigError, Environment, read_file};
+use super::{ConfigError, Environment, Secret, read_file};
 use crate::domain::policy::PublishedPolicy;
 
 /// A keeper's configuration: every name in it resolved, every file it names read.
@@ -74,12 +73,12 @@ pub struct ChainConfig {
 }
 
 impl ChainConfig {
-    /// The endpoints' addresses, those in the environment included.
+    /// The endpoints' addresses, those in the environment included: `http` or `https`, with a host.
     ///
     /// # Errors
     /// [`ConfigError::MissingSecret`] or [`ConfigError::BadSecret`], naming the variable.
-    pub fn urls(&self, environment: &Environment) -> Result<Vec<EndpointUrl>, ConfigError> {
-        self.endpoints.iter().map(|endpoint| endpoint.resolve(&self.name, environment)).collect()
+    pub fn urls(&self, environment: &Environment) -> Result<Vec<Secret>, ConfigError> {
+        self.endpoints.iter().map(|endpoint| endpoint.url(&self.name, environment)).collect()
     }
 }
 
@@ -107,10 +106,6 @@ pub enum Endpoint {
     /// At the address in this environment variable.
     Variable(String),
 }
-
-/// The address of a node. Shows scheme and host only: paths and user names hold keys.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EndpointUrl(Url);
 
 /// A key that signs, and where it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,8 +147,6 @@ pub struct SendingConfig {
     pub max_daily_cost_wei: u128,
     /// Gas limit above the estimate, percent of the estimate.
     pub gas_limit_margin_percent: u32,
-    /// Blocks on top of a transaction's block before its outcome is taken to be settled.
-    pub confirm_depth: u64,
 }
 
 /// One vault to keep.
@@ -216,42 +209,22 @@ impl SignerConfig {
 }
 
 impl Endpoint {
-    fn resolve(&self, chain: &str, environment: &Environment) -> Result<EndpointUrl, ConfigError> {
+    /// The address, wherever it stands; `chain` is named where it is missing.
+    ///
+    /// # Errors
+    /// [`ConfigError::MissingSecret`] or [`ConfigError::BadSecret`], naming the variable.
+    pub fn url(&self, chain: &str, environment: &Environment) -> Result<Secret, ConfigError> {
         match self {
-            Self::Url(url) => Ok(EndpointUrl(url.clone())),
+            Self::Url(url) => Ok(Secret::new(url.as_str())),
             Self::Variable(variable) => {
                 let wanted_by = format!("chain `{chain}`");
                 let text = environment.secret(variable, &wanted_by)?;
-                let url = Url::parse(text.expose()).ok().filter(is_http);
                 let expected = "an address that starts with http:// or https://";
-                url.map(EndpointUrl).ok_or(ConfigError::BadSecret {
-                    variable: variable.clone(),
-                    wanted_by,
-                    expected,
-                })
+                let usable = Url::parse(text.expose()).is_ok_and(|url| is_http(&url));
+                let unusable = || ConfigError::BadSecret { variable: variable.clone(), wanted_by, expected };
+                if usable { Ok(text) } else { Err(unusable()) }
             }
         }
-    }
-}
-
-impl EndpointUrl {
-    /// The whole address, for the connection alone.
-    #[must_use]
-    pub const fn expose(&self) -> &Url {
-        &self.0
-    }
-}
-
-impl fmt::Display for EndpointUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())?;
-        self.0.port().map_or(Ok(()), |port| write!(f, ":{port}"))
-    }
-}
-
-impl fmt::Debug for EndpointUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

@@ -16,8 +16,7 @@ use thiserror::Error;
 
 pub use environment::{Environment, Secret};
 pub use keeper::{
-    ChainConfig, ChainKind, Config, Endpoint, EndpointUrl, Finality, KeySource, SendingConfig, SignerConfig,
-    VaultConfig,
+    ChainConfig, ChainKind, Config, Endpoint, Finality, KeySource, SendingConfig, SignerConfig, VaultConfig,
 };
 pub use mistakes::{Mistake, Mistakes};
 pub use policy::load_policy;
@@ -98,12 +97,6 @@ impl From<Vec<Mistake>> for ConfigError {
     fn from(mistakes: Vec<Mistake>) -> Self {
         Self::Mistakes(Mistakes(mistakes))
     }
-}
-
-/// The configuration file to use: the one named, or `keeper.toml` in the working directory.
-#[must_use]
-pub fn discover(explicit: Option<PathBuf>) -> PathBuf {
-    explicit.unwrap_or_else(|| PathBuf::from("keeper.toml"))
 }
 
 fn read_file(path: &Path, remedy: &'static str) -> Result<String, ConfigError> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cushion::gas_cost;
-use super::market::{Fill, Market, Side};
+use super::market::{Market, Side};
 use super::models::band::Costs;
 use super::models::cppi::Holding;
 use super::models::shortfall::GapRisk;
@@ -117,19 +117,19 @@ impl Costing {
         Ok(Self { economics, appraised })
     }
 
-    /// What trading `fill` away from a drift of `drift` units brings and costs; the venue's cost is measured against
-    /// the pool's own price `mid`, since the distance to the oracle is a limit and not a cost.
+    /// What trading `size` units away from a drift of `drift` units brings, and costs with `venue` for fee and impact.
+    /// The venue's cost is measured against the pool's own price, since the distance to the oracle is a limit and not
+    /// a cost.
     ///
     /// # Errors
     /// [`Reason::Numbers`] out of range.
-    pub fn balance(&self, drift: Units, side: Side, fill: &Fill, mid: Price) -> Result<Balance, Reason> {
+    pub fn balance(&self, drift: Units, size: Units, venue: Usd) -> Result<Balance, Reason> {
         let from = drift.abs();
-        let to = from.minus(fill.units)?.abs();
-        let venue = fill.loss(side, mid)?.or_zero();
+        let to = from.minus(size)?.abs();
         let benefit = self.appraised.gain(from.real(), to.real()).map_err(numbers)?;
         Ok(Balance {
             benefit: Real::new(benefit)?,
-            cost: Real::new(self.economics.fixed.plus(venue)?.real())?,
+            cost: Real::new(self.economics.fixed.plus(venue.or_zero())?.real())?,
             excess: Real::new(self.appraised.excess(from.real()).map_err(numbers)?)?,
         })
     }

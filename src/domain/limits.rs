@@ -1,8 +1,9 @@
 //! Limits of one policy that no strategy can pass and that can only take risk away.
 
+use alloy::primitives::U256;
 use serde::{Deserialize, Serialize};
 
-use super::units::{Units, Usd};
+use super::units::Usd;
 
 /// What a decision may not exceed, whatever its strategy wants. Part of the published policy.
 ///
@@ -18,7 +19,7 @@ pub struct Limits {
     pub max_slippage_bps: u32,
     /// Largest distance of the pool's price from the oracle's, in basis points of the oracle's.
     pub max_price_deviation_bps: u32,
-    /// The pool's time-weighted price is compared with its spot price and with the oracle; absent is no check.
+    /// The pool's spot price is compared with its time-weighted price before a routine trade; absent is no check.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub twap: Option<TwapLimit>,
     /// Largest distance of the asset from one dollar, in basis points.
@@ -39,11 +40,11 @@ pub struct TwapLimit {
     pub max_deviation_bps: u32,
 }
 
-/// A size that several limits cut, remembering which one cut deepest.
+/// An amount that several limits cut, remembering which one cut deepest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
-    /// What is left of the wanted size.
-    pub size: Units,
+    /// What is left, raw units of the token given.
+    pub amount: U256,
     /// The limit that bound, if any did.
     pub by: Option<SizeLimit>,
 }
@@ -69,15 +70,15 @@ pub enum SizeLimit {
 }
 
 impl Cut {
-    /// The wanted size, cut by nothing yet.
+    /// The wanted amount, cut by nothing yet.
     #[must_use]
-    pub const fn whole(size: Units) -> Self {
-        Self { size, by: None }
+    pub const fn whole(amount: U256) -> Self {
+        Self { amount, by: None }
     }
 
-    /// Cuts to `limit` where that is smaller; never below zero.
+    /// Cuts to `limit` where that is smaller.
     #[must_use]
-    pub fn to(self, limit: Units, by: SizeLimit) -> Self {
-        if limit.or_zero() < self.size { Self { size: limit.or_zero(), by: Some(by) } } else { self }
+    pub fn to(self, limit: U256, by: SizeLimit) -> Self {
+        if limit < self.amount { Self { amount: limit, by: Some(by) } } else { self }
     }
 }

@@ -1,12 +1,13 @@
 //! The pool a vault trades with, seen from the vault: units of the risky asset against units of its own asset.
 
 use alloy::primitives::{Address, U256};
+use rust_decimal::Decimal;
 
 use super::limits::Limits;
 use super::policy::{Policy, VenuePolicy};
 use super::reason::{PriceReference, Reason};
 use super::snapshot::{Pool, Snapshot, Twap};
-use super::units::{Checked, Price, Ratio, Units, Usd, from_raw, to_raw, to_raw_up};
+use super::units::{Checked, Price, Ratio, Units, Usd, from_raw, to_raw};
 use super::venues::uniswap_v3::{self, QuoteError};
 
 /// Which way a trade goes.
@@ -26,6 +27,7 @@ pub struct Market<'a> {
     /// Spot price in units of the asset per risky unit.
     pub mid: Price,
     pool: &'a uniswap_v3::Pool,
+    twap: Option<Twap>,
     risky_is_token0: bool,
     risky_decimals: u8,
     asset_decimals: u8,
@@ -42,14 +44,14 @@ pub struct Fill {
     pub units: Units,
     /// Units of the asset that change hands.
     pub value: Usd,
+    sqrt_price_after: U256,
 }
 
 impl<'a> Market<'a> {
     /// Opens the policy's pool.
     ///
     /// # Errors
-    /// The first of: pool not on the vault's list, no usable state, price too far from the oracle's `price`, no
-    /// time-weighted price, spot too far from it.
+    /// The first of: pool not on the vault's list, no usable state, price too far from the oracle's `price`.
     pub fn open(snapshot: &'a Snapshot, policy: &Policy, price: Price) -> Result<Self, Reason> {
         let Some(VenuePolicy::UniswapV3 { pool: address, .. }) = policy.venues.first() else {
             return Err(Reason::Numbers { what: "the policy names no venue".into() });
@@ -72,12 +74,13 @@ impl<'a> Market<'a> {
             venue,
             mid: Price::ZERO,
             pool: state,
+            twap: *twap,
             risky_is_token0,
             risky_decimals: risky.decimals,
             asset_decimals: asset.decimals,
         };
         market.mid = market.spot(state.sqrt_price_x96)?;
-        market.believable(price, twap.as_ref(), &policy.limits)?;
+        market.near(price, PriceReference::Oracle, policy.limits.max_price_deviation_bps)?;
         Ok(market)
     }
 
@@ -90,56 +93,123 @@ impl<'a> Market<'a> {
     /// Cost per unit of a trade too small to move the price, as a share of the mid price: the pool's fee.
     #[must_use]
     pub fn marginal_cost(&self, side: Side) -> Ratio {
-        let fee = rust_decimal::Decimal::new(i64::from(self.pool.fee), 6);
-        let kept = rust_decimal::Decimal::ONE.saturating_sub(fee);
+        let fee = Decimal::new(i64::from(self.pool.fee), 6);
         match side {
             Side::Sell => Ratio::new(fee),
             // The fee is taken from what is paid: a unit costs mid/(1 − fee).
-            Side::Buy => Ratio::new(fee.checked_div(kept).unwrap_or(fee)),
+            Side::Buy => Ratio::new(fee.checked_div(self.kept()).unwrap_or(fee)),
         }
+    }
+
+    /// What a little more given brings where the pool stands at `pool_price`, both valued at the oracle's `price`; at
+    /// the spot price, the most that any trade brings.
+    ///
+    /// # Errors
+    /// On overflow or a price of zero.
+    pub fn marginal_rate(&self, side: Side, pool_price: Price, price: Price) -> Checked<Ratio> {
+        let rate = match side {
+            Side::Sell => pool_price.over(price)?,
+            Side::Buy => price.over(pool_price)?,
+        };
+        rate.times(Ratio::new(self.kept()))
+    }
+
+    /// What is left of an amount after the pool's fee.
+    fn kept(&self) -> Decimal {
+        Decimal::ONE.saturating_sub(Decimal::new(i64::from(self.pool.fee), 6))
+    }
+
+    /// Raw amount to give so that `size` risky units change hands: of a sale that size itself, rounded down.
+    ///
+    /// # Errors
+    /// [`Reason::NoLiquidity`] beyond what is known of the pool, [`Reason::Numbers`] out of range.
+    pub fn amount_in(&self, side: Side, size: Units) -> Result<U256, Reason> {
+        let units = to_raw(size.get(), self.risky_decimals)?;
+        match side {
+            Side::Buy if units.is_zero() => Ok(units),
+            Side::Sell => Ok(units),
+            Side::Buy => {
+                let quote = self.pool.quote_exact_out(!self.risky_is_token0, units);
+                quote.map(|q| q.amount_in).map_err(|e| self.refuse(&e, size))
+            }
+        }
+    }
+
+    /// Venue cost of `size` risky units against the pool's own price, fee and impact: one quote.
+    ///
+    /// # Errors
+    /// As [`Market::fill`].
+    pub fn cost(&self, side: Side, size: Units) -> Result<Usd, Reason> {
+        let amount_in = self.amount_in(side, size)?;
+        let value = match side {
+            Side::Sell => self.fill(side, amount_in)?.value,
+            Side::Buy => Usd::new(from_raw(amount_in, self.asset_decimals)?),
+        };
+        let worth = self.mid.value_of(size)?;
+        Ok(match side {
+            Side::Sell => worth.minus(value)?.or_zero(),
+            Side::Buy => value.minus(worth)?.or_zero(),
+        })
     }
 
     /// Quotes a trade of `size` risky units: a sale gives exactly that (rounded down to raw units), a buy pays what
     /// just that costs and is quoted again with what it pays.
     ///
     /// # Errors
-    /// [`Reason::NoLiquidity`] beyond what is known of the pool, [`Reason::Numbers`] out of range.
+    /// As [`Market::fill`].
     pub fn quote(&self, side: Side, size: Units) -> Result<Fill, Reason> {
-        let amount_in = match side {
-            Side::Sell => to_raw(size.get(), self.risky_decimals)?,
-            Side::Buy => {
-                let wanted = to_raw(size.get(), self.risky_decimals)?;
-                self.pool
-                    .quote_exact_out(!self.risky_is_token0, wanted)
-                    .map_err(|e| self.refuse(&e, size))?
-                    .amount_in
-            }
+        self.fill(side, self.amount_in(side, size)?)
+    }
+
+    /// What giving exactly `amount_in` does.
+    ///
+    /// # Errors
+    /// As [`Market::amount_in`].
+    pub fn fill(&self, side: Side, amount_in: U256) -> Result<Fill, Reason> {
+        let zero_for_one = self.risky_is_token0 == (side == Side::Sell);
+        let quote = self.pool.quote_exact_in(zero_for_one, amount_in);
+        let quote = quote.map_err(|e| self.refuse(&e, self.about(side, amount_in)))?;
+        let (risky, asset) = match side {
+            Side::Sell => (amount_in, quote.amount_out),
+            Side::Buy => (quote.amount_out, amount_in),
         };
-        self.fill(side, amount_in).map_err(|e| self.refuse(&e, size))?
+        Ok(Fill {
+            amount_in,
+            amount_out: quote.amount_out,
+            units: Units::new(from_raw(risky, self.risky_decimals)?),
+            value: Usd::new(from_raw(asset, self.asset_decimals)?),
+            sqrt_price_after: quote.sqrt_price_after,
+        })
+    }
+
+    /// The pool's price after `fill`.
+    ///
+    /// # Errors
+    /// [`Reason::Numbers`] where it does not fit a decimal.
+    pub fn price_after(&self, fill: &Fill) -> Result<Price, Reason> {
+        self.spot(fill.sqrt_price_after)
     }
 
     /// What selling the whole holding would bring.
     ///
     /// # Errors
-    /// As [`Market::quote`].
+    /// As [`Market::fill`].
     pub fn proceeds(&self, held: Units) -> Result<Usd, Reason> {
-        if held == Units::ZERO { Ok(Usd::ZERO) } else { self.quote(Side::Sell, held).map(|fill| fill.value) }
+        if held == Units::ZERO {
+            return Ok(Usd::ZERO);
+        }
+        self.quote(Side::Sell, held).map(|fill| fill.value)
     }
 
-    fn fill(&self, side: Side, amount_in: U256) -> Result<Result<Fill, Reason>, QuoteError> {
-        let zero_for_one = self.risky_is_token0 == (side == Side::Sell);
-        let quote = self.pool.quote_exact_in(zero_for_one, amount_in)?;
-        Ok(self.in_units(side, amount_in, quote.amount_out).map_err(Reason::from))
-    }
-
-    fn in_units(&self, side: Side, amount_in: U256, amount_out: U256) -> Checked<Fill> {
-        let (risky, asset) = match side {
-            Side::Sell => (amount_in, amount_out),
-            Side::Buy => (amount_out, amount_in),
+    /// Risky units that `amount_in` stands for at the pool's price, to speak of in a refusal.
+    fn about(&self, side: Side, amount_in: U256) -> Units {
+        let units = match side {
+            Side::Sell => from_raw(amount_in, self.risky_decimals).map(Units::new),
+            Side::Buy => {
+                from_raw(amount_in, self.asset_decimals).and_then(|v| self.mid.units_for(Usd::new(v)))
+            }
         };
-        let units = Units::new(from_raw(risky, self.risky_decimals)?);
-        let value = Usd::new(from_raw(asset, self.asset_decimals)?);
-        Ok(Fill { amount_in, amount_out, units, value })
+        units.unwrap_or_default()
     }
 
     fn refuse(&self, error: &QuoteError, size: Units) -> Reason {
@@ -151,10 +221,14 @@ impl<'a> Market<'a> {
         }
     }
 
-    fn believable(&self, price: Price, twap: Option<&Twap>, limits: &Limits) -> Result<(), Reason> {
-        self.near(price, PriceReference::Oracle, limits.max_price_deviation_bps)?;
+    /// Compares the spot price with the pool's own average, where the policy asks for it. Not a question for a
+    /// mandatory sale: in a crash the average lags, and the oracle bounds what a moved pool can cost.
+    ///
+    /// # Errors
+    /// [`Reason::NoTwap`], or [`Reason::PriceDeviation`] where the pool was just moved.
+    pub fn steady(&self, limits: &Limits) -> Result<(), Reason> {
         let Some(rule) = &limits.twap else { return Ok(()) };
-        let twap = twap.filter(|t| t.window_seconds == rule.window_seconds);
+        let twap = self.twap.filter(|t| t.window_seconds == rule.window_seconds);
         let mean = twap.and_then(|t| uniswap_v3::sqrt_price_at_tick(t.mean_tick));
         let mean = mean.ok_or(Reason::NoTwap { pool: self.pool.address })?;
         self.near(self.spot(mean)?, PriceReference::Twap, rule.max_deviation_bps)
@@ -189,19 +263,5 @@ impl Fill {
             Side::Sell => worth.minus(self.value),
             Side::Buy => self.value.minus(worth),
         }
-    }
-
-    /// Least raw amount out whose loss against `price` is at most `loss_bps` of what is given, rounded up.
-    ///
-    /// # Errors
-    /// On overflow.
-    pub fn oracle_minimum(&self, side: Side, price: Price, loss_bps: u32, out_decimals: u8) -> Checked<U256> {
-        let kept = Ratio::new(Ratio::ONE.minus(Ratio::from_bps(loss_bps))?.get());
-        let fair = match side {
-            Side::Sell => price.value_of(self.units)?.times(kept)?.get(),
-            Side::Buy => price.units_for(self.value)?.times(kept)?.get(),
-        };
-        // One raw unit more: the vault may round its price and its division the other way.
-        to_raw_up(fair, out_decimals)?.checked_add(U256::ONE).ok_or(super::units::NumberError::Amount)
     }
 }

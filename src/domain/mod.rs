@@ -19,6 +19,8 @@ pub mod valuation;
 
 pub mod market;
 
+pub mod guards;
+
 pub mod models;
 
 pub mod cushion;

@@ -4,8 +4,7 @@
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
-use super::canonical::CanonicalError;
-use super::decision::{Decision, Trade, Verdict, decision_hash};
+use super::decision::{Decision, Trade, Verdict};
 use super::policy::PublishedPolicy;
 use super::snapshot::Snapshot;
 
@@ -52,30 +51,30 @@ pub struct Swap {
 }
 
 impl Plan {
-    /// The plan of a decision, where it is one to trade.
-    ///
-    /// # Errors
-    /// As [`decision_hash`].
+    /// The plan of a decision, where it is one to trade; `decision_hash` is that of
+    /// [`super::decision::decision_hash`].
+    #[must_use]
     pub fn of(
         snapshot: &Snapshot,
         published: &PublishedPolicy,
         decision: &Decision,
-    ) -> Result<Option<Self>, CanonicalError> {
-        let Verdict::Rebalance { trade, .. } = &decision.verdict else { return Ok(None) };
+        decision_hash: B256,
+    ) -> Option<Self> {
+        let Verdict::Rebalance { trade, .. } = &decision.verdict else { return None };
         let (block, vault) = (&snapshot.block, &snapshot.vault);
         let policy = published.policy();
-        Ok(Some(Self {
+        Some(Self {
             vault: vault.address,
             chain_id: block.chain_id,
             nonce: vault.next_nonce,
             policy_hash: published.hash(),
-            decision_hash: decision_hash(snapshot, published, decision)?,
+            decision_hash,
             decision_block: block.number,
             decision_block_hash: block.hash,
             deadline: block.timestamp.saturating_add(policy.execution.deadline_seconds),
             mandatory: trade.mandatory,
             swap: Swap::of(trade),
-        }))
+        })
     }
 }
 

@@ -150,6 +150,9 @@ pub struct Guards {
     /// Largest distance of the asset from one dollar in basis points.
     #[serde_as(as = "DisplayFromStr")]
     pub peg_bps: u32,
+    /// Most gas that one rebalance pays back to its keeper, raw units of the asset.
+    #[serde_as(as = "DisplayFromStr")]
+    pub gas_rebate: U256,
 }
 
 /// A pool on the vault's list and the adapter it trades through.
@@ -238,7 +241,7 @@ pub struct SequencerStatus {
 
 /// A pool's exact state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Pool {
     /// A Uniswap v3 pool.
     UniswapV3 {

@@ -2,32 +2,96 @@
 //!
 //! The checks come in the order of [`value`], which is the order in which reasons are reported.
 
+use alloy::primitives::U256;
 use rust_decimal::Decimal;
 
 use super::policy::{FeedPolicy, FeedsPolicy, Policy, PublishedPolicy};
 use super::reason::{Disagreement, FeedName, PriceFault, Reason};
 use super::snapshot::{Feed, Sequencer, Snapshot, Vault};
-use super::units::{Checked, NumberError, Price, Ratio, Units, Usd, from_raw};
+use super::units::{Checked, NumberError, Price, Ratio, Units, Usd, from_raw, to_raw};
 
 /// The vault's books by the oracle.
 ///
-/// Rules it keeps: every price passed its feed's checks; `nav = cash + exposure > 0`.
+/// Rules it keeps: every price passed its feed's checks; `nav = cash + exposure > 0`; price, exposure and net asset
+/// value are the vault's own to the last raw unit, rounding included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Valuation {
     /// Price of one risky unit in units of the asset, `S`.
     pub price: Price,
+    /// The same as the vault computes with it.
+    pub raw_price: RawPrice,
     /// Price of one native coin in units of the asset.
     pub native: Price,
     /// Risky units held, `q`.
     pub held: Units,
     /// Asset held.
     pub cash: Usd,
-    /// `E = q·S`.
+    /// `E = q·S`, rounded down to raw units.
     pub exposure: Usd,
     /// `V`.
     pub nav: Usd,
     /// Floor of all shares.
     pub floor: Usd,
+}
+
+/// Risky and asset amounts, raw, into each other at the oracle's price, with the rounding of the vault's contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawPrice {
+    /// Asset per risky, both whole tokens, times 10^18.
+    wad: U256,
+    /// `10^(18 + risky decimals − asset decimals)`, which takes price and both decimals in one step.
+    scale: U256,
+}
+
+/// Decimal places of a price as the vault holds it.
+const WAD_PLACES: u8 = 18;
+
+impl RawPrice {
+    fn new(price: Price, vault: &Vault) -> Checked<Self> {
+        let places = u32::from(WAD_PLACES)
+            .checked_add(u32::from(vault.risky.decimals))
+            .and_then(|sum| sum.checked_sub(u32::from(vault.asset.decimals)))
+            .ok_or(NumberError::Amount)?;
+        let scale = 10_u128.checked_pow(places).ok_or(NumberError::Amount)?;
+        Ok(Self { wad: to_raw(price.get(), WAD_PLACES)?, scale: U256::from(scale) })
+    }
+
+    /// Asset units that `risky` units are worth, rounded down.
+    ///
+    /// # Errors
+    /// [`NumberError::Amount`] where it does not fit.
+    pub fn to_asset(self, risky: U256) -> Checked<U256> {
+        let product = risky.checked_mul(self.wad).ok_or(NumberError::Amount)?;
+        product.checked_div(self.scale).ok_or(NumberError::Amount)
+    }
+
+    /// Asset units that `risky` units are worth, rounded up.
+    ///
+    /// # Errors
+    /// As [`RawPrice::to_asset`].
+    pub fn to_asset_up(self, risky: U256) -> Checked<U256> {
+        risky.checked_mul(self.wad).map(|product| product.div_ceil(self.scale)).ok_or(NumberError::Amount)
+    }
+
+    /// Risky units that `asset` units are worth, rounded down: the most whose value is at most `asset`.
+    ///
+    /// # Errors
+    /// As [`RawPrice::to_asset`], also where the price is too small to divide by.
+    pub fn to_risky(self, asset: U256) -> Checked<U256> {
+        let product = asset.checked_mul(self.scale).ok_or(NumberError::Amount)?;
+        product.checked_div(self.wad).ok_or(NumberError::Amount)
+    }
+
+    /// Risky units that `asset` units are worth, rounded up.
+    ///
+    /// # Errors
+    /// As [`RawPrice::to_risky`].
+    pub fn to_risky_up(self, asset: U256) -> Checked<U256> {
+        if self.wad.is_zero() {
+            return Err(NumberError::Amount);
+        }
+        asset.checked_mul(self.scale).map(|product| product.div_ceil(self.wad)).ok_or(NumberError::Amount)
+    }
 }
 
 /// Values the vault, or says why it cannot be valued.
@@ -85,23 +149,27 @@ fn prices(snapshot: &Snapshot, policy: &Policy) -> Result<Prices, Reason> {
     let asset = dollars(&feeds.asset_usd, &rules.asset_usd, FeedName::AssetUsd, (now, guards.asset_max_age))?;
     pegged(asset, policy.limits.max_depeg_bps.min(guards.peg_bps))?;
     let native = match (&feeds.native_usd, &rules.native_usd) {
-        (_, None) => risky,
-        (Some(feed), Some(rule)) => dollars(feed, rule, FeedName::NativeUsd, (now, u64::MAX))?,
+        (_, None) => None,
+        (Some(feed), Some(rule)) => Some(dollars(feed, rule, FeedName::NativeUsd, (now, u64::MAX))?),
         (None, Some(_)) => return Err(missing(FeedName::NativeUsd)),
     };
-    Ok(Prices { risky: in_asset(risky, asset)?, native: in_asset(native, asset)? })
+    let risky = in_asset(risky, asset)?;
+    Ok(Prices { risky, native: native.map_or(Ok(risky), |native| in_asset(native, asset))? })
 }
 
 fn sequencer(status: Option<&Sequencer>, rules: &FeedsPolicy, now: u64) -> Result<(), Reason> {
     let Some(rule) = &rules.sequencer else { return Ok(()) };
-    let up = status.and_then(|s| s.status).is_some_and(|s| {
+    let up = status.filter(|s| s.address == rule.address).and_then(|s| s.status).is_some_and(|s| {
         s.answer.is_zero() && s.started_at > 0 && now.saturating_sub(s.started_at) > rule.grace_seconds
     });
     if up { Ok(()) } else { Err(Reason::SequencerDown) }
 }
 
-/// A checked price in dollars; `clock` is block time and the vault's own bound on the age.
-fn dollars(feed: &Feed, rule: &FeedPolicy, name: FeedName, clock: (u64, u64)) -> Result<Price, Reason> {
+/// A checked price in dollars; `clock` is block time and the vault's own bound on the age, in seconds.
+///
+/// # Errors
+/// [`Reason::InvalidPrice`] or [`Reason::StalePrice`].
+pub fn dollars(feed: &Feed, rule: &FeedPolicy, name: FeedName, clock: (u64, u64)) -> Result<Price, Reason> {
     let (now, max_age) = clock;
     let invalid = |why| Reason::InvalidPrice { feed: name, why };
     let round = feed.latest.filter(|r| r.updated_at > 0 && r.id > 0).ok_or_else(|| missing(name))?;
@@ -137,19 +205,32 @@ fn pegged(asset: Price, limit_bps: u32) -> Result<(), Reason> {
     Ok(())
 }
 
+/// The vault's own division: both prices with 18 places, the quotient rounded down at 18 places.
 fn in_asset(dollars: Price, asset: Price) -> Checked<Price> {
-    let price = Price::new(dollars.over(asset)?.get());
+    let wad = |price: Price| to_raw(price.get(), WAD_PLACES);
+    let one = U256::from(1_000_000_000_000_000_000u64);
+    let quotient = wad(dollars)?.checked_mul(one).ok_or(NumberError::Overflow)?;
+    let quotient = quotient.checked_div(wad(asset)?).ok_or(NumberError::Overflow)?;
+    let price = Price::new(from_raw(quotient, WAD_PLACES)?);
     if price > Price::ZERO { Ok(price) } else { Err(NumberError::Overflow) }
 }
 
 fn books(vault: &Vault, prices: Prices) -> Result<Valuation, Reason> {
-    let held = Units::new(from_raw(vault.risky_holdings, vault.risky.decimals)?);
-    let cash = Usd::new(from_raw(vault.asset_holdings, vault.asset.decimals)?);
-    let floor = Usd::new(from_raw(vault.floor, vault.asset.decimals)?);
-    let exposure = prices.risky.value_of(held)?;
-    let nav = cash.plus(exposure)?;
-    if vault.total_supply.is_zero() || nav <= Usd::ZERO {
+    let raw_price = RawPrice::new(prices.risky, vault)?;
+    let asset = |raw: U256| from_raw(raw, vault.asset.decimals).map(Usd::new);
+    let exposure = raw_price.to_asset(vault.risky_holdings)?;
+    let nav = vault.asset_holdings.checked_add(exposure).ok_or(NumberError::Amount)?;
+    if vault.total_supply.is_zero() || nav.is_zero() {
         return Err(Reason::EmptyVault);
     }
-    Ok(Valuation { price: prices.risky, native: prices.native, held, cash, exposure, nav, floor })
+    Ok(Valuation {
+        price: prices.risky,
+        raw_price,
+        native: prices.native,
+        held: Units::new(from_raw(vault.risky_holdings, vault.risky.decimals)?),
+        cash: asset(vault.asset_holdings)?,
+        exposure: asset(exposure)?,
+        nav: asset(nav)?,
+        floor: asset(vault.floor)?,
+    })
 }

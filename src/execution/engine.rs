@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alloy::consensus::TxEip1559;
 use alloy::primitives::{Address, TxKind, U256};
 use tokio::sync::Mutex;
+use tracing::{Instrument, debug_span};
 
 use super::fees::{self, FeeQuote, FeeRequest};
 use super::foreign::Consumption;
@@ -75,13 +76,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`ExecutionError::Halted`] when the key must not sign any more; [`ChainError::WrongChainId`] when the endpoint
-    /// changed its chain; a failure of node, journal or key. In all of them nothing was sent.
+    /// changed its chain; a failure of node, journal or key. In all of them nothing was sent that the journal does not
+    /// hold, and without [`ExecutionError::Journal`] nothing at all.
     pub async fn submit(&self, submission: &Submission, head: &Header) -> Result<Outcome, ExecutionError> {
         let _turn = self.turn.lock().await;
         if let Some(refusal) = self.unfit(submission, head).await? {
             return Ok(Outcome::Refused(refusal));
         }
-        let Some(account) = self.account(head).await? else {
+        let Some(account) = self.account(head).instrument(debug_span!("account")).await? else {
             return Ok(Outcome::Refused(Refusal::HeadReplaced));
         };
         let nonce = match self.next_nonce(&account).await? {
@@ -92,18 +94,19 @@ impl Engine {
             Ok(fees) => fees,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
-        let attempt = self.signed(submission, nonce, fees)?;
+        let attempt = debug_span!("sign").in_scope(|| self.signed(submission, nonce, fees))?;
         let intent = self.intent(submission, nonce);
-        let id = self.journal.record_prepared(&submission.cycle, &intent, &attempt).await?;
+        let commit = self.journal.record_prepared(&submission.cycle, &intent, &attempt);
+        let id = commit.instrument(debug_span!("commit")).await?;
         self.first_publication(id, &attempt).await
     }
 
-    /// Submits the call and waits for its outcome: as many looks at the chain as the configuration allows.
+    /// Waits for the end of what [`Engine::submit`] returned: as many looks at the chain as the configuration allows.
     ///
     /// # Errors
-    /// As [`Engine::submit`] and [`Engine::resolve`]; failed calls to the node after the submission are waited out.
-    pub async fn execute(&self, submission: &Submission, head: &Header) -> Result<Outcome, ExecutionError> {
-        match self.submit(submission, head).await? {
+    /// As [`Engine::resolve`]; failed calls to the node are waited out.
+    pub async fn conclude(&self, submitted: Outcome) -> Result<Outcome, ExecutionError> {
+        match submitted {
             Outcome::Pending { intent, .. } | Outcome::Parked { intent, .. } => self.wait(intent).await,
             settled @ (Outcome::Executed(_) | Outcome::Reverted(_) | Outcome::Refused(_)) => Ok(settled),
         }

@@ -74,7 +74,9 @@ pub enum ParkReason {
     #[error("the node refuses it: {0}")]
     Rejected(Rejection),
     /// Not mined after all the looks that the configuration allows.
-    #[error("not mined after {polls} looks at the chain; its fee cap may be too low for the market")]
+    #[error(
+        "not seen mined in {polls} looks at the chain; its fee cap may be too low for the market, or the node is down"
+    )]
     NotMined {
         /// Looks taken.
         polls: u32,

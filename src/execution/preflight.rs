@@ -33,7 +33,6 @@ pub struct Preflight {
     pub(super) to: Address,
     pub(super) calldata: Bytes,
     pub(super) gas_limit: u64,
-    returned: Bytes,
 }
 
 impl Preflight {
@@ -42,15 +41,10 @@ impl Preflight {
     pub const fn gas_limit(&self) -> u64 {
         self.gas_limit
     }
-
-    /// What the call returned.
-    #[must_use]
-    pub const fn returned(&self) -> &Bytes {
-        &self.returned
-    }
 }
 
-/// Executes the call and estimates its gas, without a transaction.
+/// Executes the call without a transaction, by asking for its gas: a node answers that by running exactly this call,
+/// and says why where it reverts.
 ///
 /// The inner result is a refusal when the call reverts or needs more gas than allowed.
 ///
@@ -63,24 +57,16 @@ pub async fn preflight(
 ) -> Result<Result<Preflight, Refusal>, ChainError> {
     let Simulation { from, to, calldata, at, .. } = simulation;
     let request = CallRequest { from: Some(*from), to: *to, data: calldata.clone() };
-    let (called, estimated) =
-        tokio::try_join!(endpoint.call(&request, *at), endpoint.estimate_gas(&request, *at))?;
-    let (returned, estimate) = match (called, estimated) {
-        (Simulated::Success(returned), Simulated::Success(estimate)) => (returned, estimate),
-        (Simulated::Reverted(data), _) | (_, Simulated::Reverted(data)) => {
+    let estimate = match endpoint.estimate_gas(&request, *at).await? {
+        Simulated::Success(estimate) => estimate,
+        Simulated::Reverted(data) => {
             let standard = || decode_revert_reason(&data).filter(|reason| !reason.is_empty());
             let reason = (simulation.decode)(&data).or_else(standard);
             return Ok(Err(Refusal::SimulationReverted { data, reason }));
         }
     };
     let limited = gas_limit(estimate, simulation.block_gas_limit, config);
-    Ok(limited.map(|gas_limit| Preflight {
-        from: *from,
-        to: *to,
-        calldata: calldata.clone(),
-        gas_limit,
-        returned,
-    }))
+    Ok(limited.map(|gas_limit| Preflight { from: *from, to: *to, calldata: calldata.clone(), gas_limit }))
 }
 
 /// The estimate with its margin, rounded up. State may grow between simulation and inclusion: a pool that writes an

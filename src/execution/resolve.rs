@@ -1,6 +1,7 @@
 //! What became of open intents: receipts at canonical hashes, otherwise the same bytes again.
 
 use serde_json::{Value, json};
+use tracing::{Instrument, debug_span};
 
 use super::foreign::Consumption;
 use super::publish::{Published, publish};
@@ -60,7 +61,7 @@ impl Engine {
         intent: IntentId,
         attempt: &AttemptRecord,
     ) -> Result<Outcome, ExecutionError> {
-        let published = self.publish(intent, attempt).await;
+        let published = self.publish(intent, attempt).instrument(debug_span!("publish")).await;
         let state = state_after(IntentState::Prepared, &published);
         self.journal.append_event(intent, &event(state, publication(&published))).await?;
         Ok(standing(intent, state, &published))

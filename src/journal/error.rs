@@ -26,8 +26,8 @@ pub enum JournalError {
     },
     /// No room for the write. What was committed before is intact.
     #[error(
-        "the disk of journal {} is full; nothing was sent and nothing that was recorded is lost: free space, then \
-         start again", path.display()
+        "the disk of journal {} is full; nothing was sent that is not recorded, and no record is lost: free space, \
+         then start again", path.display()
     )]
     DiskFull {
         /// The journal file.
@@ -35,7 +35,8 @@ pub enum JournalError {
     },
     /// Reading, writing or syncing failed.
     #[error(
-        "journal {} could not be read or written ({reason}); nothing was sent: check the disk before starting again",
+        "journal {} could not be read or written ({reason}); nothing was sent that is not recorded: check the disk, \
+         and any limit on the size of files, before starting again",
         path.display()
     )]
     Io {

@@ -13,6 +13,6 @@ mod write;
 pub use error::JournalError;
 pub use records::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
-    IntentState,
+    IntentState, ReasonCount,
 };
 pub use store::{Journal, JournalOptions};

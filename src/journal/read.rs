@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::write::address_text;
 use super::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
-    IntentState, Journal, JournalError,
+    IntentState, Journal, JournalError, ReasonCount,
 };
 
 /// Intents with their cycle and last event; a condition follows.
@@ -18,6 +18,9 @@ const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.vault, i.va
      e.state, e.detail, e.block_hash AS event_block, e.fee, e.recorded_at AS event_at \
      FROM intents i JOIN cycles c ON c.id = i.cycle_id \
      JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";
+
+/// The condition that an intent is not final.
+const OPEN: &str = "e.state NOT IN ('executed', 'reverted')";
 
 impl Journal {
     /// Intents of `sender` that are not final, lowest nonce first.
@@ -29,13 +32,24 @@ impl Journal {
         chain_id: u64,
         sender: Address,
     ) -> Result<Vec<IntentEntry>, JournalError> {
-        let query = format!(
-            "{INTENTS} WHERE i.chain_id = ? AND i.sender = ? AND e.state NOT IN ('executed', 'reverted') \
-             ORDER BY i.nonce"
-        );
+        let query = format!("{INTENTS} WHERE i.chain_id = ? AND i.sender = ? AND {OPEN} ORDER BY i.nonce");
         let rows = sqlx::query(AssertSqlSafe(query))
             .bind(self.integer(chain_id, "chain id")?)
             .bind(address_text(&sender))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        self.intent_entries(&rows).await
+    }
+
+    /// Intents for `vault` that are not final, whoever signed them, oldest first.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn unsettled(&self, vault: Address) -> Result<Vec<IntentEntry>, JournalError> {
+        let query = format!("{INTENTS} WHERE i.vault = ? AND {OPEN} ORDER BY i.id");
+        let rows = sqlx::query(AssertSqlSafe(query))
+            .bind(address_text(&vault))
             .fetch_all(&self.pool)
             .await
             .map_err(|error| self.error(&error))?;
@@ -149,6 +163,29 @@ impl Journal {
             .await
             .map_err(|error| self.error(&error))?;
         rows.iter().map(|row| self.cycle_entry(row)).collect()
+    }
+
+    /// How often each decision was taken for `vault`, the most frequent first.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn reasons(&self, vault: Address) -> Result<Vec<ReasonCount>, JournalError> {
+        let query = "SELECT verdict, reason, count(*) AS cycles, max(block_number) AS last_block FROM cycles \
+             WHERE vault = ? GROUP BY verdict, reason ORDER BY cycles DESC, last_block DESC";
+        let rows = sqlx::query(query)
+            .bind(address_text(&vault))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let count = |row: &SqliteRow| {
+            Ok(ReasonCount {
+                verdict: self.column(row, "verdict")?,
+                reason: self.column(row, "reason")?,
+                cycles: self.unsigned_column(row, "cycles")?,
+                last_block: self.unsigned_column(row, "last_block")?,
+            })
+        };
+        rows.iter().map(count).collect()
     }
 
     fn cycle_entry(&self, row: &SqliteRow) -> Result<CycleEntry, JournalError> {

@@ -47,6 +47,19 @@ pub struct CycleEntry {
     pub record: CycleRecord,
 }
 
+/// How often one decision was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReasonCount {
+    /// The kind of decision.
+    pub verdict: String,
+    /// Its reason code.
+    pub reason: Option<String>,
+    /// Number of cycles.
+    pub cycles: u64,
+    /// Height of the highest block among them.
+    pub last_block: u64,
+}
+
 /// Number of an intent in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(pub(super) i64);

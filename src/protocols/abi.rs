@@ -77,6 +77,7 @@ sol! {
         error OracleNotFresh(OracleStatus status);
         error NoReferencePrice();
         error CashLocked();
+        error HoldingExceeded(uint256 amountIn, uint256 held);
         error TradeTooLarge(uint256 value, uint256 limit);
         error TurnoverExceeded(uint256 value, uint256 available);
         error MinAmountOutTooLow(uint256 index, uint256 minAmountOut, uint256 lowest);

@@ -5,6 +5,7 @@
 
 pub mod abi;
 pub mod batch_reader;
+pub mod erc20;
 pub mod multicall;
 pub mod oracles;
 pub mod snapshot_reader;

@@ -1,6 +1,7 @@
-//! Multicall3: many reads in one call, each of which may fail alone.
+//! Multicall3: many calls in one, each of which may fail alone; and one call by itself.
 
 use alloy::primitives::{Address, B256, Bytes, address};
+use alloy::rpc::types::state::{AccountOverride, StateOverride};
 use alloy::sol_types::SolCall;
 
 use super::abi::{IMulticall3, Multicall3};
@@ -28,27 +29,71 @@ pub async fn aggregate(
     calls: Vec<Call>,
 ) -> Result<Vec<Option<Bytes>>, ChainError> {
     let expected = calls.len();
+    let request = CallRequest { from: None, to: MULTICALL3, data: batch(calls) };
+    let answer = endpoint.call(&request, At::Hash(hash)).await?;
+    results(&answer, expected).ok_or_else(|| unusable(endpoint, expected))
+}
+
+/// Runs `calls` as `caller`, one after the other: for the length of the call it has the code of Multicall3, and what
+/// its calls change is forgotten afterwards.
+///
+/// # Errors
+/// As [`aggregate`], and [`ChainError::OverridesRefused`] where the provider takes no code overrides.
+pub async fn aggregate_as(
+    endpoint: &Endpoint,
+    hash: B256,
+    caller: Address,
+    calls: Vec<Call>,
+) -> Result<Vec<Option<Bytes>>, ChainError> {
+    let expected = calls.len();
+    let code = endpoint.code(MULTICALL3, At::Hash(hash)).await?;
+    let account = AccountOverride { code: Some(code), ..AccountOverride::default() };
+    let overrides = StateOverride::from_iter([(caller, account)]);
+    let request = CallRequest { from: None, to: caller, data: batch(calls) };
+    let answer = endpoint.call_with_overrides(&request, hash, &overrides).await?;
+    results(&answer, expected).ok_or_else(|| unusable(endpoint, expected))
+}
+
+/// One typed call to `target` on the state of the block `hash`; `None` where it reverts or answers something else.
+///
+/// # Errors
+/// The failure of the call.
+pub async fn alone<C: SolCall>(
+    endpoint: &Endpoint,
+    hash: B256,
+    target: Address,
+    call: &C,
+) -> Result<Option<C::Return>, ChainError> {
+    let request = CallRequest { from: None, to: target, data: call.abi_encode().into() };
+    Ok(match endpoint.call(&request, At::Hash(hash)).await? {
+        Simulated::Success(answer) => decoded::<C>(Some(&answer)),
+        Simulated::Reverted(_) => None,
+    })
+}
+
+fn batch(calls: Vec<Call>) -> Bytes {
     let calls = calls
         .into_iter()
         .map(|(target, call_data)| IMulticall3::Call3 { target, allowFailure: true, callData: call_data })
         .collect();
-    let data = Multicall3::aggregate3Call { calls }.abi_encode().into();
-    let request = CallRequest { from: None, to: MULTICALL3, data };
-    let unusable = || ChainError::BadResponse {
+    Multicall3::aggregate3Call { calls }.abi_encode().into()
+}
+
+fn results(answer: &Simulated<Bytes>, expected: usize) -> Option<Vec<Option<Bytes>>> {
+    let Simulated::Success(answer) = answer else { return None };
+    let results = Multicall3::aggregate3Call::abi_decode_returns(answer).ok()?;
+    let results: Vec<_> = results.into_iter().map(|r| r.success.then_some(r.returnData)).collect();
+    (results.len() == expected).then_some(results)
+}
+
+fn unusable(endpoint: &Endpoint, expected: usize) -> ChainError {
+    ChainError::BadResponse {
         endpoint: endpoint.name().to_owned(),
         method: "eth_call",
         reason: format!(
             "Multicall3 at {MULTICALL3} did not answer all {expected} calls; it must be deployed there"
         ),
-    };
-    let Simulated::Success(answer) = endpoint.call(&request, At::Hash(hash)).await? else {
-        return Err(unusable());
-    };
-    let results = Multicall3::aggregate3Call::abi_decode_returns(&answer).map_err(|_| unusable())?;
-    if results.len() != expected {
-        return Err(unusable());
     }
-    Ok(results.into_iter().map(|r| r.success.then_some(r.returnData)).collect())
 }
 
 /// Decodes the return data of one call of a batch; what does not decode did not answer.

@@ -22,6 +22,9 @@ use super::{
     slice::Slice,
 };
 
+/// How many of the latest states stay readable without history: enough for whoever reads the head by its hash.
+const RECENT_STATES: &str = "128";
+
 /// How the chain begins.
 #[derive(Clone, Debug)]
 pub struct Genesis {
@@ -211,8 +214,22 @@ impl Chain {
         let transaction = self.provider.get_transaction_by_hash(hash).await.wrap_err("transaction")?;
         let transaction = transaction.ok_or_else(|| eyre!("transaction {hash} is unknown"))?;
         let before = transaction.block_number().and_then(|number| number.checked_sub(1)).unwrap_or_default();
-        let again = self.provider.call(transaction.into_request()).number(before).await;
+        // Without fees: what the sender could pay for at that block is not the question.
+        let sender = transaction.inner.signer();
+        let mut request = transaction.into_request().from(sender);
+        (request.max_fee_per_gas, request.max_priority_fee_per_gas, request.gas_price) = (None, None, None);
+        let again = self.provider.call(request).number(before).await;
         Ok(again.err().map_or_else(|| "ran out of gas".to_owned(), |error| error.to_string()))
+    }
+
+    /// Gives `account` so many whole native coins; on a slice the development accounts own what they own on mainnet.
+    ///
+    /// # Errors
+    /// The chain does not answer.
+    pub async fn endow(&self, account: Address, coins: u64) -> Result<()> {
+        let wei = U256::from(coins).saturating_mul(U256::from(10).saturating_pow(U256::from(18)));
+        self.batch(vec![("anvil_setBalance", json!([account, wei]))]).await?;
+        Ok(())
     }
 
     /// Gives `holder` a balance of `amount` raw units of `token`, whatever it had.
@@ -290,7 +307,7 @@ fn arguments(genesis: &Genesis, states: &Path) -> Vec<std::ffi::OsString> {
     .into();
     arguments.push(states.into());
     if !genesis.history {
-        arguments.push("--prune-history".into());
+        arguments.extend(["--prune-history", RECENT_STATES].map(Into::into));
     }
     if let Some(state) = &genesis.state {
         arguments.push("--load-state".into());

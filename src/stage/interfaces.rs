@@ -75,5 +75,6 @@ sol! {
 
     interface IVaultOwner {
         function allowPool(address pool, address venue) external;
+        function setKeeper(address keeper) external;
     }
 }

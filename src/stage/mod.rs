@@ -123,6 +123,14 @@ impl Stage {
         }
     }
 
+    /// Lets the owner name another keeper of `vault`.
+    ///
+    /// # Errors
+    /// The transaction fails.
+    pub async fn appoint(&self, vault: Address, keeper: Address) -> Result<()> {
+        self.act_as(Actor::Owner).await?.call(vault, &interfaces::IVaultOwner::setKeeperCall { keeper }).await
+    }
+
     /// Creates a vault and makes its first deposit of `assets` whole tokens.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn raw_units_are_rounded_down() {
-        assert_eq!(raw_units(Decimal::new(1_999_999_9, 7), 6).unwrap(), U256::from(1_999_999));
+        assert_eq!(raw_units(Decimal::new(19_999_999, 7), 6).unwrap(), U256::from(1_999_999));
         assert_eq!(raw_units(Decimal::NEGATIVE_ONE, 6), None);
     }
 }

@@ -110,7 +110,9 @@ impl<'a> Assembly<'a> {
             if let Some(chain) = chain.filter(|chain| chain.id != meant_for) {
                 let message =
                     format!("is for chain id {meant_for}; expected {}, the vault's chain", chain.id);
-                self.broken.push(Violation::between(&key, format!("{vault}.chain"), message));
+                let number = self.chains.iter().position(|known| known.name == chain.name);
+                let id = format!("chain[{}].id", number.unwrap_or_default());
+                self.broken.push(Violation::between(&key, id, message));
             }
             if policies.iter().any(|held| held.hash() == policy.hash()) {
                 self.broken

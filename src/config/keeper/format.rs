@@ -40,7 +40,6 @@ table!(SendingConfig {
     max_transaction_cost_wei,
     max_daily_cost_wei,
     gas_limit_margin_percent = 20,
-    confirm_depth = 1,
 });
 table!(VaultEntry { name, chain, address, signer, policies });
 

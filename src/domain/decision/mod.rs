@@ -2,8 +2,8 @@
 //!
 //! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then
 //! the pool, the exit, the volatility); then whether a trade is wanted at all (mandate, target, trigger); then, only
-//! where one is wanted, what may forbid it: no size left within the limits, not worth its cost, pause, cooldown, gas,
-//! too small.
+//! where one is wanted, what may forbid it: no size left within the limits, not worth its cost, pause, a pool moved
+//! away from its average, cooldown, gas, too small.
 
 mod sizing;
 
@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
 use super::canonical::{self, CanonicalError};
-use super::cost::{Costing, Economics, gas_price};
+use super::cost::{Balance, Costing, Economics, gas_price};
 use super::cushion::Cushion;
+use super::guards::VaultGuards;
 use super::limits::SizeLimit;
 use super::market::{Market, Side};
 use super::policy::{Policy, PublishedPolicy};
@@ -219,35 +220,65 @@ impl Case<'_> {
         };
         let side = if self.books.held > self.target.units { Side::Sell } else { Side::Buy };
         let sizing = Sizing {
-            snapshot: self.snapshot,
+            guards: VaultGuards::new(&self.snapshot.vault, &self.books)?,
             policy: self.policy,
             books: &self.books,
             market: &self.market,
             costing: &self.costing,
             side,
         };
-        let sized = sizing.size(size, matches!(motive, Motive::Economic))?;
-        let balance = self.costing.balance(self.appraisal.drift, side, &sized.fill, self.market.mid)?;
+        let economic = matches!(motive, Motive::Economic);
+        let best = if economic { sizing.least_average_cost(size)? } else { size };
+        let sized = sizing.size(best)?;
+        let balance = self.balance(sized.fill.units, sized.fill.loss(side, self.market.mid)?)?;
         let reason = match motive {
             Motive::Mandatory(reason) | Motive::Rule(reason) => reason.clone(),
-            Motive::Economic if balance.pays() => {
-                Reason::Worth { benefit: balance.benefit, cost: balance.cost, excess: balance.excess }
-            }
-            Motive::Economic => {
-                let reason = Reason::NotWorth { benefit: balance.benefit, cost: balance.cost };
-                return Ok(Verdict::Hold { reason });
-            }
+            Motive::Economic => match self.unpaid(side, best, &sized, balance)? {
+                Some(Balance { benefit, cost, .. }) => {
+                    return Ok(Verdict::Hold { reason: Reason::NotWorth { benefit, cost } });
+                }
+                None => {
+                    Reason::Worth { benefit: balance.benefit, cost: balance.cost, excess: balance.excess }
+                }
+            },
         };
         self.permitted(side, motive.is_mandatory(), &sized)?;
         let trade = self.trade(side, &sized, (balance.benefit, balance.cost), motive.is_mandatory());
         Ok(Verdict::Rebalance { reason, trade })
     }
 
+    /// The balance that does not pay, if there is one: of the trade, or of the `best` size before any limit cut it. A
+    /// limit must not turn a vault that holds into one that buys.
+    fn unpaid(
+        &self,
+        side: Side,
+        best: Units,
+        sized: &Sized,
+        balance: Balance,
+    ) -> Result<Option<Balance>, Reason> {
+        if !balance.pays() || sized.cut_by.is_none() {
+            return Ok(Some(balance).filter(|b| !b.pays()));
+        }
+        match self.market.cost(side, best) {
+            Ok(venue) => Ok(Some(self.balance(best, venue)?).filter(|b| !b.pays())),
+            // What is not known of the pool is no reason against what is.
+            Err(Reason::NoLiquidity { .. }) => Ok(None),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    fn balance(&self, size: Units, venue: Usd) -> Result<Balance, Reason> {
+        self.costing.balance(self.appraisal.drift, size, venue)
+    }
+
     /// What may forbid a trade that is wanted.
     fn permitted(&self, side: Side, mandatory: bool, sized: &Sized) -> Result<(), Reason> {
         let (vault, limits, now) = (&self.snapshot.vault, &self.policy.limits, self.snapshot.block.timestamp);
-        if side == Side::Buy && now <= vault.paused_until {
+        if side == Side::Buy && now < vault.paused_until {
             return Err(Reason::Paused { until: vault.paused_until });
+        }
+        if !mandatory {
+            self.market.steady(limits)?;
         }
         let until = vault.last_rebalance.saturating_add(vault.guards.cooldown);
         if vault.last_rebalance > 0 && now < until && !sized.exempt {

@@ -1,24 +1,25 @@
 //! How much to trade: the size of least average cost, cut to what policy, vault and pool allow.
 
 use alloy::primitives::U256;
+use rust_decimal::Decimal;
 
 use super::super::cost::Costing;
+use super::super::guards::VaultGuards;
 use super::super::limits::{Cut, SizeLimit};
 use super::super::market::{Fill, Market, Side};
 use super::super::policy::Policy;
 use super::super::reason::Reason;
-use super::super::snapshot::{Guards, Snapshot};
-use super::super::units::{Checked, Ratio, Units, Usd, from_raw, from_real, to_raw};
+use super::super::units::{Checked, NumberError, Ratio, Units, Usd, from_raw, from_real, to_raw};
 use super::super::valuation::Valuation;
 use super::super::venues::search::least_average_cost;
 
 /// Everything a size depends on.
 pub(super) struct Sizing<'a> {
-    pub(super) snapshot: &'a Snapshot,
     pub(super) policy: &'a Policy,
     pub(super) books: &'a Valuation,
     pub(super) market: &'a Market<'a>,
     pub(super) costing: &'a Costing,
+    pub(super) guards: VaultGuards<'a>,
     pub(super) side: Side,
 }
 
@@ -32,206 +33,201 @@ pub(super) struct Sized {
     pub(super) exempt: bool,
 }
 
-/// A fill over a limit: by which factor the size must shrink, and which limit it was.
+/// A fill over a limit: which part of it would just be inside, and which limit it is.
 type Excess = (Ratio, SizeLimit);
 
-/// Sizes are cut at most this often before the trade is refused.
-const MAX_CUTS: u32 = 8;
+/// A trade in the oracle's money: what is given, what is received for it and for a little more.
+struct Flow {
+    given: Usd,
+    received: Usd,
+    marginal: Ratio,
+}
 
-/// What is kept of a computed cut, so that rounding cannot put the next fill over the same limit.
-const CUT_MARGIN: Ratio = Ratio::new(rust_decimal::Decimal::from_parts(999_999, 0, 0, false, 6));
+/// Sizes are cut at most this often before the trade is refused.
+const MAX_CUTS: u32 = 16;
+
+/// What is kept of a computed cut, so that rounding cannot leave the next fill just outside the same limit.
+const CUT_MARGIN: Ratio = Ratio::new(Decimal::from_parts(999_999, 0, 0, false, 6));
+
+/// A half.
+const HALF: Ratio = Ratio::new(Decimal::from_parts(5, 0, 0, false, 1));
 
 /// Decimal places of a size found by search.
 const SIZE_PLACES: u32 = 18;
 
+/// Decimal places of the part that a cut leaves.
+const PART_PLACES: u8 = 18;
+
 impl Sizing<'_> {
-    /// Sizes a trade of at most `wanted` units; `economic` looks for the size of least average cost first.
+    /// Cuts a trade of `wanted` units to what every limit allows.
+    ///
+    /// The limits do not know each other: each has one largest size, whatever the others allow, so that tightening one
+    /// can never make the trade larger.
     ///
     /// # Errors
     /// [`Reason::TooSmall`] where limits leave nothing, [`Reason::SlippageOverLimit`] where no size is within the
     /// oracle bound, [`Reason::NoLiquidity`] beyond what is known of the pool.
-    pub(super) fn size(&self, wanted: Units, economic: bool) -> Result<Sized, Reason> {
-        let exempt = self.exempt()?;
-        let mut cut = self.cheap_cuts(wanted, exempt)?;
-        if economic {
-            cut.size = self.least_average_cost(cut.size)?;
-        }
+    pub(super) fn size(&self, wanted: Units) -> Result<Sized, Reason> {
+        let exempt = self.guards.exempts(self.side)?;
+        let mut cut = self.within_holdings(wanted, exempt)?;
         for _ in 0..MAX_CUTS {
-            if self.is_nothing(cut.size)? {
-                return Err(self.too_small(Usd::ZERO));
+            if cut.amount.is_zero() {
+                break;
             }
-            let fill = self.market.quote(self.side, cut.size)?;
-            match self.excess(&fill, exempt)? {
-                None => return self.sized(fill, cut.by, exempt),
-                Some((factor, by)) => {
-                    cut = Cut { size: cut.size.times(factor)?.times(CUT_MARGIN)?, by: Some(by) }
+            let fill = self.market.fill(self.side, cut.amount)?;
+            let least = self.least_out(fill.amount_in)?;
+            match self.excess(&fill, least)? {
+                None => return Ok(self.sized(fill, least, cut.by, exempt)),
+                Some((kept, by)) => {
+                    cut = Cut { amount: part(cut.amount, kept.times(CUT_MARGIN)?)?, by: Some(by) }
                 }
             }
         }
-        Err(self.too_small(Usd::ZERO))
+        Err(Reason::TooSmall { value: Usd::ZERO, min: self.policy.limits.min_trade })
     }
 
-    fn sized(&self, fill: Fill, cut_by: Option<SizeLimit>, exempt: bool) -> Result<Sized, Reason> {
-        let least = self.oracle_minimum(&fill)?;
-        if fill.amount_out < least {
+    /// The size of least average cost up to `most` units; `most` where nothing is known of the cost. It does not know
+    /// the limits either: they cut what it finds.
+    pub(super) fn least_average_cost(&self, most: Units) -> Result<Units, Reason> {
+        let fixed = self.costing.economics.fixed.real();
+        let cost = |size| {
+            let size = Units::new(from_real(size, SIZE_PLACES).ok()?);
+            self.market.cost(self.side, size).ok().map(Usd::real)
+        };
+        match least_average_cost(fixed, most.real(), cost) {
+            Some(search) => Ok(Units::new(from_real(search.size, SIZE_PLACES)?).at_most(most)),
+            None => Ok(most),
+        }
+    }
+
+    fn sized(&self, fill: Fill, least: U256, cut_by: Option<SizeLimit>, exempt: bool) -> Sized {
+        let tolerated = tolerated(fill.amount_out, self.policy.execution.tolerance_bps);
+        Sized { fill, min_amount_out: tolerated.max(least), cut_by, exempt }
+    }
+
+    /// The amount to give for `size` units, cut by the limits on what is given.
+    fn within_holdings(&self, size: Units, exempt: bool) -> Result<Cut, Reason> {
+        let (most, by) = self.guards.most_in(self.side, self.policy.limits.max_trade, exempt)?;
+        match self.market.amount_in(self.side, size) {
+            Ok(amount) => Ok(Cut::whole(amount).to(most, by)),
+            // More than is known of the pool, but perhaps not with what may be given.
+            Err(Reason::NoLiquidity { .. }) => Ok(Cut { amount: most, by: Some(by) }),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// The limit that `fill` has to shrink most for, if it is over any. The vault's integers say whether it is over
+    /// one; by how much to shrink is a matter of decimals.
+    fn excess(&self, fill: &Fill, least: U256) -> Result<Option<Excess>, Reason> {
+        let slips = fill.amount_out < least;
+        let after = self.guards.after(self.side, fill)?;
+        let loses = self.guards.loses_too_much(after)?;
+        let (over_cap, over_bound) = match self.side {
+            Side::Sell => (false, false),
+            Side::Buy => self.guards.exceeded(after)?,
+        };
+        if !(slips || loses || over_cap || over_bound) {
+            return Ok(None);
+        }
+        let flow = self.flow(fill)?;
+        let mut kept: Vec<Excess> = Vec::with_capacity(4);
+        if slips {
+            kept.push((self.within_slippage(fill, least, &flow)?, SizeLimit::Slippage));
+        }
+        if loses {
+            kept.push((self.within_loss(&flow)?, SizeLimit::VaultLoss));
+        }
+        if over_cap {
+            kept.push((self.within_cap(&flow)?, SizeLimit::VaultExposure));
+        }
+        if over_bound {
+            kept.push((self.within_bound(&flow)?, SizeLimit::VaultExposure));
+        }
+        Ok(kept.into_iter().min_by_key(|(part, _)| *part))
+    }
+
+    /// `received ≥ (1 − b)·given`. Where even the first unit loses too much there is no size.
+    fn within_slippage(&self, fill: &Fill, least: U256, flow: &Flow) -> Result<Ratio, Reason> {
+        let kept = Ratio::ONE.minus(Ratio::from_bps(self.slippage_bps()))?;
+        let first = self.market.marginal_rate(self.side, self.market.mid, self.books.price)?;
+        if first <= kept {
             return Err(Reason::SlippageOverLimit {
                 out: fill.amount_out.to_string(),
                 min: least.to_string(),
             });
         }
-        let tolerated = tolerated(fill.amount_out, self.policy.execution.tolerance_bps);
-        Ok(Sized { fill, min_amount_out: tolerated.max(least), cut_by, exempt })
+        let room = flow.received.minus(flow.given.times(kept)?)?;
+        Ok(newton(flow, room, flow.marginal.minus(kept)?)?)
     }
 
-    /// Whether the vault exempts a sale from cooldown and turnover: exposure over its bound on the cushion.
-    fn exempt(&self) -> Checked<bool> {
-        if self.side == Side::Buy {
-            return Ok(false);
-        }
-        let cushion = self.books.nav.minus(self.books.floor)?.or_zero();
-        let locked = self.snapshot.vault.cash_lock;
-        let bound = cushion.times(Ratio::from_bps(self.guards().bound_bps))?;
-        Ok(self.books.exposure > if locked { Usd::ZERO } else { bound })
+    /// `given − received ≤ L`.
+    fn within_loss(&self, flow: &Flow) -> Checked<Ratio> {
+        let allowed = self.books.nav.times(Ratio::from_bps(self.guards.limits().nav_loss_bps))?;
+        let room = allowed.minus(flow.given)?.plus(flow.received)?;
+        newton(flow, room, flow.marginal.minus(Ratio::ONE)?)
     }
 
-    /// Limits that need no quote, at the oracle's price.
-    fn cheap_cuts(&self, wanted: Units, exempt: bool) -> Result<Cut, Reason> {
-        let price = self.books.price;
-        let cut = Cut::whole(wanted)
-            .to(price.units_for(self.policy.limits.max_trade)?, SizeLimit::MaxTrade)
-            .to(price.units_for(self.call_limit()?)?, SizeLimit::VaultCall);
-        let cut = match self.side {
-            Side::Sell => cut.to(self.books.held, SizeLimit::Holdings),
-            Side::Buy => cut.to(price.units_for(self.books.cash)?, SizeLimit::Holdings),
+    /// `E + received ≤ k·(V − given + received − floor)`, `k` the vault's bound; gas that may be paid back counted as
+    /// gone.
+    fn within_bound(&self, flow: &Flow) -> Checked<Ratio> {
+        let bound = Ratio::from_bps(self.guards.limits().bound_bps);
+        let cushion = self.books.nav.minus(self.rebate()?)?.minus(self.books.floor)?;
+        let after = cushion.minus(flow.given)?.plus(flow.received)?.times(bound)?;
+        let room = after.minus(self.books.exposure)?.minus(flow.received)?;
+        let slope = bound.minus(Ratio::ONE)?.times(flow.marginal)?.minus(bound)?;
+        newton(flow, room, slope)
+    }
+
+    /// `E + received ≤ cap·(V − given + received)`: nearly a straight line, and the chord stays on the outer side.
+    fn within_cap(&self, flow: &Flow) -> Checked<Ratio> {
+        let cap = Ratio::from_bps(self.guards.limits().cap_bps);
+        let nav = self.books.nav.minus(self.rebate()?)?;
+        let before = nav.times(cap)?.minus(self.books.exposure)?;
+        let after = nav.minus(flow.given)?.plus(flow.received)?.times(cap)?;
+        let after = after.minus(self.books.exposure)?.minus(flow.received)?;
+        let fall = before.minus(after)?;
+        if before <= Usd::ZERO || fall <= Usd::ZERO { Ok(Ratio::ZERO) } else { before.over(fall) }
+    }
+
+    fn flow(&self, fill: &Fill) -> Result<Flow, Reason> {
+        let risky = self.books.price.value_of(fill.units)?;
+        let (given, received) = match self.side {
+            Side::Sell => (risky, fill.value),
+            Side::Buy => (fill.value, risky),
         };
-        if exempt {
-            Ok(cut)
-        } else {
-            Ok(cut.to(price.units_for(self.turnover_left()?)?, SizeLimit::VaultTurnover))
-        }
+        let after = self.market.price_after(fill)?;
+        let marginal = self.market.marginal_rate(self.side, after, self.books.price)?;
+        Ok(Flow { given, received, marginal })
     }
 
-    /// The limit a fill is furthest over, if it is over one.
-    fn excess(&self, fill: &Fill, exempt: bool) -> Result<Option<Excess>, Reason> {
-        let value = match self.side {
-            Side::Sell => self.books.price.value_of(fill.units)?,
-            Side::Buy => fill.value,
-        };
-        let mut caps = vec![
-            (self.policy.limits.max_trade, SizeLimit::MaxTrade),
-            (self.call_limit()?, SizeLimit::VaultCall),
-        ];
-        if !exempt {
-            caps.push((self.turnover_left()?, SizeLimit::VaultTurnover));
-        }
-        if self.side == Side::Buy {
-            caps.push((self.books.cash, SizeLimit::Holdings));
-        }
-        for (cap, by) in caps {
-            if value > cap {
-                return Ok(Some((cap.over(value)?, by)));
-            }
-        }
-        if let Some(excess) = self.exposure_excess(fill)? {
-            return Ok(Some(excess));
-        }
-        self.loss_excess(fill, value)
-    }
-
-    /// After a buy the vault allows `E ≤ min(cap·V, bound·C)`.
-    fn exposure_excess(&self, fill: &Fill) -> Checked<Option<Excess>> {
-        if self.side == Side::Sell {
-            return Ok(None);
-        }
-        let (books, guards) = (self.books, self.guards());
-        let bought = books.price.value_of(fill.units)?;
-        let nav = books.nav.minus(fill.loss(self.side, books.price)?)?;
-        let capped = nav.times(Ratio::from_bps(guards.cap_bps))?;
-        let bounded = nav.minus(books.floor)?.or_zero().times(Ratio::from_bps(guards.bound_bps))?;
-        let room = capped.at_most(bounded).minus(books.exposure)?.or_zero();
-        if bought > room { Ok(Some((room.over(bought)?, SizeLimit::VaultExposure))) } else { Ok(None) }
-    }
-
-    /// Loss against the oracle per trade and of net asset value. Impact grows with the size, so a smaller trade loses
-    /// a smaller share; where even the fee alone is too much there is no size.
-    fn loss_excess(&self, fill: &Fill, value: Usd) -> Result<Option<Excess>, Reason> {
-        let loss = fill.loss(self.side, self.books.price)?;
-        let of_nav = self.books.nav.times(Ratio::from_bps(self.guards().nav_loss_bps))?;
-        if loss > of_nav {
-            return Ok(Some((of_nav.over(loss)?, SizeLimit::VaultLoss)));
-        }
-        let share = loss.over(value)?;
-        let bound = Ratio::from_bps(self.slippage_bps());
-        if share <= bound {
-            return Ok(None);
-        }
-        let smallest = self.smallest_loss()?;
-        if smallest >= bound {
-            let min = self.oracle_minimum(fill)?.to_string();
-            return Err(Reason::SlippageOverLimit { out: fill.amount_out.to_string(), min });
-        }
-        let factor = bound.minus(smallest)?.over(share.minus(smallest)?)?;
-        Ok(Some((factor, SizeLimit::Slippage)))
-    }
-
-    /// Loss per value of a trade too small to move the pool: distance to the oracle and fee.
-    fn smallest_loss(&self) -> Checked<Ratio> {
-        let (mid, price) = (self.market.mid, self.books.price);
-        let distance = match self.side {
-            Side::Sell => price.minus(mid)?.over(price)?,
-            Side::Buy => mid.minus(price)?.over(mid)?,
-        };
-        distance.plus(self.market.marginal_cost(self.side))
-    }
-
-    fn least_average_cost(&self, most: Units) -> Result<Units, Reason> {
-        if most == Units::ZERO {
-            return Ok(most);
-        }
-        let fixed = self.costing.economics.fixed.real();
-        let cost = |size| {
-            let size = Units::new(from_real(size, SIZE_PLACES).ok()?);
-            let fill = self.market.quote(self.side, size).ok()?;
-            fill.loss(self.side, self.market.mid).ok().map(|loss| loss.or_zero().real())
-        };
-        let found = least_average_cost(fixed, most.real(), cost);
-        match found {
-            Some(search) => Ok(Units::new(from_real(search.size, SIZE_PLACES)?).at_most(most)),
-            None => Err(Reason::NoLiquidity { pool: self.market.pool(), size: most }),
-        }
-    }
-
-    fn is_nothing(&self, size: Units) -> Checked<bool> {
-        Ok(to_raw(size.get(), self.snapshot.vault.risky.decimals)?.is_zero())
-    }
-
-    fn too_small(&self, value: Usd) -> Reason {
-        Reason::TooSmall { value, min: self.policy.limits.min_trade }
-    }
-
-    fn oracle_minimum(&self, fill: &Fill) -> Checked<U256> {
-        let decimals = match self.side {
-            Side::Sell => self.snapshot.vault.asset.decimals,
-            Side::Buy => self.snapshot.vault.risky.decimals,
-        };
-        fill.oracle_minimum(self.side, self.books.price, self.slippage_bps(), decimals)
+    fn least_out(&self, amount_in: U256) -> Checked<U256> {
+        self.guards.least_out(self.side, amount_in, self.slippage_bps())
     }
 
     fn slippage_bps(&self) -> u32 {
-        self.policy.limits.max_slippage_bps.min(self.guards().slippage_bps)
+        self.policy.limits.max_slippage_bps.min(self.guards.limits().slippage_bps)
     }
 
-    fn call_limit(&self) -> Checked<Usd> {
-        self.books.nav.times(Ratio::from_bps(self.guards().max_call_bps))
+    fn rebate(&self) -> Checked<Usd> {
+        from_raw(self.guards.limits().gas_rebate, self.guards.asset_decimals()).map(Usd::new)
     }
+}
 
-    fn turnover_left(&self) -> Checked<Usd> {
-        from_raw(self.guards().turnover_left, self.snapshot.vault.asset.decimals).map(Usd::new)
+/// Which part of a trade is left by one step of Newton's method towards `room = 0`, where `room` is negative and
+/// changes by `slope` for each dollar given. The room is concave in what is given, because impact is convex: so the
+/// steps come down to the limit from outside, and end at the same size wherever they began.
+fn newton(flow: &Flow, room: Usd, slope: Ratio) -> Checked<Ratio> {
+    if slope >= Ratio::ZERO {
+        return Ok(HALF);
     }
+    let gone = room.over(flow.given)?.over(slope)?;
+    Ok(Ratio::ONE.minus(gone)?.or_zero())
+}
 
-    const fn guards(&self) -> &Guards {
-        &self.snapshot.vault.guards
-    }
+/// `kept` of `amount`, rounded down.
+fn part(amount: U256, kept: Ratio) -> Checked<U256> {
+    let product = amount.checked_mul(to_raw(kept.get(), PART_PLACES)?).ok_or(NumberError::Amount)?;
+    product.checked_div(to_raw(Decimal::ONE, PART_PLACES)?).ok_or(NumberError::Amount)
 }
 
 /// A quote less the tolerance, rounded up.

@@ -10,9 +10,6 @@ use super::{ModelError, finite, fraction, in_range, non_negative, normal, positi
 /// The sensitivity is averaged over this part of the time in which the drift diffuses across its band.
 const HOLDING_TIME: f64 = 0.2;
 
-/// Share of the largest safe multiplier that is used.
-const MULTIPLIER_MARGIN: f64 = 0.8;
-
 /// The rule and where it stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cppi {
@@ -160,15 +157,6 @@ pub fn largest_safe_multiplier(
     in_range("largest safe multiplier", 1.0 / (gap - libm::expm1(-spread)))
 }
 
-/// `m_eff = min(m, 0.8·m_max)`.
-///
-/// # Errors
-/// A multiplier that is not finite or negative.
-pub fn effective_multiplier(multiplier: f64, largest_safe: f64) -> Result<f64, ModelError> {
-    let multiplier = non_negative("multiplier", multiplier)?;
-    Ok(multiplier.min(MULTIPLIER_MARGIN * non_negative("largest safe multiplier", largest_safe)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{assert_close, fixed_seed, nasty_tuples};
@@ -265,8 +253,6 @@ mod tests {
         let largest = largest_safe_multiplier(3.1, 0.8, hour, 0.10).unwrap();
         assert_close(largest, 1.0 / (1.1 - libm::exp(-3.1 * 0.8 * libm::sqrt(1.0 / 8760.0))), 1e-13);
         assert!((7.9..8.0).contains(&largest), "{largest}");
-        assert_eq!(effective_multiplier(3.0, largest), Ok(3.0));
-        assert_eq!(effective_multiplier(9.0, largest), Ok(0.8 * largest));
     }
 
     #[test]
@@ -285,7 +271,6 @@ mod tests {
         for input in nasty_tuples(4) {
             if let Ok(largest) = largest_safe_multiplier(input[0], input[1], input[2], input[3]) {
                 assert!(largest.is_finite() && largest > 0.0, "{largest} from {input:?}");
-                assert!(effective_multiplier(input[0], largest).unwrap().is_finite());
             }
             let rule = Cppi { multiplier: input[0], cap: input[1], cushion: input[2], protected: input[3] };
             let holding = Holding { units: input[3], price: input[0], volatility: input[1] };

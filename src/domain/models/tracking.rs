@@ -119,11 +119,12 @@ impl Appraised {
         residual_gain(self.penalty, from, to, self.horizon)
     }
 
-    /// What waiting at `drift` units costs beyond the optimum, USD per year: `c·y² − A·s²/2`.
+    /// What waiting at `drift` units costs beyond the optimum, USD per year: `c·y² − A·s²/2`, zero where a band that
+    /// was narrowed lets a trade pay before that.
     ///
     /// # Errors
     /// Beyond the range of `f64`.
     pub fn excess(&self, drift: f64) -> Result<f64, ModelError> {
-        in_range("excess cost of the drift", self.penalty * drift * drift - self.cost_rate)
+        in_range("excess cost of the drift", (self.penalty * drift * drift - self.cost_rate).max(0.0))
     }
 }

@@ -73,23 +73,30 @@ pub fn ewma(observations: &[Observation], now: u64, half_life_hours: f64) -> Res
     if !HALF_LIFE_HOURS.contains(&half_life_hours) {
         return Err(VolatilityError::BadHalfLife { hours: half_life_hours });
     }
-    let newest = check(observations, now)?;
+    check(observations, now)?;
     let decay = core::f64::consts::LN_2 / (half_life_hours * 3600.0);
-    let (mut variance, mut weight) = (0.0, 0.0);
-    for pair in observations.windows(2) {
-        let [from, to] = pair else { continue };
-        let seconds = elapsed(from.time, to.time);
-        let log_return = libm::log(to.price) - libm::log(from.price);
-        // Ages count from the newest observation: any common factor cancels, and an old series cannot vanish.
-        let time_weight = libm::exp(-decay * elapsed(to.time, newest)) * -libm::expm1(-decay * seconds);
-        variance += time_weight * log_return * log_return / seconds;
-        weight += time_weight;
+    let mut newer: Option<(u64, f64)> = None;
+    // What is left of all weight before the observation looked at. Ages count from the newest one: any common factor
+    // cancels, and an old series cannot vanish.
+    let (mut variance, mut weight, mut left) = (0.0, 0.0, 1.0);
+    for observation in observations.iter().rev() {
+        let log_price = libm::log(observation.price);
+        if let Some((time, newer_log)) = newer {
+            let seconds = elapsed(observation.time, time);
+            let share = -libm::expm1(-decay * seconds);
+            let time_weight = left * share;
+            let log_return = newer_log - log_price;
+            variance += time_weight * log_return * log_return / seconds;
+            weight += time_weight;
+            left *= 1.0 - share;
+        }
+        newer = Some((observation.time, log_price));
     }
     Ok(libm::sqrt(variance / weight * YEAR_SECONDS))
 }
 
-/// The time of the newest observation, if all of them keep the rules.
-fn check(observations: &[Observation], now: u64) -> Result<u64, VolatilityError> {
+/// Whether all observations keep the rules.
+fn check(observations: &[Observation], now: u64) -> Result<(), VolatilityError> {
     let newest = match observations.last() {
         Some(last) if observations.len() >= MIN_OBSERVATIONS => last.time,
         _ => return Err(VolatilityError::TooFew { found: observations.len() }),
@@ -101,7 +108,7 @@ fn check(observations: &[Observation], now: u64) -> Result<u64, VolatilityError>
     if let Some((_, bad)) = observations.iter().zip(&mut later).find(|(from, to)| to.time <= from.time) {
         return Err(VolatilityError::Unordered { time: bad.time });
     }
-    if newest > now { Err(VolatilityError::AfterBlock { time: newest }) } else { Ok(newest) }
+    if newest > now { Err(VolatilityError::AfterBlock { time: newest }) } else { Ok(()) }
 }
 
 /// Seconds from `from` to `to`.

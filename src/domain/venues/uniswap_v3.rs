@@ -1,26 +1,23 @@
 //! Uniswap v3 swaps in exact integers over a pool state that was read: equal to the pool's own arithmetic to the last
 //! unit, and silent about what was not read.
 //!
-//! The loop is that of `UniswapV3Pool.swap`, word boundaries of the tick bitmap included: each step rounds on its own,
+//! The loop is that of `UniswapV3Pool.swap` (Adams, Zinsmeister, Salem, Keefer, Robinson, "Uniswap v3 Core", 2021),
+//! word boundaries of the tick bitmap included: each step rounds on its own,
 //! so a step more or less would change the result. Tick and step arithmetic are those of the `uniswap-v3-sdk` crate.
 
-use std::ops::ControlFlow;
+mod swap;
 
-use alloy::primitives::aliases::{I24, U24};
+use alloy::primitives::aliases::I24;
 use alloy::primitives::{Address, I256, U160, U256, U512};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 use thiserror::Error;
 use uniswap_v3_sdk::prelude::{
-    MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, compute_swap_step, get_sqrt_ratio_at_tick,
-    get_tick_at_sqrt_ratio,
+    MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, get_sqrt_ratio_at_tick,
 };
 
 use crate::domain::units::from_raw;
-
-/// Tick spacings in one word of the bitmap.
-const WORD_BITS: i32 = 256;
 
 /// A whole, in the hundredths of a basis point that fees are stated in.
 const PIPS: u32 = 1_000_000;
@@ -30,8 +27,12 @@ const TWO_POW_96: f64 = 79_228_162_514_264_337_593_543_950_336.0;
 
 /// A pool's state around its price.
 ///
-/// Rules it keeps once [`Pool::validate`] passed: the price stands in its tick, the ticks are in order, on the spacing
-/// and inside the window, the fee is below one.
+/// Rules it keeps once [`Pool::validate`] passed:
+/// - the tokens are in order, the fee is below one, the tick spacing positive;
+/// - the price stands in its tick, the tick in the window;
+/// - the ticks are in order, on the spacing, inside the window, none with more net than gross liquidity;
+/// - the liquidity in range, followed through the ticks that are known, stays an amount, and is zero at both ends of
+///   the tick range where the window reaches them.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,19 +139,6 @@ pub enum QuoteError {
     },
 }
 
-/// A swap under way.
-struct Swap {
-    /// Positive: left to give; negative: left to receive.
-    remaining: I256,
-    /// Sum of the other side.
-    calculated: U256,
-    fee: U256,
-    sqrt_price: U160,
-    tick: i32,
-    liquidity: u128,
-    crossed: u32,
-}
-
 impl Pool {
     /// Checks the rules that [`Pool`] states.
     ///
@@ -161,6 +149,7 @@ impl Pool {
         let inside = |tick: i32| (self.window.lower..=self.window.upper).contains(&tick);
         let ordered = self.ticks.iter().zip(self.ticks.iter().skip(1)).all(|(a, b)| a.index < b.index);
         let rules = [
+            (self.token0 < self.token1, "its tokens are not in order"),
             (self.fee < PIPS, "the fee is not below one"),
             (
                 self.tick_spacing > 0 && self.tick_spacing <= i32::from(i16::MAX),
@@ -170,13 +159,19 @@ impl Pool {
                 self.window.lower >= MIN_TICK_I32 && self.window.upper <= MAX_TICK_I32,
                 "the window is too wide",
             ),
+            (inside(self.tick), "the price lies outside the window"),
+            (self.price_in_tick(price), "the price is not in its tick"),
             (ordered, "the ticks are not in order"),
             (self.ticks.iter().all(|t| inside(t.index)), "a tick lies outside the window"),
             (
                 self.ticks.iter().all(|t| t.index.checked_rem(self.tick_spacing) == Some(0)),
                 "a tick is off the spacing",
             ),
-            (self.price_in_tick(price), "the price is not in its tick"),
+            (
+                self.ticks.iter().all(|t| t.liquidity_net.unsigned_abs() <= t.liquidity_gross),
+                "a tick has more net than gross liquidity",
+            ),
+            (self.liquidity_adds_up(), "its liquidity does not add up"),
         ];
         match rules.into_iter().find(|(kept, _)| !kept) {
             Some((_, why)) => Err(self.invalid(why)),
@@ -212,90 +207,6 @@ impl Pool {
         if share.is_finite() { (10_000.0 * (1.0 - share)).max(0.0) } else { 0.0 }
     }
 
-    /// Positive `amount` is given, negative is to be received.
-    fn swap(&self, zero_for_one: bool, amount: I256) -> Result<Quote, QuoteError> {
-        if amount.is_zero() {
-            return Err(QuoteError::ZeroAmount);
-        }
-        if self.fee >= PIPS || self.tick_spacing <= 0 {
-            return Err(self.invalid("its fee or tick spacing is out of range"));
-        }
-        let mut swap = Swap {
-            remaining: amount,
-            calculated: U256::ZERO,
-            fee: U256::ZERO,
-            sqrt_price: self.price()?,
-            tick: self.tick,
-            liquidity: self.liquidity,
-            crossed: 0,
-        };
-        while let ControlFlow::Continue(()) = self.step(&mut swap, zero_for_one)? {}
-        let given = amount.unsigned_abs();
-        let (amount_in, amount_out) =
-            if amount.is_positive() { (given, swap.calculated) } else { (swap.calculated, given) };
-        Ok(Quote {
-            amount_in,
-            amount_out,
-            fee: swap.fee,
-            sqrt_price_after: U256::from(swap.sqrt_price),
-            tick_after: swap.tick,
-            liquidity_after: swap.liquidity,
-            ticks_crossed: swap.crossed,
-        })
-    }
-
-    /// To the next initialised tick or word boundary, or to the end of the amount.
-    fn step(&self, swap: &mut Swap, zero_for_one: bool) -> Result<ControlFlow<()>, QuoteError> {
-        let (next, initialised) = self.next_tick(swap.tick, zero_for_one)?;
-        let target = self.sqrt_price_at(next)?;
-        let limit = if zero_for_one { lowest_price() } else { highest_price() };
-        let target = if zero_for_one { target.max(limit) } else { target.min(limit) };
-        let fee = U24::from(self.fee);
-        let (price, amount_in, amount_out, fee) =
-            compute_swap_step(swap.sqrt_price, target, swap.liquidity, swap.remaining, fee)
-                .map_err(|_| self.invalid("its arithmetic overflows"))?;
-        swap.account(amount_in, amount_out, fee)?;
-        let started = swap.sqrt_price;
-        swap.sqrt_price = price;
-        if price == target {
-            if price == limit {
-                return Err(self.unknown(next));
-            }
-            if let Some(tick) = initialised {
-                swap.cross(tick, zero_for_one).ok_or_else(|| self.unknown(next))?;
-            }
-            swap.tick = if zero_for_one { next.saturating_sub(1) } else { next };
-        } else if price != started {
-            let tick = get_tick_at_sqrt_ratio(price).map_err(|_| self.invalid("its price left the range"))?;
-            swap.tick = tick.as_i32();
-        }
-        Ok(if swap.remaining.is_zero() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-
-    /// The next initialised tick within the word of the bitmap, or the word's last tick.
-    fn next_tick(&self, tick: i32, down: bool) -> Result<(i32, Option<&Tick>), QuoteError> {
-        let compressed = tick.div_euclid(self.tick_spacing);
-        let from = if down { compressed } else { compressed.saturating_add(1) };
-        let word = from.div_euclid(WORD_BITS).saturating_mul(WORD_BITS);
-        let last = if down { word } else { word.saturating_add(WORD_BITS).saturating_sub(1) };
-        let boundary = last.saturating_mul(self.tick_spacing).clamp(MIN_TICK_I32, MAX_TICK_I32);
-        let start = from.saturating_mul(self.tick_spacing);
-        let first_above =
-            self.ticks.partition_point(|t| if down { t.index <= start } else { t.index < start });
-        let found = if down {
-            first_above.checked_sub(1).and_then(|i| self.ticks.get(i))
-        } else {
-            self.ticks.get(first_above)
-        };
-        let found = found.filter(|t| if down { t.index >= boundary } else { t.index <= boundary });
-        let next = found.map_or(boundary, |t| t.index);
-        if (self.window.lower..=self.window.upper).contains(&next) {
-            Ok((next, found))
-        } else {
-            Err(self.unknown(next))
-        }
-    }
-
     fn price(&self) -> Result<U160, QuoteError> {
         let price: U160 = self.sqrt_price_x96.saturating_to();
         if price < MIN_SQRT_RATIO || price >= MAX_SQRT_RATIO {
@@ -306,9 +217,26 @@ impl Pool {
 
     /// A price on the upper edge of its tick is what a downward swap leaves that ends there.
     fn price_in_tick(&self, price: U160) -> bool {
-        let edge = |tick: i32| self.sqrt_price_at(tick).ok();
-        edge(self.tick).is_none_or(|lower| lower <= price)
-            && self.tick.checked_add(1).and_then(edge).is_none_or(|upper| price <= upper)
+        let upper = self.tick.checked_add(1).and_then(sqrt_ratio).unwrap_or(MAX_SQRT_RATIO);
+        sqrt_ratio(self.tick).is_some_and(|lower| lower <= price && price <= upper)
+    }
+
+    /// Follows the liquidity from the price to the ends of the window, or to a tick that is not known.
+    fn liquidity_adds_up(&self) -> bool {
+        let (below, above) = self.ticks.split_at(self.ticks.partition_point(|t| t.index <= self.tick));
+        let known = |tick: &&Tick| tick.liquidity_gross > 0;
+        let top = above
+            .iter()
+            .take_while(known)
+            .try_fold(self.liquidity, |sum, tick| sum.checked_add_signed(tick.liquidity_net));
+        let bottom =
+            below.iter().rev().take_while(known).try_fold(self.liquidity, |sum, tick| {
+                sum.checked_add_signed(tick.liquidity_net.checked_neg()?)
+            });
+        let (whole_above, whole_below) = (above.iter().all(|t| known(&t)), below.iter().all(|t| known(&t)));
+        let ends = |end: Option<u128>, to_the_end: bool| end.is_some_and(|left| left == 0 || !to_the_end);
+        ends(top, whole_above && self.window.upper == MAX_TICK_I32)
+            && ends(bottom, whole_below && self.window.lower == MIN_TICK_I32)
     }
 
     fn sqrt_price_at(&self, tick: i32) -> Result<U160, QuoteError> {
@@ -324,35 +252,6 @@ impl Pool {
     }
 }
 
-impl Swap {
-    fn account(&mut self, amount_in: U256, amount_out: U256, fee: U256) -> Result<(), QuoteError> {
-        let paid = amount_in.checked_add(fee).ok_or(QuoteError::AmountTooLarge)?;
-        let (settled, other) =
-            if self.remaining.is_positive() { (paid, amount_out) } else { (amount_out, paid) };
-        let settled = I256::try_from(settled).map_err(|_| QuoteError::AmountTooLarge)?;
-        let left = if self.remaining.is_positive() {
-            self.remaining.checked_sub(settled)
-        } else {
-            self.remaining.checked_add(settled)
-        };
-        self.remaining = left.ok_or(QuoteError::AmountTooLarge)?;
-        self.calculated = self.calculated.checked_add(other).ok_or(QuoteError::AmountTooLarge)?;
-        self.fee = self.fee.checked_add(fee).ok_or(QuoteError::AmountTooLarge)?;
-        Ok(())
-    }
-
-    /// Crosses an initialised tick; `None` where it is not known or does not fit the liquidity in range.
-    fn cross(&mut self, tick: &Tick, down: bool) -> Option<()> {
-        if tick.liquidity_gross == 0 {
-            return None;
-        }
-        let net = if down { tick.liquidity_net.checked_neg()? } else { tick.liquidity_net };
-        self.liquidity = self.liquidity.checked_add_signed(net)?;
-        self.crossed = self.crossed.saturating_add(1);
-        Some(())
-    }
-}
-
 /// The square root price at a tick, times 2^96; `None` outside ±887,272.
 #[must_use]
 pub fn sqrt_price_at_tick(tick: i32) -> Option<U256> {
@@ -361,14 +260,6 @@ pub fn sqrt_price_at_tick(tick: i32) -> Option<U256> {
 
 fn sqrt_ratio(tick: i32) -> Option<U160> {
     get_sqrt_ratio_at_tick(I24::try_from(tick).ok()?).ok()
-}
-
-fn lowest_price() -> U160 {
-    MIN_SQRT_RATIO.saturating_add(U160::ONE)
-}
-
-fn highest_price() -> U160 {
-    MAX_SQRT_RATIO.saturating_sub(U160::ONE)
 }
 
 /// Decimal places of a price.
@@ -389,3 +280,7 @@ pub fn mid_price(sqrt_price_x96: U256, base_is_token0: bool, decimals: (u8, u8))
         .checked_div(denominator.checked_mul(ten(u32::from(decimals.1))?)?)?;
     from_raw(scaled.saturating_to(), PRICE_PLACES).ok()
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
+mod tests;

@@ -1,16 +1,30 @@
 //! `RebalancingVault`: its state as facts, a plan as calldata, its errors and events in words.
 
-use alloy::primitives::{Address, Bytes, Log};
+use alloy::primitives::{Address, B256, Bytes, Log};
 use alloy::sol_types::{SolCall, SolEvent, SolInterface};
 use rust_decimal::Decimal;
 
+use crate::chain::{ChainError, Endpoint};
 use crate::domain::plan::Plan;
 use crate::domain::policy::FloorPolicy;
 use crate::domain::snapshot::{AllowedPool, Guards, Token, Vault};
 use crate::domain::units::Ratio;
 use crate::protocols::abi::RebalancingVault;
+use crate::protocols::multicall::alone;
 
 pub use crate::protocols::abi::RebalancingVault::Rebalanced;
+
+/// The answer of `state()` on the state of the block `hash`; `None` where there is no such vault.
+///
+/// # Errors
+/// The failure of the call.
+pub async fn state(
+    endpoint: &Endpoint,
+    hash: B256,
+    vault: Address,
+) -> Result<Option<RebalancingVault::State>, ChainError> {
+    alone(endpoint, hash, vault, &RebalancingVault::stateCall {}).await
+}
 
 /// The vault's state as facts of a decision; `None` where a number cannot be a fact (a rate beyond 28 digits).
 #[must_use]
@@ -54,6 +68,7 @@ fn guards(state: &RebalancingVault::State) -> Guards {
         risky_max_age: max_age(times.riskyHeartbeat, times.riskyHeartbeatMargin),
         asset_max_age: max_age(times.assetHeartbeat, times.assetHeartbeatMargin),
         peg_bps: u32::from(shares.pegBoundBps),
+        gas_rebate: state.gasRebate,
     }
 }
 

@@ -1,0 +1,10 @@
+//! The demo: the real keeper keeps a real vault on a local chain with real Uniswap and Chainlink contracts, while a
+//! market is driven through it and simpler bots keep vaults of their own beside it.
+
+mod contestant;
+pub mod course;
+mod drive;
+pub mod report;
+mod screen;
+
+pub use drive::{Demo, drive};

@@ -1,0 +1,215 @@
+//! What the plots show.
+
+use super::{
+    super::course::{Contestant, Course, MarketPoint, VaultPoint},
+    style::{self, Ink},
+    thin::Point,
+};
+
+/// Points without a gap between them.
+pub(super) type Run = Vec<Point>;
+
+/// Values over time.
+#[derive(Debug)]
+pub(super) struct Plot {
+    /// What it shows.
+    pub(super) title: &'static str,
+    /// Unit of its values.
+    pub(super) unit: &'static str,
+    /// Whether its values are read from zero.
+    pub(super) from_zero: bool,
+    /// What is drawn, the undermost first.
+    pub(super) layers: Vec<Layer>,
+}
+
+/// One thing in a plot.
+#[derive(Debug)]
+pub(super) struct Layer {
+    /// What it is.
+    pub(super) name: String,
+    /// Its colour.
+    pub(super) ink: Ink,
+    /// How it is drawn.
+    pub(super) shape: Shape,
+}
+
+/// How a layer is drawn.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// A line.
+    Line(Vec<Run>),
+    /// A thick line.
+    Strong(Vec<Run>),
+    /// A line and all that is below.
+    Bound(Vec<Run>),
+    /// What lies between the upper and the lower runs.
+    Between(Vec<Run>, Vec<Run>),
+    /// Triangles with the point up.
+    Up(Vec<Point>),
+    /// Triangles with the point down.
+    Down(Vec<Point>),
+}
+
+impl Layer {
+    fn new(name: impl Into<String>, ink: Ink, shape: Shape) -> Self {
+        Self { name: name.into(), ink, shape }
+    }
+
+    /// Every point of it.
+    pub(super) fn points(&self) -> impl Iterator<Item = &Point> {
+        let (runs, more, marks): (&[Run], &[Run], &[Point]) = match &self.shape {
+            Shape::Line(runs) | Shape::Strong(runs) | Shape::Bound(runs) => (runs, &[], &[]),
+            Shape::Between(upper, lower) => (upper, lower, &[]),
+            Shape::Up(marks) | Shape::Down(marks) => (&[], &[], marks),
+        };
+        runs.iter().chain(more).flatten().chain(marks)
+    }
+}
+
+/// The plots of the page that have anything to show, in their order.
+pub(super) fn all(course: &Course) -> Vec<Plot> {
+    let mut plots = vec![nav(course), exposure(course), price(course), gas(course)];
+    plots.retain(|plot| plot.layers.iter().any(|layer| layer.points().next().is_some()));
+    plots
+}
+
+fn nav(course: &Course) -> Plot {
+    let mut layers = Vec::new();
+    if let Some((keeper, others)) = course.contestants.split_first() {
+        let floor = vault(course, keeper, |point| Some(point.floor));
+        layers.push(Layer::new(format!("floor of {}", keeper.name), style::FLOOR, Shape::Bound(floor)));
+        let inked = others.iter().zip(style::OTHERS.into_iter().cycle());
+        let mut lines: Vec<Layer> = inked
+            .map(|(other, ink)| {
+                let runs = vault(course, other, |point| Some(point.nav));
+                Layer::new(&other.name, ink, Shape::Line(runs))
+            })
+            .collect();
+        lines.reverse();
+        layers.append(&mut lines);
+        let runs = vault(course, keeper, |point| Some(point.nav));
+        layers.push(Layer::new(&keeper.name, style::KEEPER, Shape::Strong(runs)));
+    }
+    Plot { title: "Net asset value and the floor", unit: "USD", from_zero: false, layers }
+}
+
+fn exposure(course: &Course) -> Plot {
+    let layers = course.contestants.first().map_or_else(Vec::new, |keeper| {
+        let (least, most) = reach(keeper);
+        let edge = |side: f64| {
+            move |point: &VaultPoint| Some((point.target? + side * point.band?).clamp(least, most))
+        };
+        let (upper, lower) = (vault(course, keeper, edge(1.0)), vault(course, keeper, edge(-1.0)));
+        let target = vault(course, keeper, |point| point.target);
+        let held = vault(course, keeper, |point| Some(point.exposure));
+        vec![
+            Layer::new("band: no trade pays", style::TARGET, Shape::Between(upper, lower)),
+            Layer::new("target", style::TARGET, Shape::Line(target)),
+            Layer::new("exposure", style::KEEPER, Shape::Strong(held)),
+        ]
+    });
+    Plot { title: "The keeper’s exposure and its target", unit: "USD", from_zero: true, layers }
+}
+
+/// What the vault can hold: from nothing, or its deepest short, to all it has, or its highest exposure. A band may be
+/// wider by orders of magnitude, where no trade pays, and is drawn up to there.
+fn reach(keeper: &Contestant) -> (f64, f64) {
+    let held = |point: &VaultPoint| [point.exposure, point.target.unwrap_or(0.0), point.nav, 0.0];
+    let values = keeper.points.iter().flat_map(held).filter(|value| value.is_finite());
+    values.fold((0.0, 0.0), |(least, most): (f64, f64), value| (least.min(value), most.max(value)))
+}
+
+fn price(course: &Course) -> Plot {
+    let mut layers =
+        vec![Layer::new("price", style::MARKET, Shape::Line(market(course, |point| point.price)))];
+    if let Some(keeper) = course.contestants.first() {
+        layers.push(Layer::new("purchases", style::BUY, Shape::Up(trades(keeper, false))));
+        layers.push(Layer::new("sales", style::SELL, Shape::Down(trades(keeper, true))));
+    }
+    Plot { title: "Price and the keeper’s rebalances", unit: "USD per unit", from_zero: false, layers }
+}
+
+fn gas(course: &Course) -> Plot {
+    let fee = market(course, |point| point.base_fee_gwei);
+    let layers = vec![Layer::new("base fee", style::MARKET, Shape::Line(fee))];
+    Plot { title: "Base fee", unit: "gwei", from_zero: true, layers }
+}
+
+/// Sales or purchases at their time and price.
+fn trades(contestant: &Contestant, sell: bool) -> Vec<Point> {
+    contestant
+        .trades
+        .iter()
+        .filter(|trade| trade.sell == sell && trade.price.is_finite())
+        .map(|trade| (seconds(trade.time), trade.price))
+        .collect()
+}
+
+fn market(course: &Course, value: impl Fn(&MarketPoint) -> f64) -> Vec<Run> {
+    runs(course.market.iter().map(|point| (point.time, Some(value(point)))))
+}
+
+fn vault(course: &Course, contestant: &Contestant, value: impl Fn(&VaultPoint) -> Option<f64>) -> Vec<Run> {
+    let times = course.market.iter().map(|point| point.time);
+    runs(times.zip(contestant.points.iter().map(value)))
+}
+
+/// The values that are there and finite, divided where one is not.
+fn runs(values: impl Iterator<Item = (u64, Option<f64>)>) -> Vec<Run> {
+    let mut runs = vec![Run::new()];
+    for (time, value) in values {
+        match (value.filter(|value| value.is_finite()), runs.last_mut()) {
+            (Some(value), Some(run)) => run.push((seconds(time), value)),
+            (None, Some(run)) if run.is_empty() => {}
+            (Some(_) | None, _) => runs.push(Run::new()),
+        }
+    }
+    runs.retain(|run| !run.is_empty());
+    runs
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 seconds")]
+fn seconds(time: u64) -> f64 {
+    time as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::course::Outcome;
+
+    #[test]
+    fn a_band_wider_than_the_vault_does_not_squeeze_the_lines() {
+        let point = |band: f64| VaultPoint {
+            nav: 1_000.0,
+            floor: 800.0,
+            exposure: 500.0,
+            target: Some(600.0),
+            band: Some(band),
+        };
+        let market = (0..4).map(|time| MarketPoint { time, price: 1.0, base_fee_gwei: 1.0 }).collect();
+        let result = Outcome {
+            start: 0.0,
+            end: 0.0,
+            floor: 0.0,
+            lowest_cushion: 0.0,
+            rebalances: 0,
+            gas: 0.0,
+            slippage: 0.0,
+            reverted: 0,
+        };
+        let points = vec![point(50.0), point(1e9), point(f64::INFINITY), point(f64::NAN)];
+        let keeper = Contestant { name: "keeper".to_owned(), points, trades: Vec::new(), result };
+        let plot = exposure(&Course { scenario: String::new(), market, contestants: vec![keeper] });
+        let band: Vec<Point> = plot.layers[0].points().copied().collect();
+        let edges = [(0.0, 650.0), (1.0, 1_000.0), (2.0, 1_000.0), (0.0, 550.0), (1.0, 0.0), (2.0, 0.0)];
+        assert_eq!(band, edges);
+    }
+
+    #[test]
+    fn a_gap_divides_a_line_and_is_not_bridged() {
+        let values = [Some(1.0), None, Some(2.0), Some(3.0), Some(f64::NAN), Some(f64::INFINITY), Some(4.0)];
+        let found = runs((0..).zip(values));
+        assert_eq!(found, [vec![(0.0, 1.0)], vec![(2.0, 2.0), (3.0, 3.0)], vec![(6.0, 4.0)]]);
+    }
+}

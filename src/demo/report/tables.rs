@@ -1,0 +1,96 @@
+//! Who came through how, and what the keeper traded.
+
+use std::fmt::Write as _;
+
+use super::{
+    super::course::{Contestant, Trade},
+    calendar,
+    text::{change, count, escape, percent, usd},
+};
+
+/// The contestants side by side.
+pub(super) fn comparison(contestants: &[Contestant]) -> String {
+    let columns = [
+        "Vault kept by",
+        "NAV at end, USD",
+        "Return",
+        "Floor, USD",
+        "Lowest cushion, USD",
+        "Rebalances",
+        "Gas, USD",
+        "Slippage and fees, USD",
+        "Reverted",
+    ];
+    let mut out = opened("Comparison", "", &columns, 0);
+    for (place, contestant) in contestants.iter().enumerate() {
+        let result = &contestant.result;
+        let class = if place == 0 { " class=\"first\"" } else { "" };
+        let cushion = if result.floor_broken() { " class=\"bad\"" } else { "" };
+        let _infallible = writeln!(
+            out,
+            "<tr{class}><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td{cushion}>{}</td>\
+             <td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            escape(&contestant.name),
+            usd(result.end),
+            percent(change(result.start, result.end)),
+            usd(result.floor),
+            usd(result.lowest_cushion),
+            result.rebalances,
+            usd(result.gas),
+            usd(result.slippage),
+            result.reverted,
+        );
+    }
+    out.push_str("</tbody></table></div></section>\n");
+    out
+}
+
+/// What the keeper traded, in the order of time.
+pub(super) fn rebalances(keeper: Option<&Contestant>) -> String {
+    let trades = keeper.map_or(&[][..], |keeper| &keeper.trades);
+    let columns =
+        ["Time, UTC", "Side", "Reason", "Value, USD", "Price, USD", "Gas, USD", "Slippage and fees, USD"];
+    if trades.is_empty() {
+        return "<section><h2>Rebalances</h2><p class=\"note\">None.</p></section>\n".to_owned();
+    }
+    let note = format!("{} of the keeper, with the reason of each.", count(trades.len(), "rebalance"));
+    let mut out = opened("Rebalances", &note, &columns, 3);
+    for trade in trades {
+        row(&mut out, trade);
+    }
+    out.push_str("</tbody></table></div></section>\n");
+    out
+}
+
+fn row(out: &mut String, trade: &Trade) {
+    let (class, side) = if trade.sell { ("sell", "▼ sell") } else { ("buy", "▲ buy") };
+    let _infallible = writeln!(
+        out,
+        "<tr><td>{}</td><td class=\"left\" style=\"color:var(--{class})\">{side}</td>\
+         <td class=\"left\"><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+        calendar::second(trade.time),
+        escape(&trade.reason),
+        usd(trade.value),
+        usd(trade.price),
+        usd(trade.gas),
+        usd(trade.slippage),
+    );
+}
+
+/// A section up to the body of its table, of whose columns the first `words` hold words.
+fn opened(title: &str, note: &str, columns: &[&str], words: usize) -> String {
+    let mut out = format!("<section><h2>{title}</h2>");
+    if !note.is_empty() {
+        let _infallible = write!(out, "<p class=\"note\">{note}</p>");
+    }
+    let _infallible = write!(
+        out,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table><thead><tr>"
+    );
+    for (place, column) in columns.iter().enumerate() {
+        let class = if place < words { " class=\"left\"" } else { "" };
+        let _infallible = write!(out, "<th scope=\"col\"{class}>{column}</th>");
+    }
+    out.push_str("</tr></thead><tbody>\n");
+    out
+}

@@ -1,0 +1,107 @@
+//! What was done with a decision, as it is printed and recorded.
+
+use alloy::primitives::{Address, B256};
+use serde::Serialize;
+
+use crate::execution::{Inclusion, Outcome, Refusal};
+use crate::protocols::vaults::rebalancing_vault;
+
+/// What was done with a decision.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "dispatch", rename_all = "snake_case")]
+pub enum Dispatch {
+    /// The decision was not to trade.
+    Nothing,
+    /// An earlier intent of this key is still under way; the plan waits for the next cycle.
+    InFlight {
+        /// The intent.
+        intent: String,
+    },
+    /// The plan was simulated with this gas limit and not sent.
+    DryRun {
+        /// Gas limit with its margin.
+        gas_limit: u64,
+    },
+    /// The plan was refused before anything was signed.
+    Refused {
+        /// Stable name of the reason.
+        code: &'static str,
+        /// The reason for people.
+        message: String,
+    },
+    /// The node failed, or the key must not sign, before anything was signed.
+    Failed {
+        /// What failed, for people.
+        message: String,
+    },
+    /// Sent; the outcome is not final yet.
+    Sent {
+        /// The intent.
+        intent: String,
+        /// What holds it up, if something does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        held_up: Option<String>,
+    },
+    /// Final on chain.
+    Executed(Execution),
+    /// Final on chain and reverted.
+    Reverted(Execution),
+}
+
+/// A transaction in a final block.
+#[derive(Debug, Clone, Serialize)]
+pub struct Execution {
+    /// Hash of the transaction.
+    pub transaction: B256,
+    /// Height of its block.
+    pub block: u64,
+    /// Gas used.
+    pub gas_used: u64,
+    /// Everything paid for gas, wei.
+    pub fee_wei: String,
+    /// Raw amount that the vault gave, as its event says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_in: Option<String>,
+    /// Raw amount that it received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_out: Option<String>,
+}
+
+/// The key is not the one that the vault obeys.
+pub(super) fn not_authorised(sender: Address, keeper: Address) -> Dispatch {
+    let message =
+        format!("the vault's keeper is {keeper}, this key is {sender}: let the owner call setKeeper");
+    Dispatch::Refused { code: "not_authorised", message }
+}
+
+/// The plan was refused before anything was signed.
+pub(super) fn refused(refusal: &Refusal) -> Dispatch {
+    Dispatch::Refused { code: refusal.code(), message: refusal.to_string() }
+}
+
+/// Where a submitted plan stands.
+pub(super) fn settled(outcome: &Outcome, vault: Address) -> Dispatch {
+    match outcome {
+        Outcome::Executed(inclusion) => Dispatch::Executed(Execution::of(inclusion, vault)),
+        Outcome::Reverted(inclusion) => Dispatch::Reverted(Execution::of(inclusion, vault)),
+        Outcome::Pending { intent, .. } => Dispatch::Sent { intent: intent.to_string(), held_up: None },
+        Outcome::Parked { intent, reason } => {
+            Dispatch::Sent { intent: intent.to_string(), held_up: Some(reason.to_string()) }
+        }
+        Outcome::Refused(refusal) => refused(refusal),
+    }
+}
+
+impl Execution {
+    fn of(inclusion: &Inclusion, vault: Address) -> Self {
+        let event = rebalancing_vault::rebalanced(vault, &inclusion.logs);
+        Self {
+            transaction: inclusion.transaction_hash,
+            block: inclusion.block_number,
+            gas_used: inclusion.gas_used,
+            fee_wei: inclusion.fee.to_string(),
+            amount_in: event.as_ref().map(|e| e.amountIn.to_string()),
+            amount_out: event.as_ref().map(|e| e.amountOut.to_string()),
+        }
+    }
+}

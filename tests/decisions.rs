@@ -1,0 +1,38 @@
+//! What the pure core decides, and why.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    clippy::cast_precision_loss,
+    reason = "a test fails where it stands, and its figures are small"
+)]
+
+#[path = "support/facts.rs"]
+mod facts;
+
+#[path = "decisions/reasons.rs"]
+mod reasons;
+
+#[path = "decisions/cppi.rs"]
+mod cppi;
+
+#[path = "decisions/triggers.rs"]
+mod triggers;
+
+#[path = "decisions/record.rs"]
+mod record;
+
+#[path = "support/arbitrary.rs"]
+mod arbitrary;
+
+#[path = "decisions/contract.rs"]
+mod contract;
+
+#[path = "decisions/properties.rs"]
+mod properties;
+
+#[path = "decisions/progress.rs"]
+mod progress;

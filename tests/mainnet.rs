@@ -1,0 +1,214 @@
+//! `keeper run --once` on real mainnet state: the real USDC, WETH, Chainlink ETH/USD proxy and Uniswap v3 pool.
+//!
+//! The slices hold no USDC/USD feed, no old rounds and no pool history: a stand-in aggregator answers 1.00, volatility
+//! is fixed, the average-price check is off, and the vault is sized so that its trade stays inside what is known.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/data.rs"]
+mod data;
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, U256, address, keccak256};
+use alloy::providers::Provider;
+use alloy::providers::ext::AnvilApi;
+use alloy::rpc::types::BlockNumberOrTag;
+use rust_decimal::Decimal;
+use serde_json::Value;
+use tokio::process::Command;
+use vault_keeper::config::load_policy;
+use vault_keeper::protocols::abi::RebalancingVault;
+use vault_keeper::stage::account::Actor;
+use vault_keeper::stage::artifacts::Artifacts;
+use vault_keeper::stage::chain::{Chain, Genesis};
+use vault_keeper::stage::deploy::Deployer;
+use vault_keeper::stage::deploy::chainlink::feed;
+use vault_keeper::stage::deploy::vault::{VaultPlan, default_parameters, vault};
+use vault_keeper::stage::slice::Slice;
+
+const USDC: Address = address!("A0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48");
+const WETH: Address = address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
+const ETH_USD: Address = address!("5f4eC3Df9cbd43714FE2740f5E3616155c5b8419");
+const FACTORY: Address = address!("1F98431c8aD98523631AE4a59f267346ea31F984");
+const POOL: Address = address!("88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640");
+
+/// Whole USDC: three fifths of it are bought, inside the smallest `v3_valid` of the three slices (66,831 USDC).
+const CAPITAL: u64 = 100_000;
+
+/// The slice's chain with a vault on it, and the files of its keeper.
+struct Scene {
+    chain: Chain,
+    files: tempfile::TempDir,
+    vault: Address,
+    key: String,
+    largest_in: U256,
+}
+
+async fn scene(slice: &Slice) -> Scene {
+    let artifacts = Artifacts::new(env!("CARGO_MANIFEST_DIR"));
+    let chain = Chain::start(&artifacts, &Genesis::of_slice(slice)).await.unwrap();
+    complete(&chain).await;
+    for actor in [Actor::Owner, Actor::Oracle, Actor::Depositor, Actor::Keeper] {
+        chain.endow(chain.address(actor).unwrap(), 100_000).await.unwrap();
+    }
+    let files = tempfile::tempdir().unwrap();
+    let mut owner = Deployer::new(&chain, &artifacts, Actor::Owner).await.unwrap();
+    let usdc_usd = feed(&mut owner, "USDC / USD", Decimal::ONE).await.unwrap().proxy;
+    let policy = files.path().join("policy.toml");
+    std::fs::write(&policy, policy_text(usdc_usd)).unwrap();
+    let plan = VaultPlan {
+        asset: USDC,
+        risky: WETH,
+        risky_feed: ETH_USD,
+        asset_feed: usdc_usd,
+        uniswap_factory: FACTORY,
+        pools: vec![POOL],
+        policy_hash: load_policy(&policy).unwrap().hash(),
+        parameters: default_parameters(),
+    };
+    let vault = vault(&mut owner, &plan).await.unwrap();
+    let mut depositor = Deployer::new(&chain, &artifacts, Actor::Depositor).await.unwrap();
+    vault.deposit(&mut depositor, USDC, U256::from(CAPITAL * 1_000_000)).await.unwrap();
+    let keeper = files.path().join("keeper.toml");
+    std::fs::write(keeper, keeper_text(&chain.endpoint(), vault.address)).unwrap();
+    let key = chain.account(Actor::Keeper).await.unwrap().private_key();
+    let known = &slice.pools["UNIV3_USDC_WETH_500"]["approx_max_in_token0"];
+    let largest_in = known.as_str().unwrap().parse().unwrap();
+    Scene { chain, files, vault: vault.address, key, largest_in }
+}
+
+/// What no transaction of the block asked for, so that the slice does not know it: as it is on mainnet.
+async fn complete(chain: &Chain) {
+    let number = |n: u64| B256::from(U256::from(n));
+    // The factory's `getPool[USDC][WETH][500]`, a mapping at slot 5.
+    let nested = |key: B256, slot: B256| keccak256([key, slot].concat());
+    let pool_slot = nested(number(500), nested(WETH.into_word(), nested(USDC.into_word(), number(5))));
+    let slots =
+        [(USDC, number(6), number(6)), (WETH, number(2), number(18)), (FACTORY, pool_slot, POOL.into_word())];
+    for (account, slot, value) in slots {
+        chain.provider().anvil_set_storage_at(account, slot.into(), value).await.unwrap();
+    }
+}
+
+fn policy_text(usdc_usd: Address) -> String {
+    let mut policy: toml::Table = toml::from_str(include_str!("../examples/policies/cppi.toml")).unwrap();
+    policy["feeds"]["asset_usd"]["address"] = usdc_usd.to_string().into();
+    let fixed = toml::toml! { kind = "fixed" annual = "0.80" };
+    policy["volatility"]["estimator"] = fixed.into();
+    policy["limits"].as_table_mut().unwrap().remove("twap").unwrap();
+    toml::to_string(&policy).unwrap()
+}
+
+fn keeper_text(endpoint: &str, vault: Address) -> String {
+    format!(
+        "[journal]\npath = \"keeper.db\"\n\
+         [[chain]]\nname = \"mainnet\"\nid = 1\nkind = \"ethereum\"\nfinality = {{ depth = 1 }}\n\
+         poll_interval_ms = 20\nendpoints = [{{ url = \"{endpoint}\" }}]\n\
+         [[signer]]\nname = \"hot\"\nkey_env = \"KEEPER_PRIVATE_KEY\"\n\
+         [sending]\nmax_fee_per_gas_wei = 500_000_000_000\nmax_priority_fee_wei = 2_000_000_000\n\
+         min_priority_fee_wei = 1_000_000_000\nmax_transaction_cost_wei = 250_000_000_000_000_000\n\
+         max_daily_cost_wei = 1_000_000_000_000_000_000\n\
+         [[vault]]\nname = \"v\"\nchain = \"mainnet\"\naddress = \"{vault}\"\nsigner = \"hot\"\n\
+         policies = [\"policy.toml\"]\n"
+    )
+}
+
+impl Scene {
+    /// Runs the program to its end; blocks are mined as long as a transaction waits or one is not yet deep enough.
+    async fn keeper_once(&self) -> Value {
+        let mut keeper = Command::new(env!("CARGO_BIN_EXE_keeper"))
+            .args(["run", "--once", "--json", "--config"])
+            .arg(self.files.path().join("keeper.toml"))
+            .env("KEEPER_PRIVATE_KEY", &self.key)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let sent_at = self.chain.block_number().await.unwrap();
+        while keeper.try_wait().unwrap().is_none() {
+            let mined = self.chain.block_number().await.unwrap();
+            if self.waiting().await || mined == sent_at + 1 {
+                self.chain.mine_after(12).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let output = keeper.wait_with_output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    async fn waiting(&self) -> bool {
+        let pending = self.chain.provider().get_block_by_number(BlockNumberOrTag::Pending).await.unwrap();
+        pending.is_some_and(|block| !block.transactions.is_empty())
+    }
+
+    async fn holdings(&self) -> (U256, U256) {
+        let state = self.chain.read(self.vault, &RebalancingVault::stateCall {}).await.unwrap();
+        (state.books.trackedAsset, state.books.trackedRisky)
+    }
+}
+
+fn amount(value: &Value) -> U256 {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+async fn assert_kept(block: u64, data: &Path) {
+    let scene = scene(&Slice::read(data, block).unwrap()).await;
+    assert_eq!(scene.holdings().await, (U256::from(CAPITAL * 1_000_000), U256::ZERO));
+
+    let first = scene.keeper_once().await;
+    assert_eq!(
+        (&first["verdict"], &first["reason"]["code"]),
+        (&"rebalance".into(), &"worth".into()),
+        "{first}"
+    );
+    assert_eq!(first["dispatch"], "executed", "{first}");
+    let trade = &first["trade"];
+    assert_eq!(
+        (amount(&first["amount_in"]), amount(&first["amount_out"])),
+        (amount(&trade["amount_in"]), amount(&trade["quoted_out"]))
+    );
+    assert!(amount(&first["amount_in"]) <= scene.largest_in);
+    let (usdc, weth) = scene.holdings().await;
+    assert_eq!(usdc, U256::from(CAPITAL * 1_000_000) - amount(&first["amount_in"]));
+    assert_eq!(weth, amount(&first["amount_out"]));
+    // Towards three times the cushion of 20 %, less the reserve; where impact counts, part of the way.
+    let percent = amount(&first["amount_in"]).to::<u64>() / (CAPITAL * 10_000);
+    assert!((40..60).contains(&percent), "{percent}");
+
+    scene.chain.mine_after(301).await.unwrap();
+    let second = scene.keeper_once().await;
+    assert_eq!(
+        (&second["verdict"], &second["reason"]["code"]),
+        (&"hold".into(), &"within_band".into()),
+        "{second}"
+    );
+    assert_eq!(second["dispatch"], "nothing");
+    assert_eq!(scene.holdings().await, (usdc, weth));
+}
+
+#[tokio::test]
+async fn a_vault_is_kept_on_the_mainnet_of_24_march_2024() {
+    let Some(data) = data::data("mainnet") else { return };
+    assert_kept(19_505_152, &data).await;
+}
+
+#[tokio::test]
+async fn a_vault_is_kept_on_the_mainnet_of_23_march_2024() {
+    let Some(data) = data::data("mainnet") else { return };
+    assert_kept(19_498_855, &data).await;
+}
+
+#[tokio::test]
+async fn a_vault_is_kept_on_the_mainnet_of_the_merge() {
+    let Some(data) = data::data("mainnet") else { return };
+    assert_kept(15_538_827, &data).await;
+}

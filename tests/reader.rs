@@ -1,0 +1,175 @@
+//! Reading on real contracts: both readers give the same facts, and quotes equal what the contracts do to the wei.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails where it stands"
+)]
+
+use std::time::Duration;
+
+use alloy::primitives::aliases::U24;
+use alloy::primitives::{Address, U256};
+use rust_decimal::Decimal;
+use vault_keeper::chain::{Endpoint, Header, SecretUrl, Timeouts};
+use vault_keeper::domain::canonical;
+use vault_keeper::domain::policy::{Policy, PublishedPolicy, VenuePolicy};
+use vault_keeper::domain::snapshot::{Pool, Snapshot};
+use vault_keeper::domain::venues::uniswap_v3;
+use vault_keeper::reader::{Mode, Reader};
+use vault_keeper::stage::artifacts::Artifacts;
+use vault_keeper::stage::interfaces::IQuoterV2;
+use vault_keeper::stage::market::Market;
+use vault_keeper::stage::path::Tick;
+use vault_keeper::stage::{Stage, StagePlan};
+
+const START: u64 = 1_700_000_000;
+
+struct Scene {
+    stage: Stage,
+    endpoint: Endpoint,
+    vault: Address,
+    policy: Policy,
+}
+
+async fn scene(stable_is_token0: bool) -> Scene {
+    let plan = StagePlan { stable_is_token0, ..StagePlan::new(START, Decimal::from(3_000)) };
+    let stage = Stage::set(Artifacts::new(env!("CARGO_MANIFEST_DIR")), &plan).await.unwrap();
+    let mut policy: Policy = toml::from_str(include_str!("../examples/policies/cppi.toml")).unwrap();
+    policy.chain_id = stage.chain.chain_id();
+    policy.feeds.risky_usd.address = stage.venue.risky_usd.proxy;
+    policy.feeds.asset_usd.address = stage.venue.stable_usd.proxy;
+    policy.venues = vec![VenuePolicy::UniswapV3 { pool: stage.venue.pool.address, tick_words: 2 }];
+    let hash = PublishedPolicy::new(policy.clone()).unwrap().hash();
+    let vault = stage.vault(&stage.vault_plan(hash), Decimal::from(1_000_000)).await.unwrap().address;
+    let timeouts = Timeouts { connect: Duration::from_secs(10), request: Duration::from_secs(30) };
+    let url = SecretUrl::parse(&stage.chain.endpoint()).unwrap();
+    let endpoint = Endpoint::connect("stage", url, stage.chain.chain_id(), timeouts).await.unwrap();
+    Scene { stage, endpoint, vault, policy }
+}
+
+/// Minutes with moving prices, so that the feeds have rounds and the pool has observations.
+async fn some_market(market: &mut Market<'_>, minutes: u64) {
+    for minute in 0..minutes {
+        let price = Decimal::from(3_000) + Decimal::from(minute * 37 % 101) - Decimal::from(50);
+        let tick = Tick { timestamp: START + 60 * minute, price, base_fee: 20_000_000_000 };
+        market.step(tick).await.unwrap();
+    }
+}
+
+impl Scene {
+    async fn head(&self) -> Header {
+        self.endpoint.latest_header().await.unwrap()
+    }
+
+    async fn read(&self, reader: &Reader, header: &Header) -> Snapshot {
+        reader.snapshot(&self.endpoint, header, self.vault, &self.policy).await.unwrap()
+    }
+}
+
+async fn assert_readers_agree(stable_is_token0: bool) {
+    let scene = scene(stable_is_token0).await;
+    let mut market = scene.stage.market().await.unwrap();
+    some_market(&mut market, 40).await;
+    let header = scene.head().await;
+    let packed = scene.read(&Reader::new(Mode::Override), &header).await;
+    let batched = scene.read(&Reader::new(Mode::Multicall), &header).await;
+    assert_eq!(packed, batched);
+    assert_eq!(canonical::hash(&packed).unwrap(), canonical::hash(&batched).unwrap());
+
+    // And they read what is there.
+    assert_eq!((packed.block.hash, packed.block.timestamp), (header.hash, START + 39 * 60));
+    let feed = &packed.feeds.risky_usd;
+    assert!(feed.history.len() > 10, "{}", feed.history.len());
+    assert!(feed.history.windows(2).all(|pair| pair[0].id + 1 == pair[1].id));
+    assert_eq!(feed.history.last().unwrap().id + 1, feed.latest.unwrap().id);
+    let Pool::UniswapV3 { state, twap } = &packed.pools[0];
+    state.validate().unwrap();
+    assert!(state.ticks.len() > 4, "{}", state.ticks.len());
+    assert_eq!(twap.unwrap().window_seconds, 600);
+
+    // A snapshot survives its canonical text.
+    let text = canonical::json(&packed).unwrap();
+    assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), packed);
+}
+
+#[tokio::test]
+async fn both_readers_give_the_same_facts_with_the_stable_first() {
+    assert_readers_agree(true).await;
+}
+
+#[tokio::test]
+async fn both_readers_give_the_same_facts_with_the_stable_last() {
+    assert_readers_agree(false).await;
+}
+
+#[tokio::test]
+async fn rounds_known_from_an_earlier_block_change_nothing_in_a_later_snapshot() {
+    let scene = scene(true).await;
+    let mut market = scene.stage.market().await.unwrap();
+    some_market(&mut market, 100).await;
+    let seasoned = Reader::new(Mode::Override);
+    scene.read(&seasoned, &scene.head().await).await;
+    let later = Tick { timestamp: START + 7_000, price: Decimal::from(3_100), base_fee: 20_000_000_000 };
+    market.step(later).await.unwrap();
+    let header = scene.head().await;
+    let fresh = scene.read(&Reader::new(Mode::Override), &header).await;
+    assert_eq!(scene.read(&seasoned, &header).await, fresh);
+}
+
+async fn quoter(stage: &Stage, zero_for_one: bool, amount: U256) -> (U256, U256, u32) {
+    let tokens = stage.venue.tokens;
+    let (token0, token1) =
+        if tokens.stable < tokens.weth { (tokens.stable, tokens.weth) } else { (tokens.weth, tokens.stable) };
+    let (token_in, token_out) = if zero_for_one { (token0, token1) } else { (token1, token0) };
+    let params = IQuoterV2::QuoteExactInputSingleParams {
+        tokenIn: token_in,
+        tokenOut: token_out,
+        amountIn: amount,
+        fee: U24::from(500),
+        sqrtPriceLimitX96: Default::default(),
+    };
+    let quote = IQuoterV2::quoteExactInputSingleCall { params };
+    let quote = stage.chain.read(stage.venue.uniswap.quoter, &quote).await.unwrap();
+    (quote.amountOut, U256::from(quote.sqrtPriceX96After), quote.initializedTicksCrossed)
+}
+
+#[tokio::test]
+async fn quotes_equal_quoter_v2_to_the_wei() {
+    for stable_is_token0 in [true, false] {
+        let scene = scene(stable_is_token0).await;
+        let mut market = scene.stage.market().await.unwrap();
+        some_market(&mut market, 3).await;
+        let snapshot = scene.read(&Reader::default(), &scene.head().await).await;
+        let Pool::UniswapV3 { state, .. } = &snapshot.pools[0];
+        for zero_for_one in [true, false] {
+            assert_quotes_agree(&scene.stage, state, zero_for_one, zero_for_one == stable_is_token0).await;
+        }
+    }
+}
+
+/// From far through the ranges down to one unit, with digits that no rounding hides.
+async fn assert_quotes_agree(stage: &Stage, pool: &uniswap_v3::Pool, zero_for_one: bool, stable_in: bool) {
+    let largest = if stable_in { 30_000_000_123_457_u128 } else { 9_000_000_000_000_000_123_457 };
+    for step in 0..24_u32 {
+        let amount = U256::from((largest >> step).max(1));
+        let quote = pool.quote_exact_in(zero_for_one, amount).unwrap();
+        let (out, sqrt_price_after, crossed) = quoter(stage, zero_for_one, amount).await;
+        assert_eq!((quote.amount_out, quote.sqrt_price_after), (out, sqrt_price_after), "{amount}");
+        // QuoterV2 also counts a tick on which the swap ends without crossing it.
+        assert!(crossed.abs_diff(quote.ticks_crossed) <= 1, "{crossed} {}", quote.ticks_crossed);
+        assert_exact_out_is_the_inverse(pool, zero_for_one, &quote);
+    }
+}
+
+/// Asking for what a quote pays costs at most what it took, and pays it.
+fn assert_exact_out_is_the_inverse(pool: &uniswap_v3::Pool, zero_for_one: bool, quote: &uniswap_v3::Quote) {
+    if quote.amount_out.is_zero() {
+        return;
+    }
+    let inverse = pool.quote_exact_out(zero_for_one, quote.amount_out).unwrap();
+    assert!(inverse.amount_in <= quote.amount_in);
+    let again = pool.quote_exact_in(zero_for_one, inverse.amount_in).unwrap();
+    assert!(again.amount_out >= quote.amount_out);
+}

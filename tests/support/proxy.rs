@@ -1,0 +1,212 @@
+//! A JSON-RPC proxy before a node that lets a request vanish at a chosen moment, as networks do.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alloy::primitives::Bytes;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+/// How long a fault may take to strike before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which request a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Victim {
+    /// The next one of this method.
+    Method(&'static str),
+    /// The one of this number among all that arrive from now on, from 0.
+    Number(usize),
+}
+
+/// What becomes of the request that a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The node never sees it, and nobody answers.
+    Swallow,
+    /// The node carries it out, and its answer is lost.
+    Lose,
+    /// The node never sees it, and is gone from then on: connections break.
+    Die,
+}
+
+/// The proxy. It serves until the test ends.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    url: String,
+    state: Arc<Mutex<State>>,
+}
+
+/// A planned fault.
+pub(crate) struct Strike(oneshot::Receiver<()>);
+
+impl Strike {
+    /// Waits until it strikes, and fails where it takes too long.
+    pub(crate) async fn happens(self) {
+        let struck = tokio::time::timeout(PATIENCE, self.0).await;
+        struck.expect("the planned fault never strikes").unwrap();
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requests: usize,
+    transactions: Vec<Bytes>,
+    planned: Option<Planned>,
+    dead: bool,
+}
+
+#[derive(Debug)]
+struct Planned {
+    victim: Victim,
+    from: usize,
+    fault: Fault,
+    struck: oneshot::Sender<()>,
+}
+
+/// What stands behind the proxy.
+#[derive(Debug, Clone)]
+struct Node {
+    url: String,
+    client: reqwest::Client,
+}
+
+/// What the proxy does with one request.
+enum Way {
+    Through,
+    Struck(Fault, oneshot::Sender<()>),
+    Dead,
+}
+
+impl Proxy {
+    /// Stands before the node at `node`.
+    pub(crate) async fn start(node: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State::default()));
+        let (node, shared) = (Node { url: node, client: reqwest::Client::new() }, state.clone());
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, node.clone(), shared.clone()));
+            }
+        });
+        Self { url, state }
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Plans one fault in place of any other.
+    pub(crate) fn plan(&self, victim: Victim, fault: Fault) -> Strike {
+        let (struck, happened) = oneshot::channel();
+        let mut state = self.state.lock().unwrap();
+        let from = state.requests;
+        state.planned = Some(Planned { victim, from, fault, struck });
+        Strike(happened)
+    }
+
+    /// Brings a dead node back.
+    pub(crate) fn heal(&self) {
+        self.state.lock().unwrap().dead = false;
+    }
+
+    /// Forgets all that it saw and planned.
+    pub(crate) fn forget(&self) {
+        *self.state.lock().unwrap() = State::default();
+    }
+
+    /// Signed transactions of all requests so far, whatever became of them.
+    pub(crate) fn transactions(&self) -> Vec<Bytes> {
+        self.state.lock().unwrap().transactions.clone()
+    }
+}
+
+impl State {
+    fn way(&mut self, request: &Value) -> Way {
+        let method = request["method"].as_str().unwrap_or_default().to_owned();
+        if method == "eth_sendRawTransaction" {
+            self.transactions.push(serde_json::from_value(request["params"][0].clone()).unwrap());
+        }
+        let number = self.requests;
+        self.requests += 1;
+        if self.dead {
+            return Way::Dead;
+        }
+        let strikes = |planned: &mut Planned| match planned.victim {
+            Victim::Method(victim) => victim == method,
+            Victim::Number(victim) => planned.from + victim == number,
+        };
+        match self.planned.take_if(strikes) {
+            None => Way::Through,
+            Some(planned) => {
+                self.dead = planned.fault == Fault::Die;
+                Way::Struck(planned.fault, planned.struck)
+            }
+        }
+    }
+}
+
+/// Serves one connection, which ends where either side breaks it.
+async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
+    let mut socket = BufReader::new(socket);
+    while let Some(body) = request(&mut socket).await {
+        let way = state.lock().unwrap().way(&serde_json::from_slice(&body).unwrap());
+        let answer = match way {
+            Way::Through => node.answer(body).await,
+            Way::Dead => None,
+            Way::Struck(Fault::Die, struck) => {
+                let _ = struck.send(());
+                None
+            }
+            Way::Struck(fault, struck) => {
+                if fault == Fault::Lose {
+                    node.answer(body).await;
+                }
+                let _ = struck.send(());
+                std::future::pending().await
+            }
+        };
+        let Some(answer) = answer else { return };
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            answer.len()
+        );
+        if socket.write_all(&[head.as_bytes(), &answer].concat()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The body of the next request; nothing when the other side has gone.
+async fn request(socket: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if socket.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        let line = line.trim_end().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    socket.read_exact(&mut body).await.ok()?;
+    Some(body)
+}
+
+impl Node {
+    /// Its answer; nothing where it has gone.
+    async fn answer(&self, body: Vec<u8>) -> Option<Vec<u8>> {
+        let request = self.client.post(&self.url).header("Content-Type", "application/json").body(body);
+        Some(request.send().await.ok()?.bytes().await.ok()?.to_vec())
+    }
+}

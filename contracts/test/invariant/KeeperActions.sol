@@ -63,7 +63,7 @@ abstract contract KeeperActions is UserActions {
 
     /// @dev A sale that the market can pay passes once the bound is broken: paused, cooling, spent or degraded.
     function sellsWhenForced(uint256 size) external floorHolds {
-        V.State memory s = vault.state();
+        V.State memory s = corner(size >> 128);
         if (!isBroken(s) || s.price == 0) return;
         movePools(s.price);
         // What half a million moves the pool is well inside the slippage bound, at any price of this world.
@@ -80,6 +80,30 @@ abstract contract KeeperActions is UserActions {
         if (isPaused(s)) ++times["paused forced sale"];
         if (block.timestamp < s.lastRebalanceAt + s.parameters.cooldown) ++times["early forced sale"];
         if (s.turnoverLevel + worth(units, s.price) > s.turnoverCapacity) ++times["spent forced sale"];
+    }
+
+    /// @dev The price falls until the bound is broken, if anything is held; then comes whatever could stop a sale.
+    function corner(uint256 seed) internal returns (V.State memory s) {
+        riskyFeed.setBroken(false);
+        assetFeed.set(1e8);
+        riskyFeed.set(latestAnswer() < 1000e8 ? int256(3000e8) : latestAnswer());
+        s = vault.state();
+        for (uint256 i = 0; i < 3 && s.trackedRisky != 0 && !isBroken(s); ++i) {
+            riskyFeed.set(latestAnswer() * 92 / 100);
+            s = vault.state();
+        }
+        // A gap through the floor.
+        if (seed % 5 == 0) riskyFeed.set(latestAnswer() * 60 / 100);
+        movePools(feedPrice());
+        if (seed % 2 == 0) {
+            vm.prank(guardian);
+            vault.pause();
+        }
+        if (seed % 3 == 0) {
+            vm.warp(block.timestamp + 80 minutes);
+            vm.roll(block.number + 400);
+        }
+        return vault.state();
     }
 
     // ---------------------------------------------------------------- requests

@@ -18,14 +18,14 @@ contract VaultHandler is KeeperActions {
     function parameters() internal view override returns (V.Parameters memory p) {
         p = super.parameters();
         p.floorKind = FLOOR_KIND;
-        p.pauseDuration = 1 hours;
+        p.pauseDuration = 2 hours;
         p.turnoverCapBps = 10_000;
         p.boundBps = 30_000;
     }
 
     /// @dev What should happen more often is there more often.
     function selectors() external pure returns (bytes4[] memory s) {
-        s = new bytes4[](38);
+        s = new bytes4[](34);
         (s[0], s[1], s[2]) = (this.deposits.selector, this.deposits.selector, this.deposits.selector);
         (s[3], s[4], s[5]) = (this.withdraws.selector, this.redeems.selector, this.redeemsInKind.selector);
         (s[6], s[7], s[8]) = (this.movesShares.selector, this.gives.selector, this.takesGiftsIn.selector);
@@ -38,8 +38,7 @@ contract VaultHandler is KeeperActions {
         (s[24], s[25], s[26]) = (this.answers.selector, this.answers.selector, this.answers.selector);
         (s[27], s[28], s[29]) = (this.pauses.selector, this.rearms.selector, this.feedsFail.selector);
         (s[30], s[31]) = (this.changesParameters.selector, this.meddles.selector);
-        (s[32], s[33], s[34]) = (this.rearms.selector, this.waitsOutAFall.selector, this.waitsOutAFall.selector);
-        (s[35], s[36], s[37]) = (this.rearms.selector, this.waitsOutAFall.selector, this.waitsOutAFall.selector);
+        (s[32], s[33]) = (this.rearms.selector, this.rearms.selector);
     }
 
     function vaultAddress() external view returns (V, address, address) {
@@ -62,12 +61,10 @@ contract VaultHandler is KeeperActions {
     }
 
     function deleverages(uint256 who, uint256 size, bool onV3) external floorHolds {
-        tryDeleverage(users[who % users.length], size, onV3);
-    }
-
-    function tryDeleverage(address caller, uint256 size, bool onV3) private {
+        address caller = users[who % users.length];
         V.State memory s = vault.state();
-        if (isBroken(s) && size % 4 != 0) s = waitsOutTheGrace(size);
+        if (size % 4 != 0) s = corner(size >> 128);
+        if (isBroken(s) && size % 8 != 1) s = waitsOutTheGrace(size);
         uint256 paid = stable.balanceOf(caller);
         vm.prank(caller);
         try vault.deleverage(onV3 ? v3Pool : pair, sized(size, 1_000e18)) returns (uint256 sold, uint256 got) {
@@ -86,7 +83,7 @@ contract VaultHandler is KeeperActions {
         vault.poke();
         vm.warp(block.timestamp + bound(seed, 50 minutes, 3 hours));
         vm.roll(block.number + 300);
-        if (seed % 4 == 1 && !riskyFeed.broken()) refresh();
+        if (seed % 3 == 0 && !riskyFeed.broken()) refresh();
         s = vault.state();
         if (s.price != 0) movePools(s.price);
     }
@@ -157,17 +154,6 @@ contract VaultHandler is KeeperActions {
         vm.warp(block.timestamp + time);
         vm.roll(block.number + time / 12);
         if (silence % 4 != 0 && !riskyFeed.broken()) refresh();
-    }
-
-    /// @dev A fall that breaks the bound of a vault that leans out far; then, perhaps, silence.
-    function waitsOutAFall(uint256 seed) external floorHolds {
-        if (riskyFeed.broken() || latestAnswer() < 600e8) return;
-        riskyFeed.set(latestAnswer() * int256(bound(seed, 8_700, 9_500)) / 10_000);
-        movePools(feedPrice());
-        if (seed % 3 == 0) return tryDeleverage(users[seed % users.length], seed | 1, true);
-        if (seed % 3 == 1) return;
-        vm.warp(block.timestamp + 2 hours);
-        vm.roll(block.number + 600);
     }
 
     /// @dev The feeds answer again; the price moves by up to 15 %, and the market follows in most cases.

@@ -60,7 +60,7 @@ contract VaultHandlerTest is Test {
         handler.setUp();
         bytes4[] memory selectors = handler.selectors();
         uint256 seed = 1;
-        for (uint256 i = 0; i < 4_000; ++i) {
+        for (uint256 i = 0; i < 3_500; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
             bytes4 selector = selectors[seed % selectors.length];
             address(handler).functionCall(abi.encodePacked(selector, arguments(handler, selector, seed >> 8)));

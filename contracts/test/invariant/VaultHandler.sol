@@ -20,11 +20,12 @@ contract VaultHandler is KeeperActions {
         p.floorKind = FLOOR_KIND;
         p.pauseDuration = 1 hours;
         p.turnoverCapBps = 10_000;
+        p.boundBps = 30_000;
     }
 
     /// @dev What should happen more often is there more often.
     function selectors() external pure returns (bytes4[] memory s) {
-        s = new bytes4[](35);
+        s = new bytes4[](38);
         (s[0], s[1], s[2]) = (this.deposits.selector, this.deposits.selector, this.deposits.selector);
         (s[3], s[4], s[5]) = (this.withdraws.selector, this.redeems.selector, this.redeemsInKind.selector);
         (s[6], s[7], s[8]) = (this.movesShares.selector, this.gives.selector, this.takesGiftsIn.selector);
@@ -38,6 +39,7 @@ contract VaultHandler is KeeperActions {
         (s[27], s[28], s[29]) = (this.pauses.selector, this.rearms.selector, this.feedsFail.selector);
         (s[30], s[31]) = (this.changesParameters.selector, this.meddles.selector);
         (s[32], s[33], s[34]) = (this.rearms.selector, this.waitsOutAFall.selector, this.waitsOutAFall.selector);
+        (s[35], s[36], s[37]) = (this.rearms.selector, this.waitsOutAFall.selector, this.waitsOutAFall.selector);
     }
 
     function vaultAddress() external view returns (V, address, address) {

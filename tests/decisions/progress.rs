@@ -51,7 +51,8 @@ fn a_vault_all_in_stable_acts_on_its_first_decision_and_arrives() {
         let a = decision.appraisal.unwrap();
         // A fifth at a time; each costs gas, and impact that grows with its square.
         assert!((4..=8).contains(&trades), "{trades}");
-        assert!(a.exposure.real() > 500_000.0, "{}", a.exposure);
+        // Of a target of 590,000; the rest of the way is inside the band.
+        assert!(a.exposure.real() > 480_000.0, "{}", a.exposure);
     }
 }
 

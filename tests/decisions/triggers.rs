@@ -244,3 +244,37 @@ fn what_is_known_of_a_pool_is_quoted_in_both_token_orders() {
         assert!((60.0..70.0).contains(&trade.size.real()), "{}", trade.size);
     }
 }
+
+/// A pool so deep that a trade costs its gas and the fee and nothing else.
+fn deep(facts: Facts) -> Facts {
+    facts.market(price_of(2_000), &Liquidity::of_depth(10_000_000), false).with(|_, p| {
+        p.volatility.estimator = Estimator::Fixed { annual: "0.8".parse().unwrap() };
+    })
+}
+
+#[test]
+fn where_cost_is_linear_an_economic_trade_ends_at_the_inner_edge() {
+    for facts in [deep(Facts::holding("380", "240000")), deep(Facts::holding("200", "600000"))] {
+        let (trade, a) = (facts.trade(), facts.decide().appraisal.unwrap());
+        let left = a.drift.abs().real() - trade.size.real();
+        assert!(a.economics.inner.get() > 5.0);
+        assert!((left / a.economics.inner.get() - 1.0).abs() < 1e-6, "{left} {:?}", a.economics);
+    }
+}
+
+#[test]
+fn a_limit_does_not_turn_a_vault_that_holds_into_one_that_buys() {
+    // Over six hours the whole purchase brings 5.12·299.4²·T = 314.36 dollars and costs 316.35.
+    let facts = deep(Facts::all_stable()).with(|_, p| p.risk.horizon_seconds = 21_600);
+    let Reason::NotWorth { benefit, cost } = facts.decide().verdict.reason().clone() else { panic!() };
+    assert!(
+        (benefit.get() - 314.355).abs() < 0.001 && (cost.get() - 316.35).abs() < 0.01,
+        "{benefit} {cost}"
+    );
+    // Half of it alone would bring 235.8 and cost 166.6.
+    let halved = facts.with(|_, p| p.limits.max_trade = "299400".parse().unwrap());
+    let Reason::NotWorth { benefit: same, cost: dear } = halved.decide().verdict.reason().clone() else {
+        panic!("{:?}", halved.decide().verdict)
+    };
+    assert!(same == benefit && (dear.get() - cost.get()).abs() < 1e-5, "{same} {dear}");
+}

@@ -74,7 +74,7 @@ impl Sizing<'_> {
             if cut.amount.is_zero() {
                 break;
             }
-            let fill = self.market.fill(self.side, cut.amount)?;
+            let fill = self.market.fill(self.side, cut.amount).map_err(|reason| of_size(reason, wanted))?;
             let least = self.least_out(fill.amount_in)?;
             match self.excess(&fill, least)? {
                 None => return Ok(self.sized(fill, least, cut.by, exempt)),
@@ -228,6 +228,11 @@ fn newton(flow: &Flow, room: Usd, slope: Ratio) -> Checked<Ratio> {
 fn part(amount: U256, kept: Ratio) -> Checked<U256> {
     let product = amount.checked_mul(to_raw(kept.get(), PART_PLACES)?).ok_or(NumberError::Amount)?;
     product.checked_div(to_raw(Decimal::ONE, PART_PLACES)?).ok_or(NumberError::Amount)
+}
+
+/// A lack of liquidity speaks of the size that was wanted, not of the amount it was cut to.
+fn of_size(reason: Reason, size: Units) -> Reason {
+    if let Reason::NoLiquidity { pool, .. } = reason { Reason::NoLiquidity { pool, size } } else { reason }
 }
 
 /// A quote less the tolerance, rounded up.

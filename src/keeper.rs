@@ -96,6 +96,12 @@ impl CycleError {
             Self::Journal(_) | Self::Canonical(_) | Self::Execution(_) => false,
         }
     }
+
+    /// Whether the record failed: then no vault may be kept, since all share it.
+    #[must_use]
+    pub const fn is_of_the_record(&self) -> bool {
+        matches!(self, Self::Journal(_) | Self::Execution(ExecutionError::Journal(_)))
+    }
 }
 
 /// Reads a snapshot with the policy whose hash the vault stores at that block; with the first one where none fits.

@@ -387,6 +387,22 @@ async fn a_node_that_is_down_or_dies_on_the_way_ends_a_cycle_with_1_and_never_th
 }
 
 #[tokio::test]
+async fn a_vault_that_fails_does_not_take_its_neighbours_turn() {
+    let scene = Scene::set().await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    let text = std::fs::read_to_string(home.path("keeper.toml")).unwrap();
+    let vault = &text[text.find("[[vault]]").unwrap()..];
+    let nobody = scene.stage.chain.address(Actor::Stranger).unwrap().to_string();
+    let ghost = with(&with(vault, "\"main\"", "\"ghost\""), &scene.vault.to_string(), &nobody);
+    home.configure(vault, &format!("{ghost}\n{vault}"));
+    let ended = home.once_mined(&scene).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!((&ended.json()["vault"], &ended.json()["dispatch"]), (&json!("main"), &json!("executed")));
+    assert!(ended.message().starts_with("keeper: vault `ghost`: "), "{ended:?}");
+    assert_eq!(scene.deeds().await, Deeds::ONE);
+}
+
+#[tokio::test]
 async fn a_journal_in_use_by_another_keeper_is_left_alone() {
     let scene = Scene::set().await;
     let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;

@@ -18,7 +18,7 @@ use crate::chain::{Endpoint, Header, NewHead, next_head};
 use crate::config::{ChainConfig, Config, VaultConfig};
 use crate::execution::{Engine, ExecutionError, KeeperKey, Outcome as Sent};
 use crate::journal::{IntentId, Journal, JournalError};
-use crate::keeper::{Cycle, Dispatch, Hand, Keeper};
+use crate::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
 
 /// Keeps the configured vaults: at every block read, decide, act, record.
 #[derive(Debug, Args)]
@@ -188,39 +188,63 @@ impl Chain {
                 Err(ExecutionError::Chain(error)) => {
                     tracing::warn!(%error, "what was sent cannot be looked up")
                 }
-                Err(error) => return Err(error.into()),
+                Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
+                Err(error) => tracing::error!(sender = %engine.sender(), %error, "this key sends no more"),
             }
         }
-        for keeper in &mut self.keepers {
+        let mut left = Vec::with_capacity(self.keepers.len());
+        let mut last = None;
+        for mut keeper in std::mem::take(&mut self.keepers) {
             match keeper.cycle(&head.header).await {
                 Ok(cycle) => log(&keeper.name, &cycle),
                 Err(error) if error.is_passing() => {
                     tracing::warn!(vault = %keeper.name, %error, "no decision")
                 }
-                Err(error) => return Err(error).wrap_err_with(|| format!("vault `{}`", keeper.name)),
+                Err(error) if error.is_of_the_record() => return Err(of(&keeper, error)),
+                // The other vaults have done nothing wrong.
+                Err(error) => {
+                    tracing::error!(vault = %keeper.name, %error, "given up until the next start");
+                    last = Some(of(&keeper, error));
+                    continue;
+                }
             }
+            left.push(keeper);
         }
-        Ok(())
+        self.keepers = left;
+        last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
     }
+}
+
+/// Names the vault whose cycle failed.
+fn of(keeper: &Keeper, error: CycleError) -> eyre::Report {
+    eyre::Report::new(error).wrap_err(format!("vault `{}`", keeper.name))
 }
 
 /// Shortest pause after a failed look at a chain.
 const MIN_RETRY: Duration = Duration::from_millis(500);
 
 async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
-    let mut code = ExitCode::SUCCESS;
+    let (mut code, mut failed) = (ExitCode::SUCCESS, None);
     for mut chain in chains {
         let header = chain.endpoint.latest_header().await.wrap_err("the newest block cannot be read")?;
         for keeper in &mut chain.keepers {
-            let cycle = keeper.cycle(&header).await;
-            let cycle = cycle.wrap_err_with(|| format!("vault `{}`", keeper.name))?;
-            if needs_someone(&cycle.dispatch) {
-                code = ExitCode::FAILURE;
+            match keeper.cycle(&header).await {
+                Ok(cycle) => {
+                    if needs_someone(&cycle.dispatch) {
+                        code = ExitCode::FAILURE;
+                    }
+                    context.output.print(&printed(&keeper.name, &cycle), rows)?;
+                }
+                Err(error) if error.is_of_the_record() => return Err(of(keeper, error).into()),
+                // The other vaults still have their turn; the last of these errors is the one that is shown at the end.
+                Err(error) => {
+                    tracing::warn!(vault = %keeper.name, %error, "no cycle");
+                    failed = Some(of(keeper, error));
+                }
             }
-            context.output.print(&printed(&keeper.name, &cycle), rows)?;
         }
     }
-    Ok(code)
+    failed.map_or(Ok(code), |error| Err(error.into()))
 }
 
 /// Whether a plan did not go its way: refused, reverted, or held up.

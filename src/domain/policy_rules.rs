@@ -40,6 +40,8 @@ impl Violation {
 
 /// Most feed rounds that one reading may ask for; beyond it providers refuse the call.
 const MOST_ROUNDS: u32 = 1_000;
+/// Longest half-life of a volatility estimate.
+const HOURS_OF_A_YEAR: u32 = 8_760;
 /// Most bitmap words on each side of the price; 256 tick spacings each, so this covers any pool.
 const MOST_TICK_WORDS: u16 = 256;
 /// Basis points in one.
@@ -132,7 +134,8 @@ fn volatility(rules: &mut Rules, volatility: &VolatilityPolicy) {
     match &volatility.estimator {
         Estimator::Fixed { annual } => rules.annual_volatility("volatility.estimator.annual", *annual),
         Estimator::Ewma { half_life_hours, rounds, min_rounds, fallback } => {
-            rules.positive("volatility.estimator.half_life_hours", u64::from(*half_life_hours));
+            let memory = (1..=HOURS_OF_A_YEAR).contains(half_life_hours);
+            rules.require(memory, "volatility.estimator.half_life_hours", "expected 1 to 8760 hours");
             let rounds_fit = (2..=MOST_ROUNDS).contains(rounds);
             rules.require(rounds_fit, "volatility.estimator.rounds", "expected 2 to 1000 rounds");
             let fewest = "volatility.estimator.min_rounds";
@@ -367,6 +370,8 @@ mod tests {
         };
         assert!(ewma(1, 2, 2, "0").is_empty());
         assert_eq!(ewma(0, 1_001, 1, "11").len(), 4);
+        assert!(ewma(8_760, 2, 2, "0").is_empty());
+        assert_eq!(ewma(8_761, 2, 2, "0"), ["volatility.estimator.half_life_hours"]);
         assert_eq!(ewma(1, 10, 11, "1"), ["volatility.estimator.min_rounds"]);
         let fixed = Estimator::Fixed { annual: ratio("-0.1") };
         assert_eq!(broken(|p| p.volatility.estimator = fixed), ["volatility.estimator.annual"]);

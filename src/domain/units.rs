@@ -316,8 +316,8 @@ fn raw(value: Decimal, decimals: u8, rounding: RoundingStrategy) -> Checked<U256
     let cut = value.round_dp_with_strategy(u32::from(decimals), rounding);
     let mantissa = U256::from(u128::try_from(cut.mantissa()).map_err(|_| NumberError::Amount)?);
     let missing = u32::from(decimals).checked_sub(cut.scale()).ok_or(NumberError::Amount)?;
-    let factor = U256::from(10u8).checked_pow(U256::from(missing)).ok_or(NumberError::Amount)?;
-    mantissa.checked_mul(factor).ok_or(NumberError::Amount)
+    let factor = 10_u128.checked_pow(missing).ok_or(NumberError::Amount)?;
+    mantissa.checked_mul(U256::from(factor)).ok_or(NumberError::Amount)
 }
 
 /// The one text of a decimal: no exponent, no trailing zeros, no minus zero.

@@ -17,8 +17,8 @@ use super::{ModelError, finite, in_range, non_negative, positive};
 /// `−ζ(½)/√(2π)` (Broadie, Glasserman & Kou 1997).
 const MONITORING_SHIFT: f64 = 0.5826;
 
-/// Newton doubles the correct digits each step and needs at most seven here; a test counts them.
-const NEWTON_STEPS: u32 = 8;
+/// Newton doubles the correct digits each step and needs at most six here; a test counts them.
+const NEWTON_STEPS: u32 = 7;
 
 /// What a trade of `z` units costs: `fixed + proportional·z`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,28 +66,79 @@ struct Value {
     shape: f64,
 }
 
-impl Band {
-    /// Solves for the optimal band.
+/// What does not change with how fast a target moves: costs and penalty, with the roots that every solution needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Terms {
+    costs: Costs,
+    penalty: f64,
+    /// `(6F)^¼` and `c^¼`.
+    fixed: (f64, f64),
+    /// `(6κ)^⅓` and `c^⅓`.
+    proportional: (f64, f64),
+}
+
+impl Terms {
+    /// Terms of trade under `costs` where holding a drift costs `penalty`, USD per unit² and year.
+    ///
+    /// # Errors
+    /// An input that is not finite or negative, or a penalty of zero (drift would cost nothing and the band have no
+    /// end).
+    pub fn new(costs: Costs, penalty: f64) -> Result<Self, ModelError> {
+        non_negative("fixed cost", costs.fixed)?;
+        non_negative("proportional cost", costs.proportional)?;
+        positive("penalty of the drift", penalty)?;
+        let fixed = (fourth_root(6.0) * fourth_root(costs.fixed), fourth_root(penalty));
+        let proportional = (libm::cbrt(6.0) * libm::cbrt(costs.proportional), libm::cbrt(penalty));
+        Ok(Self { costs, penalty, fixed, proportional })
+    }
+
+    /// What a trade costs.
+    #[must_use]
+    pub const fn costs(&self) -> Costs {
+        self.costs
+    }
+
+    /// The optimal band of a drift of `variance_rate` units² per year.
+    ///
+    /// # Errors
+    /// An input that is not finite or negative, or a band beyond the range of `f64`.
+    pub fn band(&self, variance_rate: f64) -> Result<Band, ModelError> {
+        let drift = Drift { variance_rate, penalty: self.penalty };
+        let (inner, outer) = self.edges(variance_rate)?;
+        if outer == 0.0 {
+            return Ok(Band::empty(self.costs, drift));
+        }
+        Band::within_edges(inner, outer, self.costs, drift)
+    }
+
+    /// `(y₀, Y)` of [`Terms::band`] alone, units.
     ///
     /// With `p = Y + y₀` and `w = Y − y₀ = (4F/(B·p))^⅓` what remains is the single root of
     /// `p³ − p^⅓·(4F/B)^⅔ − 4κ/B = 0` above `(4F/B)^¼`.
     ///
     /// # Errors
-    /// An input that is not finite or negative, a penalty of zero (drift would cost nothing and the band have no
-    /// end), or a band beyond the range of `f64`.
-    pub fn solve(costs: Costs, drift: Drift) -> Result<Self, ModelError> {
-        non_negative("fixed cost", costs.fixed)?;
-        non_negative("proportional cost", costs.proportional)?;
-        non_negative("variance rate of the drift", drift.variance_rate)?;
-        positive("penalty of the drift", drift.penalty)?;
-        let fixed_scale = fixed_scale(costs.fixed, drift);
-        let proportional_scale = proportional_scale(costs.proportional, drift);
-        let scale = in_range("band", fixed_scale.max(proportional_scale))?;
+    /// As [`Terms::band`].
+    pub fn edges(&self, variance_rate: f64) -> Result<(f64, f64), ModelError> {
+        non_negative("variance rate of the drift", variance_rate)?;
+        // (4F/B)^¼ and (4κ/B)^⅓, units. Products of roots: the roots of finite numbers are far from the ends of the range.
+        let fixed = self.fixed.0 * fourth_root(variance_rate) / self.fixed.1;
+        let proportional = self.proportional.0 * (libm::cbrt(variance_rate) / self.proportional.1);
+        let scale = in_range("band", fixed.max(proportional))?;
         if scale == 0.0 {
-            return Ok(Self::empty(costs, drift));
+            return Ok((0.0, 0.0));
         }
-        let (inner, outer) = scaled_edges(fixed_scale / scale, proportional_scale / scale);
-        Self::within_edges(scale * inner, scale * outer, costs, drift)
+        let (inner, outer) = scaled_edges(fixed / scale, proportional / scale);
+        Ok((scale * inner, in_range("band", scale * outer)?))
+    }
+}
+
+impl Band {
+    /// Solves for the optimal band of one drift.
+    ///
+    /// # Errors
+    /// As [`Terms::new`] and [`Terms::band`].
+    pub fn solve(costs: Costs, drift: Drift) -> Result<Self, ModelError> {
+        Terms::new(costs, drift.penalty)?.band(drift.variance_rate)
     }
 
     /// The band where the drift stands still or trading is free.
@@ -185,25 +236,17 @@ pub fn residual_gain(penalty: f64, from: f64, to: f64, years: f64) -> Result<f64
     in_range("residual gain", penalty * years * (from - to) * (from + to))
 }
 
-/// `(4F/B)^¼`, units. A product of roots: the roots of finite numbers are far from the ends of the range.
-fn fixed_scale(fixed: f64, drift: Drift) -> f64 {
-    let fourth_root = |x: f64| libm::sqrt(libm::sqrt(x));
-    fourth_root(6.0) * fourth_root(fixed) * fourth_root(drift.variance_rate) / fourth_root(drift.penalty)
-}
-
-/// `(4κ/B)^⅓`, units.
-fn proportional_scale(proportional: f64, drift: Drift) -> f64 {
-    let dispersion = libm::cbrt(drift.variance_rate) / libm::cbrt(drift.penalty);
-    libm::cbrt(6.0) * libm::cbrt(proportional) * dispersion
+fn fourth_root(x: f64) -> f64 {
+    libm::sqrt(libm::sqrt(x))
 }
 
 /// `(y₀, Y)` for `(4F/B)^¼ = fixed` and `(4κ/B)^⅓ = proportional`, the larger of which is 1.
 ///
 /// In `v = p^⅓` and `g = (4F/B)^⅓` the equation is `v⁹ − g²·v − 4κ/B = 0` and `w = g/v`: no root inside the loop.
 fn scaled_edges(fixed: f64, proportional: f64) -> (f64, f64) {
-    let g = libm::cbrt(fixed * fixed * fixed * fixed);
+    let g = fixed * libm::cbrt(fixed);
     let product = proportional * proportional * proportional;
-    let (v, _) = newton(g * g, product, libm::cbrt(fixed + proportional));
+    let (v, _) = newton(g * g, product);
     let sum = v * v * v;
     let outer = 0.5 * (sum + g / v);
     // From the product y₀·Y·p, not from the difference p − w, which cancels where κ is small.
@@ -211,15 +254,17 @@ fn scaled_edges(fixed: f64, proportional: f64) -> (f64, f64) {
     (inner.min(outer), outer)
 }
 
-/// The root `v ≥ 1` of `v⁹ − a·v − b` for `a`, `b` in [0, 1] and one of them 1, from a start above it, and the steps
-/// taken. The function is convex there, so that Newton falls monotonically; rounding cannot take it out of bounds.
-fn newton(a: f64, b: f64, start: f64) -> (f64, u32) {
+/// The root `v ≥ 1` of `v⁹ − a·v − b` for `a`, `b` in [0, 1] and one of them 1, and the steps taken. The function is
+/// convex there: the tangent at 1, left of the root, leads to its right, from where Newton falls monotonically;
+/// rounding cannot take it out of bounds.
+fn newton(a: f64, b: f64) -> (f64, u32) {
+    let start = 1.0 + (a + b - 1.0).max(0.0) / (9.0 - a);
     let mut v = start;
     for step in 1..=NEWTON_STEPS {
         let square = v * v;
         let eighth = square * square * square * square;
         let change = (v * (eighth - a) - b) / (9.0 * eighth - a);
-        v = (v - change).clamp(1.0, start.max(1.0));
+        v = (v - change).clamp(1.0, start);
         if change.abs() <= 1e-15 * v {
             return (v, step);
         }

@@ -4,7 +4,7 @@
 //! The target is `q* = min(m·C, cap·V)/S` with multiplier `m`, cushion `C` and net asset value `V`. Its slope in the
 //! price, with the units actually held, is `(m − 1)·q/S` below the cap and `(cap − 1)·q/S` at it.
 
-use super::band::{Band, Costs, Drift};
+use super::band::{Band, Terms};
 use super::{ModelError, finite, fraction, in_range, non_negative, normal, positive};
 
 /// The sensitivity is averaged over this part of the time in which the drift diffuses across its band.
@@ -37,10 +37,8 @@ pub struct Holding {
 /// What decides how long a position is held before it is worth changing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tracking {
-    /// Cost of a trade.
-    pub costs: Costs,
-    /// `c`, USD per unit² and year.
-    pub penalty: f64,
+    /// Cost of a trade and of a drift.
+    pub terms: Terms,
     /// Longest time to look ahead, years.
     pub horizon: f64,
 }
@@ -97,12 +95,11 @@ impl Cppi {
     fn holding_time(&self, holding: &Holding, tracking: &Tracking) -> Result<f64, ModelError> {
         let horizon = non_negative("horizon", tracking.horizon)?;
         let speed = (self.multiplier - 1.0) * holding.units * holding.volatility;
-        let drift =
-            Drift { variance_rate: in_range("variance rate", speed * speed)?, penalty: tracking.penalty };
-        let outer = Band::solve(tracking.costs, drift)?.outer;
-        if drift.variance_rate == 0.0 {
+        let variance_rate = in_range("variance rate", speed * speed)?;
+        if variance_rate == 0.0 {
             return Ok(horizon);
         }
+        let (_, outer) = tracking.terms.edges(variance_rate)?;
         let crossing = outer / speed;
         Ok(horizon.min(HOLDING_TIME * crossing * crossing))
     }
@@ -159,6 +156,7 @@ pub fn largest_safe_multiplier(
 
 #[cfg(test)]
 mod tests {
+    use super::super::band::{Costs, Drift};
     use super::super::testing::{assert_close, fixed_seed, nasty_tuples};
     use super::super::{YEAR_SECONDS, normal};
     use super::*;
@@ -169,7 +167,7 @@ mod tests {
     fn tracking(fixed: f64) -> Tracking {
         let variance = ETHER.volatility * ETHER.price;
         let costs = Costs { fixed, proportional: 0.001 * ETHER.price };
-        Tracking { costs, penalty: 0.5 * 4e-5 * variance * variance, horizon: 1.0 }
+        Tracking { terms: Terms::new(costs, 0.5 * 4e-5 * variance * variance).unwrap(), horizon: 1.0 }
     }
 
     /// The default policy: 100,000 USD over a floor of 80 %, multiplier 3, cap 1.
@@ -204,8 +202,7 @@ mod tests {
     fn the_weight_is_the_chance_to_end_below_the_kink_after_the_holding_time() {
         let tracking = tracking(5.0);
         let speed: f64 = 2.0 * 30.0 * 0.6;
-        let drift = Drift { variance_rate: speed * speed, penalty: tracking.penalty };
-        let outer = Band::solve(tracking.costs, drift).unwrap().outer;
+        let outer = tracking.terms.band(speed * speed).unwrap().outer;
         let years = 0.2 * outer * outer / (speed * speed);
         assert!(years < 0.1, "the horizon does not bind: {years}");
         let sensitivity = rule(37_000.0).sensitivity(&ETHER, &tracking).unwrap();
@@ -275,7 +272,8 @@ mod tests {
             let rule = Cppi { multiplier: input[0], cap: input[1], cushion: input[2], protected: input[3] };
             let holding = Holding { units: input[3], price: input[0], volatility: input[1] };
             let mixed = Holding { units: input[2], price: input[3], volatility: 0.5 };
-            let extreme = Tracking { penalty: input[1], horizon: input[2], ..tracking(1.0) };
+            let terms = Terms::new(tracking(1.0).terms.costs(), input[1]).unwrap_or(tracking(1.0).terms);
+            let extreme = Tracking { terms, horizon: input[2] };
             for (holding, tracking) in [(ETHER, tracking(1.0)), (holding, tracking(1.0)), (mixed, extreme)] {
                 let found = rule.sensitivity(&holding, &tracking);
                 assert!(found.map_or(true, sound), "{found:?} from {input:?}");

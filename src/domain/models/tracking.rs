@@ -1,6 +1,6 @@
 //! From a target and its price sensitivity to the band around it: penalty, diffusion and edges in one place.
 
-use super::band::{Band, Costs, Drift, residual_gain};
+use super::band::{Costs, Terms, residual_gain};
 use super::cppi::{Cppi, Holding, Tracking, kinked};
 use super::shortfall::{GapRisk, penalty_with_floor};
 use super::{ModelError, in_range, positive};
@@ -70,10 +70,11 @@ impl Tracked {
                 horizon,
             });
         }
-        let tracking = Tracking { costs: self.costs, penalty, horizon: self.horizon };
+        let terms = Terms::new(self.costs, penalty)?;
+        let tracking = Tracking { terms, horizon: self.horizon };
         let sensitivity = self.cppi.sensitivity(&self.holding, &tracking)?;
         let variance_rate = self.variance_rate(sensitivity.gamma)?;
-        let band = Band::solve(self.costs, Drift { variance_rate, penalty })?;
+        let band = terms.band(variance_rate)?;
         let band = kinked(band, sensitivity.multiplier_weight, self.inner_at_target(&tracking)?)?;
         let band = band.with_interval(self.interval)?;
         let (inner, outer, cost_rate) = (band.inner, band.outer, band.cost_rate);
@@ -106,7 +107,7 @@ impl Tracked {
     fn inner_at_target(&self, tracking: &Tracking) -> Result<f64, ModelError> {
         let holding = Holding { units: self.target, ..self.holding };
         let variance_rate = self.variance_rate(self.cppi.sensitivity(&holding, tracking)?.gamma)?;
-        Ok(Band::solve(self.costs, Drift { variance_rate, penalty: tracking.penalty })?.inner)
+        Ok(tracking.terms.edges(variance_rate)?.0)
     }
 }
 

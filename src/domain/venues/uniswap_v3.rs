@@ -271,13 +271,15 @@ const PRICE_PLACES: u8 = 18;
 pub fn mid_price(sqrt_price_x96: U256, base_is_token0: bool, decimals: (u8, u8)) -> Option<Decimal> {
     let root = U512::from(sqrt_price_x96);
     let square = root.checked_mul(root)?;
-    let one = U512::ONE.checked_shl(192)?;
-    let (numerator, denominator) = if base_is_token0 { (square, one) } else { (one, square) };
-    let up = u32::from(PRICE_PLACES).checked_add(u32::from(decimals.0))?;
-    let ten = |power: u32| U512::from(10u8).checked_pow(U512::from(power));
-    let scaled = numerator
-        .checked_mul(ten(up)?)?
-        .checked_div(denominator.checked_mul(ten(u32::from(decimals.1))?)?)?;
+    let places = i32::from(PRICE_PLACES).saturating_add(decimals.0.into()).saturating_sub(decimals.1.into());
+    let ten = U512::from(10_u128.checked_pow(places.unsigned_abs())?);
+    let (up, down) = if places < 0 { (U512::ONE, ten) } else { (ten, U512::ONE) };
+    // Square over 2^192, or the reverse; a shift is the cheapest division there is.
+    let scaled = if base_is_token0 {
+        square.checked_mul(up)?.wrapping_shr(192).checked_div(down)?
+    } else {
+        up.checked_shl(192)?.checked_div(square.checked_mul(down)?)?
+    };
     from_raw(scaled.saturating_to(), PRICE_PLACES).ok()
 }
 

@@ -224,15 +224,13 @@ fn of(keeper: &Keeper, error: CycleError) -> eyre::Report {
 const MIN_RETRY: Duration = Duration::from_millis(500);
 
 async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
-    let (mut code, mut failed) = (ExitCode::SUCCESS, None);
+    let (mut attention, mut failed) = (false, None);
     for mut chain in chains {
         let header = chain.endpoint.latest_header().await.wrap_err("the newest block cannot be read")?;
         for keeper in &mut chain.keepers {
             match keeper.cycle(&header).await {
                 Ok(cycle) => {
-                    if needs_someone(&cycle.dispatch) {
-                        code = ExitCode::FAILURE;
-                    }
+                    attention |= needs_someone(&cycle.dispatch);
                     context.output.print(&printed(&keeper.name, &cycle), rows)?;
                 }
                 Err(error) if error.is_of_the_record() => return Err(of(keeper, error).into()),
@@ -244,6 +242,7 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
             }
         }
     }
+    let code = if attention { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     failed.map_or(Ok(code), |error| Err(error.into()))
 }
 

@@ -38,16 +38,16 @@ fn pool() -> Pool {
 
 fn quotes(criterion: &mut Criterion) {
     let pool = pool();
-    pool.validate().unwrap();
+    let quoter = pool.quoter().unwrap();
     let mut group = criterion.benchmark_group("quote");
     for (crossed, amount) in [(0, ONE / 10), (3, ONE), (10, 3 * ONE)] {
         let amount = U256::from(amount);
-        assert_eq!(pool.quote_exact_in(true, amount).unwrap().ticks_crossed, crossed);
+        assert_eq!(quoter.quote_exact_in(true, amount).unwrap().ticks_crossed, crossed);
         group.bench_function(format!("in/{crossed} ticks"), |bencher| {
-            bencher.iter(|| pool.quote_exact_in(black_box(true), black_box(amount)));
+            bencher.iter(|| quoter.quote_exact_in(black_box(true), black_box(amount)));
         });
         group.bench_function(format!("out/{crossed} ticks"), |bencher| {
-            bencher.iter(|| pool.quote_exact_out(black_box(true), black_box(amount)));
+            bencher.iter(|| quoter.quote_exact_out(black_box(true), black_box(amount)));
         });
     }
     group.bench_function("mid price", |bencher| {
@@ -56,7 +56,7 @@ fn quotes(criterion: &mut Criterion) {
     group.bench_function("validate 200 ticks", |bencher| bencher.iter(|| black_box(&pool).validate()));
     group.bench_function("size search", |bencher| {
         let cost = |size: f64| {
-            let quote = pool.quote_exact_in(true, U256::from(size * 1e18)).ok()?;
+            let quote = quoter.quote_exact_in(true, U256::from(size * 1e18)).ok()?;
             Some(size - f64::from(quote.amount_out) / 1e18)
         };
         bencher.iter(|| least_average_cost(black_box(0.001), 5.0, cost));

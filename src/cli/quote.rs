@@ -67,10 +67,7 @@ impl Quote {
         let read = pool(&endpoint, &header, (self.pool, self.tick_words), self.reader).await;
         let pool = read.wrap_err_with(|| format!("pool {} cannot be read", self.pool))?;
         let zero_for_one = self.direction(&pool)?;
-        let swap = pool
-            .validate()
-            .and_then(|()| pool.quote_exact_in(zero_for_one, self.amount_in))
-            .wrap_err("there is no quote")?;
+        let swap = pool.quote_exact_in(zero_for_one, self.amount_in).wrap_err("there is no quote")?;
         let printed = Printed {
             block: header.number.to_string(),
             block_hash: header.hash.to_string(),

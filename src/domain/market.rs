@@ -26,7 +26,7 @@ pub struct Market<'a> {
     pub venue: Address,
     /// Spot price in units of the asset per risky unit.
     pub mid: Price,
-    pool: &'a uniswap_v3::Pool,
+    pool: uniswap_v3::Quoter<'a>,
     twap: Option<Twap>,
     risky_is_token0: bool,
     risky_decimals: u8,
@@ -67,13 +67,14 @@ impl<'a> Market<'a> {
         let (risky, asset) = (&snapshot.vault.risky, &snapshot.vault.asset);
         let risky_is_token0 = state.token0 == risky.address;
         let (token0, token1) = if risky_is_token0 { (risky, asset) } else { (asset, risky) };
-        if state.validate().is_err() || (state.token0, state.token1) != (token0.address, token1.address) {
+        let Ok(quoter) = state.quoter() else { return Err(dry) };
+        if (state.token0, state.token1) != (token0.address, token1.address) {
             return Err(dry);
         }
         let mut market = Self {
             venue,
             mid: Price::ZERO,
-            pool: state,
+            pool: quoter,
             twap: *twap,
             risky_is_token0,
             risky_decimals: risky.decimals,
@@ -87,13 +88,13 @@ impl<'a> Market<'a> {
     /// The pool.
     #[must_use]
     pub const fn pool(&self) -> Address {
-        self.pool.address
+        self.pool.pool().address
     }
 
     /// Cost per unit of a trade too small to move the price, as a share of the mid price: the pool's fee.
     #[must_use]
     pub fn marginal_cost(&self, side: Side) -> Ratio {
-        let fee = Decimal::new(i64::from(self.pool.fee), 6);
+        let fee = Decimal::new(i64::from(self.pool.pool().fee), 6);
         match side {
             Side::Sell => Ratio::new(fee),
             // The fee is taken from what is paid: a unit costs mid/(1 − fee).
@@ -116,7 +117,7 @@ impl<'a> Market<'a> {
 
     /// What is left of an amount after the pool's fee.
     fn kept(&self) -> Decimal {
-        Decimal::ONE.saturating_sub(Decimal::new(i64::from(self.pool.fee), 6))
+        Decimal::ONE.saturating_sub(Decimal::new(i64::from(self.pool.pool().fee), 6))
     }
 
     /// Raw amount to give so that `size` risky units change hands: of a sale that size itself, rounded down.
@@ -214,7 +215,7 @@ impl<'a> Market<'a> {
 
     fn refuse(&self, error: &QuoteError, size: Units) -> Reason {
         match error {
-            QuoteError::NoLiquidity { .. } => Reason::NoLiquidity { pool: self.pool.address, size },
+            QuoteError::NoLiquidity { .. } => Reason::NoLiquidity { pool: self.pool(), size },
             QuoteError::ZeroAmount | QuoteError::AmountTooLarge | QuoteError::InvalidPool { .. } => {
                 Reason::Numbers { what: error.to_string() }
             }
@@ -230,14 +231,14 @@ impl<'a> Market<'a> {
         let Some(rule) = &limits.twap else { return Ok(()) };
         let twap = self.twap.filter(|t| t.window_seconds == rule.window_seconds);
         let mean = twap.and_then(|t| uniswap_v3::sqrt_price_at_tick(t.mean_tick));
-        let mean = mean.ok_or(Reason::NoTwap { pool: self.pool.address })?;
+        let mean = mean.ok_or(Reason::NoTwap { pool: self.pool() })?;
         self.near(self.spot(mean)?, PriceReference::Twap, rule.max_deviation_bps)
     }
 
     fn near(&self, price: Price, reference: PriceReference, limit_bps: u32) -> Result<(), Reason> {
         let distance = self.mid.minus(price)?.abs().over(price)?;
         if distance > Ratio::from_bps(limit_bps) {
-            let (pool, spot) = (self.pool.address, self.mid);
+            let (pool, spot) = (self.pool(), self.mid);
             return Err(Reason::PriceDeviation { pool, spot, reference, price, limit_bps });
         }
         Ok(())

@@ -179,22 +179,28 @@ impl Pool {
         }
     }
 
-    /// Quotes giving exactly `amount_in`: of token0 where `zero_for_one`, otherwise of token1.
+    /// The pool ready to be quoted, once [`Pool::validate`] passed.
     ///
     /// # Errors
-    /// [`QuoteError`]; beyond the window there is no quote, never an extrapolation.
-    pub fn quote_exact_in(&self, zero_for_one: bool, amount_in: U256) -> Result<Quote, QuoteError> {
-        let amount = I256::try_from(amount_in).map_err(|_| QuoteError::AmountTooLarge)?;
-        self.swap(zero_for_one, amount)
+    /// As [`Pool::validate`].
+    pub fn quoter(&self) -> Result<Quoter<'_>, QuoteError> {
+        self.validate().map(|()| Quoter { pool: self })
     }
 
-    /// Quotes receiving exactly `amount_out`: of token1 where `zero_for_one`, otherwise of token0.
+    /// One quote of a pool that is validated for it; see [`Quoter::quote_exact_in`].
     ///
     /// # Errors
-    /// As [`Pool::quote_exact_in`].
+    /// [`QuoteError`].
+    pub fn quote_exact_in(&self, zero_for_one: bool, amount_in: U256) -> Result<Quote, QuoteError> {
+        self.quoter()?.quote_exact_in(zero_for_one, amount_in)
+    }
+
+    /// One quote of a pool that is validated for it; see [`Quoter::quote_exact_out`].
+    ///
+    /// # Errors
+    /// [`QuoteError`].
     pub fn quote_exact_out(&self, zero_for_one: bool, amount_out: U256) -> Result<Quote, QuoteError> {
-        let amount = I256::try_from(amount_out).map_err(|_| QuoteError::AmountTooLarge)?;
-        self.swap(zero_for_one, amount.wrapping_neg())
+        self.quoter()?.quote_exact_out(zero_for_one, amount_out)
     }
 
     /// How far the average price of a swap stays behind the price before it, the fee left out, in basis points.
@@ -249,6 +255,38 @@ impl Pool {
 
     const fn unknown(&self, tick: i32) -> QuoteError {
         QuoteError::NoLiquidity { pool: self.address, tick }
+    }
+}
+
+/// A pool that passed [`Pool::validate`]: only such a one is quoted.
+#[derive(Debug, Clone, Copy)]
+pub struct Quoter<'a> {
+    pool: &'a Pool,
+}
+
+impl<'a> Quoter<'a> {
+    /// The pool.
+    #[must_use]
+    pub const fn pool(&self) -> &'a Pool {
+        self.pool
+    }
+
+    /// Quotes giving exactly `amount_in`: of token0 where `zero_for_one`, otherwise of token1.
+    ///
+    /// # Errors
+    /// [`QuoteError`]; beyond the window there is no quote, never an extrapolation.
+    pub fn quote_exact_in(&self, zero_for_one: bool, amount_in: U256) -> Result<Quote, QuoteError> {
+        let amount = I256::try_from(amount_in).map_err(|_| QuoteError::AmountTooLarge)?;
+        self.pool.swap(zero_for_one, amount)
+    }
+
+    /// Quotes receiving exactly `amount_out`: of token1 where `zero_for_one`, otherwise of token0.
+    ///
+    /// # Errors
+    /// As [`Quoter::quote_exact_in`].
+    pub fn quote_exact_out(&self, zero_for_one: bool, amount_out: U256) -> Result<Quote, QuoteError> {
+        let amount = I256::try_from(amount_out).map_err(|_| QuoteError::AmountTooLarge)?;
+        self.pool.swap(zero_for_one, amount.wrapping_neg())
     }
 }
 

@@ -8,7 +8,7 @@ use uniswap_v3_sdk::prelude::{
     MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, compute_swap_step, get_tick_at_sqrt_ratio,
 };
 
-use super::{PIPS, Pool, Quote, QuoteError, Tick};
+use super::{Pool, Quote, QuoteError, Tick};
 
 /// Tick spacings in one word of the bitmap.
 const WORD_BITS: i32 = 256;
@@ -27,24 +27,17 @@ struct Swap {
 }
 
 impl Pool {
-    /// Positive `amount` is given, negative is to be received.
+    /// Positive `amount` is given, negative is to be received. The pool is valid: from a price outside its tick the
+    /// first step could run backwards.
     pub(super) fn swap(&self, zero_for_one: bool, amount: I256) -> Result<Quote, QuoteError> {
         if amount.is_zero() {
             return Err(QuoteError::ZeroAmount);
-        }
-        if self.fee >= PIPS || self.tick_spacing <= 0 {
-            return Err(self.invalid("its fee or tick spacing is out of range"));
-        }
-        let sqrt_price = self.price()?;
-        // From another tick the first step could run backwards.
-        if !self.price_in_tick(sqrt_price) {
-            return Err(self.invalid("the price is not in its tick"));
         }
         let mut swap = Swap {
             remaining: amount,
             calculated: U256::ZERO,
             fee: U256::ZERO,
-            sqrt_price,
+            sqrt_price: self.price()?,
             tick: self.tick,
             liquidity: self.liquidity,
             crossed: 0,

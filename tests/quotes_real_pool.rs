@@ -206,7 +206,9 @@ fn classify(before: &Event, swap: &Event) -> Asked {
         _ => return Asked::TicksUnknown,
     };
     let crosses = !ticks.is_empty();
-    let pool = pool(500, 10, before.state, ticks);
+    // The events say nothing of the ticks far away.
+    let near = Window { lower: from.min(to) - 10_000, upper: from.max(to) + 10_000 };
+    let pool = Pool { window: near, ..pool(500, 10, before.state, ticks) };
     let by_input = pool.quote_exact_in(zero_for_one, amount_in).unwrap();
     let by_output = pool.quote_exact_out(zero_for_one, amount_out).unwrap();
     let is_swap = |quote: &Quote| {

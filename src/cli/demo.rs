@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use eyre::WrapErr;
 use rust_decimal::Decimal;
+use serde::Serialize;
 
 use super::{Context, Failure, Outcome};
-use crate::demo::course::{Contestant, Course};
+use crate::demo::course::{Contestant, Course, Outcome as Result};
 use crate::demo::{self, report};
 use crate::stage::artifacts::Artifacts;
 use crate::stage::path::files::path_from_files;
@@ -48,6 +49,32 @@ pub(super) struct Demo {
     root: PathBuf,
 }
 
+/// What `--json` prints; money in USD.
+#[derive(Serialize)]
+struct Printed<'a> {
+    scenario: &'a str,
+    contestants: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    floor_broken: bool,
+    #[serde(flatten)]
+    result: &'a Result,
+}
+
+impl<'a> Printed<'a> {
+    fn of(course: &'a Course) -> Self {
+        let row = |c: &'a Contestant| Row {
+            name: &c.name,
+            floor_broken: c.result.floor_broken(),
+            result: &c.result,
+        };
+        Self { scenario: &course.scenario, contestants: course.contestants.iter().map(row).collect() }
+    }
+}
+
 impl Demo {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
         let path = self.path().map_err(Failure::usage)?;
@@ -62,9 +89,7 @@ impl Demo {
         std::fs::write(&self.report, html)
             .wrap_err_with(|| format!("the report {} cannot be written", self.report.display()))?;
         if context.output.json {
-            context
-                .output
-                .json(&course.contestants.iter().map(|c| (&c.name, &c.result)).collect::<Vec<_>>())?;
+            context.output.json(&Printed::of(&course))?;
         } else {
             context.output.text(&summary(&course))?;
             context.output.text(&format!("report: {}", self.report.display()))?;

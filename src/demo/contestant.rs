@@ -33,7 +33,7 @@ const KEY_BALANCE: u64 = 1_000;
 pub(super) enum Style {
     /// The default policy.
     Keeper,
-    /// The first trade of the default policy and nothing after it.
+    /// Buys the default policy's first target, whatever it costs, and nothing after it.
     Hold,
     /// Back to the target whenever it is 5 % of net asset value away, whatever it costs.
     Threshold,
@@ -53,6 +53,8 @@ pub(super) struct Contestant {
     sent: Option<Trade>,
     reverted: usize,
     last: Option<Snapshot>,
+    /// Whether nobody trades for this vault any more: what was read last is what it holds.
+    rests: bool,
 }
 
 impl Style {
@@ -80,8 +82,10 @@ impl Style {
             policy.gap = GapPolicy { quantile: zero, jump: zero, floor_weight: zero, ..policy.gap };
         }
         policy.trigger = match self {
-            Self::Keeper | Self::Hold => policy.trigger,
-            Self::Threshold => Trigger::Threshold { fraction: Ratio::from_bps(500), to: TradeTo::Target },
+            Self::Keeper => policy.trigger,
+            Self::Hold | Self::Threshold => {
+                Trigger::Threshold { fraction: Ratio::from_bps(500), to: TradeTo::Target }
+            }
             Self::Daily => Trigger::Interval { seconds: 86_400 },
         };
         policy.name = format!("{} on the stage", self.name());
@@ -128,6 +132,7 @@ impl Contestant {
             sent: None,
             reverted: 0,
             last: None,
+            rests: false,
         })
     }
 
@@ -137,13 +142,16 @@ impl Contestant {
     /// Where the keeper fails; the stage has no passing faults.
     pub(super) async fn step(&mut self, header: &Header, price: Decimal) -> Result<bool> {
         self.settle(price).await?;
-        if let Some(held) = self.last.as_ref().filter(|last| self.rests(last)) {
+        if let Some(held) = self.last.as_ref().filter(|_| self.rests) {
             self.points.push(self::held(held, price)?);
             return Ok(false);
         }
         let cycle = self.keeper.cycle(header).await.wrap_err_with(|| self.style.name())?;
         self.observe(&cycle.snapshot, cycle.decision.appraisal.as_ref(), price)?;
         self.dispatched(&cycle, price);
+        let bought = !cycle.snapshot.vault.risky_holdings.is_zero();
+        self.rests =
+            self.style == Style::Hold && bought && matches!(cycle.decision.verdict, Verdict::Hold { .. });
         Ok(matches!(cycle.dispatch, Dispatch::Sent { .. }))
     }
 
@@ -216,11 +224,6 @@ impl Contestant {
         let decimals = self.last.as_ref().map_or(0, |s| s.vault.asset.decimals);
         let usd = |amount| from_raw(amount, decimals).map(to_real).unwrap_or_default();
         usd(event.navBefore) - usd(event.navAfter)
-    }
-
-    /// Whether nobody trades for this vault any more: what was read last is what it holds.
-    fn rests(&self, last: &Snapshot) -> bool {
-        self.style == Style::Hold && !last.vault.risky_holdings.is_zero()
     }
 
     fn observe(&mut self, snapshot: &Snapshot, appraisal: Option<&Appraisal>, price: Decimal) -> Result<()> {

@@ -19,7 +19,6 @@ use vault_keeper::config::{
 };
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::policy::{Estimator, FloorPolicy, Policy, StrategyPolicy, Trigger};
-use vault_keeper::domain::policy_rules::violations;
 
 const POLICY: &str = include_str!("../examples/policies/cppi.toml");
 const KEEPER: &str = include_str!("../keeper.example.toml");
@@ -502,7 +501,7 @@ proptest! {
         let text = picks.iter().fold(POLICY.to_owned(), |text, (pick, change)| changed(&text, *pick, change).0);
         static FILES: LazyLock<Files> = LazyLock::new(|| Files::new(KEEPER, POLICY));
         std::fs::write(FILES.policy(), &text).unwrap();
-        let by_serde = toml::from_str::<Policy>(&text).ok().filter(|policy| violations(policy).is_empty());
+        let by_serde = toml::from_str::<Policy>(&text).ok().filter(|policy| policy.violations().is_empty());
         match load_policy(&FILES.policy()) {
             Ok(policy) => {
                 prop_assert_eq!(canonical::hash(policy.policy()).unwrap(), policy.hash());

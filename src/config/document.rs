@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistakes::{Found, Mistake, placed};
-use crate::domain::policy_rules::Violation;
+use crate::domain::policy::Violation;
 
 /// A document that was read, and what is wrong with it.
 #[derive(Debug)]

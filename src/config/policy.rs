@@ -11,7 +11,6 @@ use crate::domain::policy::{
     PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
     VenuePolicy, VolatilityPolicy,
 };
-use crate::domain::policy_rules::violations;
 
 /// Reads, checks and hashes the policy in `path`.
 ///
@@ -28,7 +27,7 @@ pub fn load_policy(path: &Path) -> Result<PublishedPolicy, ConfigError> {
 /// Every mistake in it.
 pub(super) fn parse_policy(file: &Path, text: &str) -> Result<PublishedPolicy, Vec<Mistake>> {
     let mut document = Document::<Policy>::read(file, text)?;
-    document.note(violations(document.value()));
+    document.note(document.value().violations());
     PublishedPolicy::new(document.finish()?).map_err(|error| {
         vec![Mistake {
             file: file.to_owned(),

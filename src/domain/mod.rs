@@ -8,7 +8,6 @@ pub mod units;
 
 pub mod limits;
 pub mod policy;
-pub mod policy_rules;
 
 pub mod venues;
 

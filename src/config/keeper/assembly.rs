@@ -10,7 +10,7 @@ use super::super::policy::parse_policy;
 use super::format::{KeeperFile, VaultEntry};
 use super::{ChainConfig, Config, Finality, KeySource, SendingConfig, SignerConfig, VaultConfig};
 use crate::domain::policy::PublishedPolicy;
-use crate::domain::policy_rules::Violation;
+use crate::domain::policy::Violation;
 
 /// Reads `text` and the policies it names.
 ///

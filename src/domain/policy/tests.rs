@@ -1,0 +1,155 @@
+//! Every rule of a policy can be broken, and is named by its key.
+
+use alloy::primitives::Address;
+
+use super::*;
+use crate::domain::limits::TwapLimit;
+use crate::domain::units::{Price, Ratio, Usd};
+
+fn ratio(text: &str) -> Ratio {
+    text.parse().unwrap()
+}
+
+fn valid() -> Policy {
+    toml::from_str(include_str!("../../../examples/policies/cppi.toml")).unwrap()
+}
+
+/// The paths that `change` breaks in a valid policy.
+fn broken(change: impl FnOnce(&mut Policy)) -> Vec<String> {
+    let mut policy = valid();
+    change(&mut policy);
+    policy.violations().into_iter().map(|violation| violation.path).collect()
+}
+
+#[test]
+fn the_default_policy_breaks_no_rule() {
+    assert_eq!(valid().violations(), []);
+}
+
+#[test]
+fn a_multiplier_or_cap_outside_its_range_is_a_violation() {
+    for (multiplier, cap, paths) in [
+        ("1", "1", vec!["strategy.multiplier"]),
+        ("1.0000001", "0", vec!["strategy.cap"]),
+        ("1.1", "1", vec![]),
+        ("-3", "1.01", vec!["strategy.multiplier", "strategy.cap"]),
+    ] {
+        let strategy = StrategyPolicy::Cppi { multiplier: ratio(multiplier), cap: ratio(cap) };
+        assert_eq!(broken(|p| p.strategy = strategy), paths);
+    }
+}
+
+#[test]
+fn every_floor_is_a_share_inside_zero_and_one() {
+    let accruing = FloorPolicy::Accruing { share: ratio("1"), rate: ratio("-0.01") };
+    assert_eq!(broken(|p| p.floor = accruing), ["floor.share", "floor.rate"]);
+    let ratchet = FloorPolicy::Ratchet { share: ratio("0"), peak_share: ratio("1") };
+    assert_eq!(broken(|p| p.floor = ratchet), ["floor.share", "floor.peak_share"]);
+}
+
+#[test]
+fn risk_and_gap_stay_in_their_ranges() {
+    assert_eq!(broken(|p| p.risk = RiskPolicy { aversion: ratio("0.9"), horizon_seconds: 0 }).len(), 2);
+    assert_eq!(broken(|p| p.risk.aversion = ratio("20.01")), ["risk.aversion"]);
+    let gap = GapPolicy {
+        outage_seconds: 0,
+        quantile: ratio("-1"),
+        jump: ratio("1"),
+        safety: ratio("0"),
+        jumps_per_year: ratio("-1"),
+        jump_mean: ratio("1"),
+        floor_weight: ratio("-1"),
+    };
+    assert_eq!(broken(|p| p.gap = gap).len(), 7);
+    let bound_off = |p: &mut Policy| (p.gap.quantile, p.gap.jump) = (Ratio::ZERO, Ratio::ZERO);
+    assert!(broken(bound_off).is_empty());
+}
+
+#[test]
+fn an_estimator_needs_two_rounds_and_no_more_than_it_reads() {
+    let ewma = |half_life_hours, rounds, min_rounds, fallback: &str| {
+        let fallback = Some(ratio(fallback));
+        broken(|p| p.volatility.estimator = Estimator::Ewma { half_life_hours, rounds, min_rounds, fallback })
+    };
+    assert!(ewma(1, 2, 2, "0").is_empty());
+    assert_eq!(ewma(0, 1_001, 1, "11").len(), 4);
+    assert!(ewma(8_760, 2, 2, "0").is_empty());
+    assert_eq!(ewma(8_761, 2, 2, "0"), ["volatility.estimator.half_life_hours"]);
+    assert_eq!(ewma(1, 10, 11, "1"), ["volatility.estimator.min_rounds"]);
+    let fixed = Estimator::Fixed { annual: ratio("-0.1") };
+    assert_eq!(broken(|p| p.volatility.estimator = fixed), ["volatility.estimator.annual"]);
+    assert_eq!(broken(|p| p.volatility.floor = ratio("10.1")), ["volatility.floor"]);
+}
+
+#[test]
+fn a_trigger_states_a_share_or_a_time() {
+    let threshold = Trigger::Threshold { fraction: ratio("0"), to: TradeTo::Edge };
+    assert_eq!(broken(|p| p.trigger = threshold), ["trigger.fraction"]);
+    assert_eq!(broken(|p| p.trigger = Trigger::Interval { seconds: 0 }), ["trigger.seconds"]);
+}
+
+#[test]
+fn gas_and_its_caps_are_ordered() {
+    let tip = |p: &mut Policy| p.gas.reference_tip_wei = p.limits.max_gas_price_wei + 1;
+    assert_eq!(broken(tip), ["gas.reference_tip_wei"]);
+    assert_eq!(broken(|p| p.gas.rebalance_units = 20_999), ["gas.rebalance_units"]);
+    let urgent = |p: &mut Policy| p.limits.max_urgent_gas_price_wei = p.limits.max_gas_price_wei - 1;
+    assert_eq!(broken(urgent), ["limits.max_urgent_gas_price_wei"]);
+    assert_eq!(broken(|p| p.reserve.exit_gas_price_wei = 0), ["reserve.exit_gas_price_wei"]);
+}
+
+#[test]
+fn feeds_and_pools_have_addresses_and_bounds() {
+    let swapped = |p: &mut Policy| {
+        let feed = &mut p.feeds.risky_usd;
+        (feed.min, feed.max) = (feed.max, feed.min);
+    };
+    assert_eq!(broken(swapped), ["feeds.risky_usd.max"]);
+    let same = |p: &mut Policy| p.feeds.asset_usd.address = p.feeds.risky_usd.address;
+    assert_eq!(broken(same), ["feeds.asset_usd.address"]);
+    let native = |p: &mut Policy| {
+        let feed = p.feeds.risky_usd.clone();
+        let nothing = FeedPolicy { address: Address::ZERO, heartbeat_seconds: 0, min: Price::ZERO, ..feed };
+        p.feeds.native_usd = Some(nothing);
+        p.feeds.sequencer = Some(SequencerPolicy { address: Address::ZERO, grace_seconds: 0 });
+    };
+    assert_eq!(broken(native).len(), 5);
+    let pool =
+        |p: &mut Policy| p.venues = vec![VenuePolicy::UniswapV3 { pool: Address::ZERO, tick_words: 0 }];
+    assert_eq!(broken(pool), ["venues[0].pool", "venues[0].tick_words"]);
+    assert_eq!(broken(|p| p.venues.clear()), ["venues"]);
+    assert_eq!(broken(|p| p.venues.extend(p.venues.clone())), ["venues"]);
+}
+
+#[test]
+fn limits_are_ordered_and_within_basis_points() {
+    let sizes = |p: &mut Policy| p.limits.min_trade = "1000000.01".parse().unwrap();
+    assert_eq!(broken(sizes), ["limits.min_trade"]);
+    let bps = |p: &mut Policy| {
+        p.limits.max_slippage_bps = 10_001;
+        p.limits.max_price_deviation_bps = 10_001;
+        p.limits.max_depeg_bps = 10_001;
+        p.limits.twap = Some(TwapLimit { window_seconds: 0, max_deviation_bps: 10_001 });
+        p.execution.tolerance_bps = 10_001;
+        p.reserve.feed_deviation_bps = 10_001;
+    };
+    assert_eq!(broken(bps).len(), 7);
+    let nothing = |p: &mut Policy| (p.limits.max_trade, p.limits.max_gas_price_wei) = (Usd::ZERO, 0);
+    assert_eq!(
+        broken(nothing),
+        ["gas.reference_tip_wei", "limits.max_trade", "limits.min_trade", "limits.max_gas_price_wei"]
+    );
+}
+
+#[test]
+fn names_ids_and_times_are_stated() {
+    let nothing = |p: &mut Policy| {
+        p.name = " ".into();
+        p.chain_id = 0;
+        p.execution = ExecutionPolicy { deadline_seconds: 0, tolerance_bps: 0, monitoring_seconds: 0 };
+    };
+    assert_eq!(
+        broken(nothing),
+        ["name", "chain_id", "execution.deadline_seconds", "execution.monitoring_seconds"]
+    );
+}

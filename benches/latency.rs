@@ -82,7 +82,8 @@ fn main() {
         tracing_subscriber::filter::Targets::new().with_target("vault_keeper", tracing::Level::DEBUG);
     let subscriber = tracing_subscriber::registry().with(spans.clone()).with(filter);
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(measure(spans));
+    // One thread, as in the program.
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(measure(spans));
 }
 
 async fn measure(spans: Spans) {

@@ -1,28 +1,29 @@
 //! One cycle: read one block, decide, act, record. The only place where the parts meet.
 
 mod dispatch;
+pub mod rehearsal;
 
 use std::sync::Arc;
 
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, U256};
 use tracing::{Instrument, debug_span};
 
-use crate::chain::{At, CallRequest, ChainError, Endpoint, Header, Simulated};
+use crate::chain::{ChainError, Endpoint, Header};
 use crate::domain::canonical::{self, CanonicalError};
-use crate::domain::decision::{Decision, Verdict, decide, decision_hash};
+use crate::domain::decision::{Decision, Texts, Verdict, decide};
 use crate::domain::plan::Plan;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
 use crate::execution::{
-    Engine, ExecutionError, Outcome, Preflight, SendingConfig, Simulation, Submission, preflight,
+    Engine, ExecutionError, Outcome, Preflight, Refusal, SendingConfig, Submission, Turn,
 };
 use crate::journal::{CycleRecord, IntentId, Journal, JournalError};
 use crate::protocols::ReadError;
-use crate::protocols::vaults::rebalancing_vault;
 use crate::reader::Reader;
 
 pub use dispatch::{Dispatch, Execution};
 use dispatch::{not_authorised, refused, settled};
+use rehearsal::{Rehearsal, Rehearsed};
 
 /// Keeps one vault.
 ///
@@ -36,6 +37,7 @@ pub struct Keeper {
     policies: Vec<PublishedPolicy>,
     endpoint: Arc<Endpoint>,
     reader: Reader,
+    rehearsal: Rehearsal,
     journal: Arc<Journal>,
     hand: Hand,
     last_reason: Option<String>,
@@ -51,6 +53,9 @@ pub enum Hand {
     /// Signs, sends and waits for the outcome.
     SendAndWait(Arc<Engine>, SendingConfig),
 }
+
+/// The turn of the key, a refusal to sign now, or why neither is known.
+type TakenTurn<'a> = Result<Result<Turn<'a>, Refusal>, ExecutionError>;
 
 /// What one cycle read, decided and did.
 #[derive(Debug, Clone)]
@@ -138,7 +143,17 @@ impl Keeper {
         hand: Hand,
     ) -> Self {
         let (vault, policies) = vault;
-        Self { name, vault, policies, endpoint, reader: Reader::default(), journal, hand, last_reason: None }
+        Self {
+            name,
+            vault,
+            policies,
+            endpoint,
+            reader: Reader::default(),
+            rehearsal: Rehearsal::default(),
+            journal,
+            hand,
+            last_reason: None,
+        }
     }
 
     /// Runs one cycle at the block of `header`.
@@ -147,16 +162,21 @@ impl Keeper {
     /// [`CycleError`]; see [`CycleError::is_passing`].
     pub async fn cycle(&mut self, header: &Header) -> Result<Cycle, CycleError> {
         let read = snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies);
-        let (snapshot, policy) = read.instrument(debug_span!("read")).await?;
+        let (read, in_flight) = tokio::join!(read.instrument(debug_span!("read")), self.in_flight());
+        let ((snapshot, policy), in_flight) = (read?, in_flight?);
         let decision = debug_span!("decide").in_scope(|| decide(&snapshot, policy));
         let policy_hash = policy.hash();
         let (decision_hash, plan, record) = debug_span!("hash").in_scope(|| {
-            let decision_hash = decision_hash(&snapshot, policy, &decision)?;
+            let texts = Texts::of(&snapshot, &decision)?;
+            let decision_hash = texts.hash(policy_hash)?;
             let plan = Plan::of(&snapshot, policy, &decision, decision_hash);
-            let record = self.record(&snapshot, policy_hash, &decision, decision_hash)?;
+            let record = self.record((&snapshot, &decision), texts, policy_hash, decision_hash);
             Ok::<_, CanonicalError>((decision_hash, plan, record))
         })?;
-        let dispatch = self.dispatch(plan, record, &snapshot, header).await?;
+        let dispatch = match plan {
+            None => self.recorded(record, Dispatch::Nothing).await?,
+            Some(plan) => self.dispatch(plan, record, &snapshot, (header, in_flight)).await?,
+        };
         self.last_reason = Some(decision.verdict.reason().code());
         Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch })
     }
@@ -164,92 +184,82 @@ impl Keeper {
     /// The record of a cycle. The snapshot itself is kept where the keeper acts or its reason changes; its hash always.
     fn record(
         &self,
-        snapshot: &Snapshot,
+        (snapshot, decision): (&Snapshot, &Decision),
+        texts: Texts,
         policy_hash: B256,
-        decision: &Decision,
         decision_hash: B256,
-    ) -> Result<CycleRecord, CanonicalError> {
+    ) -> CycleRecord {
         let reason = decision.verdict.reason().code();
         let acts = matches!(decision.verdict, Verdict::Rebalance { .. });
-        let text = canonical::json(snapshot)?;
-        let snapshot_hash = alloy::primitives::keccak256(text.as_bytes());
         let keep = acts || self.last_reason.as_ref() != Some(&reason);
-        Ok(CycleRecord {
+        CycleRecord {
             chain_id: snapshot.block.chain_id,
             vault: self.vault,
             block_number: snapshot.block.number,
             block_hash: snapshot.block.hash,
             block_timestamp: snapshot.block.timestamp,
             policy_hash,
-            snapshot_hash,
+            snapshot_hash: alloy::primitives::keccak256(texts.snapshot.as_bytes()),
             decision_hash,
             verdict: decision.verdict.name().to_owned(),
             reason: Some(reason),
-            decision_json: canonical::json(decision)?,
-            snapshot_json: keep.then_some(text),
+            decision_json: texts.decision,
+            snapshot_json: keep.then_some(texts.snapshot),
             dispatch: None,
-        })
+        }
     }
 
     /// Carries a plan as far as the keeper's hand goes, and records the cycle on the way.
     async fn dispatch(
         &self,
-        plan: Option<Plan>,
+        plan: Plan,
         record: CycleRecord,
         snapshot: &Snapshot,
-        header: &Header,
+        (header, in_flight): (&Header, Option<IntentId>),
     ) -> Result<Dispatch, CycleError> {
-        let Some(plan) = plan else { return self.recorded(record, Dispatch::Nothing).await };
-        let sender = match &self.hand {
-            Hand::Dry(_) => snapshot.vault.keeper,
-            Hand::Send(engine, _) | Hand::SendAndWait(engine, _) => engine.sender(),
-        };
+        let sender = self.hand.engine().map_or(snapshot.vault.keeper, Engine::sender);
         if sender != snapshot.vault.keeper {
             return self.recorded(record, not_authorised(sender, snapshot.vault.keeper)).await;
         }
-        if let Some(intent) = self.in_flight(snapshot.block.chain_id, sender).await? {
+        if let Some(intent) = in_flight {
             return self.recorded(record, Dispatch::InFlight { intent: intent.to_string() }).await;
         }
-        match self.rehearse(&plan, sender, header).instrument(debug_span!("rehearse")).await {
-            Err(error) => self.failed(record, error.into()).await,
-            Ok(Err(refused)) => self.recorded(record, refused).await,
-            Ok(Ok(preflight)) => self.send(plan, record, preflight, header).await,
-        }
-    }
-
-    async fn in_flight(&self, chain_id: u64, sender: Address) -> Result<Option<IntentId>, JournalError> {
-        if matches!(self.hand, Hand::Dry(_)) {
-            return Ok(None);
-        }
-        Ok(self.journal.open_intents(chain_id, sender).await?.first().map(|open| open.id))
-    }
-
-    /// Asks the vault which guard would refuse, and runs the exact call.
-    async fn rehearse(
-        &self,
-        plan: &Plan,
-        from: Address,
-        header: &Header,
-    ) -> Result<Result<Preflight, Dispatch>, ChainError> {
-        let preview =
-            CallRequest { from: Some(from), to: plan.vault, data: rebalancing_vault::preview(plan) };
-        let simulation = Simulation {
-            from,
-            to: plan.vault,
-            calldata: rebalancing_vault::rebalance(plan),
-            at: At::Pending,
-            block_gas_limit: header.gas_limit,
-            decode: |data| Some(rebalancing_vault::refusal(&Bytes::copy_from_slice(data))),
+        let (rehearsed, turn) = self.prepared(&plan, sender, header).await;
+        let preflight = match rehearsed {
+            Err(error) => return self.failed(record, error.into()).await,
+            Ok(Err(refused)) => return self.recorded(record, refused).await,
+            Ok(Ok(preflight)) => preflight,
         };
-        let (previewed, simulated) = tokio::try_join!(
-            self.endpoint.call(&preview, At::Hash(plan.decision_block_hash)),
-            preflight(&self.endpoint, &simulation, self.hand.sending()),
-        )?;
-        Ok(match (guard(&previewed), simulated) {
-            (Some(message), _) => Err(Dispatch::Refused { code: "guard", message }),
-            (None, Err(refusal)) => Err(refused(&refusal)),
-            (None, Ok(preflight)) => Ok(preflight),
-        })
+        match turn {
+            None => self.recorded(record, Dispatch::DryRun { gas_limit: preflight.gas_limit() }).await,
+            Some(Err(error)) => self.unsent(record, error).await,
+            Some(Ok(Err(refusal))) => self.recorded(record, refused(&refusal)).await,
+            Some(Ok(Ok(turn))) => self.send(plan, record, preflight, turn).await,
+        }
+    }
+
+    /// The first intent of this key that is not final.
+    async fn in_flight(&self) -> Result<Option<IntentId>, JournalError> {
+        let Some(engine) = self.hand.engine() else { return Ok(None) };
+        let open = self.journal.open_intents(self.endpoint.chain_id(), engine.sender()).await?;
+        Ok(open.first().map(|open| open.id))
+    }
+
+    /// Rehearses the plan, and takes the turn of the key meanwhile: neither needs the other, signing needs both.
+    async fn prepared<'a>(
+        &'a self,
+        plan: &Plan,
+        sender: Address,
+        header: &'a Header,
+    ) -> (Result<Rehearsed, ChainError>, Option<TakenTurn<'a>>) {
+        let rehearsal = self.rehearsal.of(&self.endpoint, (plan, sender), header, self.hand.sending());
+        let turn = async {
+            match self.hand.engine() {
+                None => None,
+                Some(engine) => Some(engine.turn(header).await),
+            }
+        };
+        tokio::join!(rehearsal.instrument(debug_span!("rehearse")), turn)
     }
 
     async fn send(
@@ -257,16 +267,8 @@ impl Keeper {
         plan: Plan,
         cycle: CycleRecord,
         preflight: Preflight,
-        header: &Header,
+        turn: Turn<'_>,
     ) -> Result<Dispatch, CycleError> {
-        let (engine, wait) = match &self.hand {
-            Hand::Dry(_) => {
-                let gas_limit = preflight.gas_limit();
-                return self.recorded(cycle, Dispatch::DryRun { gas_limit }).await;
-            }
-            Hand::Send(engine, _) => (engine, false),
-            Hand::SendAndWait(engine, _) => (engine, true),
-        };
         let submission = Submission {
             cycle: cycle.clone(),
             preflight,
@@ -274,14 +276,14 @@ impl Keeper {
             deadline: plan.deadline,
             planned_json: canonical::json(&plan)?,
         };
-        let outcome = match engine.submit(&submission, header).await {
-            // The engine records the cycle with the signed bytes. Where it fails before, the record is ours.
-            Err(error) if !matches!(error, ExecutionError::Journal(_)) => {
-                return self.failed(cycle, error.into()).await;
-            }
-            submitted => submitted?,
+        let outcome = match turn.submit(&submission).await {
+            Err(error) => return self.unsent(cycle, error).await,
+            Ok(outcome) => outcome,
         };
-        let outcome = if wait { engine.conclude(outcome).await? } else { outcome };
+        let outcome = match &self.hand {
+            Hand::SendAndWait(engine, _) => engine.conclude(outcome).await?,
+            Hand::Send(..) | Hand::Dry(_) => outcome,
+        };
         match &outcome {
             Outcome::Refused(refusal) => self.recorded(cycle, refused(refusal)).await,
             Outcome::Executed(_)
@@ -289,6 +291,15 @@ impl Keeper {
             | Outcome::Pending { .. }
             | Outcome::Parked { .. } => Ok(settled(&outcome, self.vault)),
         }
+    }
+
+    /// Nothing of this cycle was sent, unless the journal says so: it records a cycle together with its signed bytes.
+    /// Where it did not come to that, the record is made here.
+    async fn unsent(&self, cycle: CycleRecord, error: ExecutionError) -> Result<Dispatch, CycleError> {
+        if matches!(error, ExecutionError::Journal(_)) {
+            return Err(error.into());
+        }
+        self.failed(cycle, error.into()).await
     }
 
     /// Records a cycle whose plan was not signed for `error`, which it returns.
@@ -307,22 +318,16 @@ impl Keeper {
 }
 
 impl Hand {
+    fn engine(&self) -> Option<&Engine> {
+        match self {
+            Self::Dry(_) => None,
+            Self::Send(engine, _) | Self::SendAndWait(engine, _) => Some(engine),
+        }
+    }
+
     const fn sending(&self) -> &SendingConfig {
         match self {
             Self::Dry(config) | Self::Send(_, config) | Self::SendAndWait(_, config) => config,
         }
-    }
-}
-
-/// The guard that would refuse, if one would.
-fn guard(previewed: &Simulated<Bytes>) -> Option<String> {
-    match previewed {
-        Simulated::Success(answer) => match rebalancing_vault::previewed(answer) {
-            Some(verdict) => verdict.err(),
-            None => {
-                Some("the vault's previewRebalance answers something else: is it a RebalancingVault?".into())
-            }
-        },
-        Simulated::Reverted(data) => Some(rebalancing_vault::refusal(data)),
     }
 }

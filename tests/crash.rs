@@ -20,8 +20,10 @@ use proxy::{Fault, Proxy, Victim};
 use vault_keeper::journal::{IntentEntry, IntentState};
 
 const SEND: Victim = Victim::Method("eth_sendRawTransaction");
-/// The last question before the transaction is signed and committed.
-const LAST_BEFORE_COMMIT: Victim = Victim::Method("eth_maxPriorityFeePerGas");
+/// The call after that which reads the snapshot: the last question before the transaction is signed and committed.
+const REHEARSAL: Victim = Victim::Second("eth_call");
+/// One of the questions that go with it.
+const WHILE_REHEARSED: Victim = Victim::Method("eth_maxPriorityFeePerGas");
 
 /// One keeper before a stage of its own, with a proxy between them.
 struct Play {
@@ -149,7 +151,7 @@ async fn killed_with_its_transaction_in_a_block_that_is_not_final_it_is_final_af
 #[tokio::test]
 async fn killed_before_the_commit_there_is_no_trace_and_the_next_cycle_plans_freely() {
     let play = Play::set().await;
-    for victim in [Victim::Method("eth_estimateGas"), LAST_BEFORE_COMMIT] {
+    for victim in [REHEARSAL, WHILE_REHEARSED] {
         play.killed_at(victim, Fault::Lose).await;
         assert_eq!(play.scene.deeds().await, Deeds::NONE);
         assert_eq!(play.home.intents(&play.scene).await, []);

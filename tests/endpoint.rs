@@ -158,7 +158,7 @@ async fn a_provider_without_overrides_is_recognised() {
     let overrides: StateOverride = std::iter::once((Address::ZERO, account)).collect();
     let answer = async |error| {
         let endpoint = connected(Answer::Error(error)).await;
-        endpoint.call_with_overrides(&call(), B256::ZERO, &overrides).await.unwrap_err()
+        endpoint.call_with_overrides(&call(), At::Hash(B256::ZERO), &overrides).await.unwrap_err()
     };
     for refusal in [
         json!({"code": -32602, "message": "too many arguments, want at most 2"}),

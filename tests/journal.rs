@@ -1,5 +1,10 @@
 //! The journal keeps what it was given, whatever happens to its process or disk.
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails where it stands"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -248,6 +253,41 @@ async fn a_torn_last_write_is_dropped_and_all_before_it_kept() {
     let reopened = Journal::open(&copy).await.unwrap();
     assert_eq!(reopened.next_nonce(CHAIN, SENDER).await.unwrap(), Some(6));
     assert_eq!(reopened.recent_cycles(VAULT, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_prepared_intent_is_recorded_whole_or_not_at_all() {
+    let dir = TempDir::new().unwrap();
+    let journal = Journal::open(&dir.path().join("keeper.db")).await.unwrap();
+    let first = prepared(&journal, 1).await;
+    // The hash of the first attempt again: the third of four rows is refused.
+    let refused = journal.record_prepared(&cycle(2), &intent(2), &attempt(1)).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Refused { .. }), "{refused}");
+    assert_eq!(journal.recent_cycles(VAULT, 10).await.unwrap().len(), 1);
+    assert_eq!(journal.next_nonce(CHAIN, SENDER).await.unwrap(), Some(2));
+
+    let second = prepared(&journal, 2).await;
+    let open = journal.open_intents(CHAIN, SENDER).await.unwrap();
+    let told: Vec<_> = open.iter().map(|open| (open.id, open.decision_block, &*open.attempts)).collect();
+    assert_eq!(told, [(first, 1, &[attempt(1)][..]), (second, 2, &[attempt(2)][..])]);
+    assert!(open.iter().all(|open| open.last_event.state == IntentState::Prepared));
+}
+
+#[tokio::test]
+async fn the_log_is_written_back_and_does_not_grow_with_the_journal() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("keeper.db");
+    let journal = Journal::open(&path).await.unwrap();
+    let mut sizes = Vec::new();
+    for block in 0..500 {
+        journal.record_cycle(&cycle(block)).await.unwrap();
+        if block % 250 == 249 {
+            sizes.push(std::fs::metadata(dir.path().join("keeper.db-wal")).unwrap().len());
+        }
+    }
+    let [half, whole] = sizes[..] else { unreachable!("{sizes:?}") };
+    assert!(whole <= half + half / 4, "{half} {whole}");
+    assert!(std::fs::metadata(&path).unwrap().len() > 200_000, "the file itself has grown");
 }
 
 #[tokio::test]

@@ -1,16 +1,21 @@
 //! Reading on real contracts: both readers give the same facts, and quotes equal what the contracts do to the wei.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "a test fails where it stands"
 )]
 
+#[path = "support/proxy.rs"]
+mod proxy;
+
 use std::time::Duration;
 
 use alloy::primitives::aliases::U24;
 use alloy::primitives::{Address, U256};
+use proxy::{Overrides, Proxy};
 use rust_decimal::Decimal;
 use vault_keeper::chain::{Endpoint, Header, SecretUrl, Timeouts};
 use vault_keeper::domain::canonical;
@@ -43,10 +48,13 @@ async fn scene(stable_is_token0: bool) -> Scene {
     policy.venues = vec![VenuePolicy::UniswapV3 { pool: stage.venue.pool.address, tick_words: 2 }];
     let hash = PublishedPolicy::new(policy.clone()).unwrap().hash();
     let vault = stage.vault(&stage.vault_plan(hash), Decimal::from(1_000_000)).await.unwrap().address;
-    let timeouts = Timeouts { connect: Duration::from_secs(10), request: Duration::from_secs(30) };
-    let url = SecretUrl::parse(&stage.chain.endpoint()).unwrap();
-    let endpoint = Endpoint::connect("stage", url, stage.chain.chain_id(), timeouts).await.unwrap();
+    let endpoint = connect(&stage.chain.endpoint(), stage.chain.chain_id()).await;
     Scene { stage, endpoint, vault, policy }
+}
+
+async fn connect(url: &str, chain_id: u64) -> Endpoint {
+    let timeouts = Timeouts { connect: Duration::from_secs(10), request: Duration::from_secs(30) };
+    Endpoint::connect("stage", SecretUrl::parse(url).unwrap(), chain_id, timeouts).await.unwrap()
 }
 
 /// Minutes with moving prices, so that the feeds have rounds and the pool has observations.
@@ -116,6 +124,31 @@ async fn rounds_known_from_an_earlier_block_change_nothing_in_a_later_snapshot()
     let header = scene.head().await;
     let fresh = scene.read(&Reader::new(Mode::Override), &header).await;
     assert_eq!(scene.read(&seasoned, &header).await, fresh);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_one_request_by_code_override_and_two_by_multicall3() {
+    let mut scene = scene(true).await;
+    let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
+    scene.endpoint = connect(proxy.url(), scene.stage.chain.chain_id()).await;
+    let header = scene.head().await;
+    let requests = async |reader: &Reader, overrides| {
+        proxy.forget();
+        proxy.treat(overrides);
+        scene.read(reader, &header).await;
+        let methods = proxy.methods();
+        assert!(methods.iter().all(|method| method == "eth_call"), "{methods:?}");
+        methods.len()
+    };
+    let packed = Reader::new(Mode::Override);
+    assert_eq!(requests(&packed, Overrides::Taken).await, 1);
+    assert_eq!(requests(&packed, Overrides::Taken).await, 1, "with its rounds known");
+    assert_eq!(requests(&Reader::new(Mode::Multicall), Overrides::Taken).await, 2);
+    for overrides in [Overrides::Refused, Overrides::Ignored] {
+        let reader = Reader::default();
+        assert_eq!(requests(&reader, overrides).await, 3, "one in vain");
+        assert_eq!(requests(&reader, overrides).await, 2, "the refusal is remembered");
+    }
 }
 
 async fn quoter(stage: &Stage, zero_for_one: bool, amount: U256) -> (U256, U256, u32) {

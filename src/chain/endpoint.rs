@@ -135,7 +135,7 @@ impl Endpoint {
         simulated(self.transport.call("eth_call", (request, at)).await)
     }
 
-    /// Executes a call on the state of the block `hash` with accounts replaced as `overrides` says.
+    /// Executes a call with accounts replaced as `overrides` says.
     ///
     /// # Errors
     /// [`ChainError::OverridesRefused`] when the provider does not take them, otherwise the failure of the call. A
@@ -144,10 +144,10 @@ impl Endpoint {
     pub async fn call_with_overrides(
         &self,
         request: &CallRequest,
-        hash: B256,
+        at: At,
         overrides: &StateOverride,
     ) -> Result<Simulated<Bytes>, ChainError> {
-        let answer = self.transport.call("eth_call", (request, At::Hash(hash), overrides)).await;
+        let answer = self.transport.call("eth_call", (request, at, overrides)).await;
         simulated(answer.map_err(override_refusal))
     }
 

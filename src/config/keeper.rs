@@ -145,7 +145,7 @@ pub struct SendingConfig {
     pub max_transaction_cost_wei: u128,
     /// Largest cost of all transactions of a signer within 24 hours, wei.
     pub max_daily_cost_wei: u128,
-    /// Gas limit above the estimate, percent of the estimate.
+    /// Gas limit above what the call needs, percent of that.
     pub gas_limit_margin_percent: u32,
 }
 

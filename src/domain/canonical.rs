@@ -36,6 +36,28 @@ pub fn hash<T: Serialize + ?Sized>(value: &T) -> Result<B256, CanonicalError> {
     json(value).map(|text| keccak256(text.as_bytes()))
 }
 
+/// The canonical text of an object from its members: their keys, in their canonical order, and their canonical texts.
+///
+/// # Errors
+/// [`CanonicalError`] where the keys are not in their order.
+pub fn object<const N: usize>(members: [(&str, &str); N]) -> Result<String, CanonicalError> {
+    if !members.iter().map(|(key, _)| key.encode_utf16()).is_sorted_by(|a, b| a.clone().lt(b.clone())) {
+        return Err(CanonicalError::NotCanonical("an object whose keys are out of order".into()));
+    }
+    let length = members
+        .iter()
+        .map(|(key, text)| key.len().saturating_add(text.len()))
+        .fold(64, usize::saturating_add);
+    let mut out = String::with_capacity(length);
+    write_all(&mut out, '{', '}', &members, |(key, text), out| {
+        write_text(key, out)?;
+        out.push(':');
+        out.push_str(text);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
 fn write(value: &Value, out: &mut String) -> Result<(), CanonicalError> {
     match value {
         Value::Null => {
@@ -82,6 +104,13 @@ fn write_all<T>(
 
 /// serde_json escapes as RFC 8785 §3.2.2.2 asks: short escapes, `\u00xx` in lower case, nothing else.
 fn write_text(text: &str, out: &mut String) -> Result<(), CanonicalError> {
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return Ok(());
+    }
     out.push_str(&serde_json::to_string(text).map_err(|e| CanonicalError::NotCanonical(e.to_string()))?);
     Ok(())
 }
@@ -113,6 +142,17 @@ mod tests {
         assert!(super::json(&json!({"a": 0.5})).is_err());
         assert!(super::json(&json!([null])).is_err());
         assert!(super::json(&f64::NAN).is_err());
+    }
+
+    #[test]
+    fn an_object_from_the_texts_of_its_members_is_the_object_itself() {
+        let (a, b) = (json!([1, "x"]), json!({"d": "y", "c": true}));
+        let whole = super::json(&json!({"a": a, "b": b})).unwrap();
+        let (a, b) = (super::json(&a).unwrap(), super::json(&b).unwrap());
+        assert_eq!(object([("a", &a), ("b", &b)]).unwrap(), whole);
+        assert_eq!(whole, r#"{"a":["1","x"],"b":{"c":true,"d":"y"}}"#);
+        assert!(object([("b", &b), ("a", &a)]).is_err());
+        assert!(object([("a", &a), ("a", &a)]).is_err());
     }
 
     #[test]

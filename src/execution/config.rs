@@ -33,7 +33,7 @@ pub struct FeeCaps {
 pub struct SendingConfig {
     /// Limits on fees.
     pub fees: FeeCaps,
-    /// Gas limit above the estimate, in basis points of the estimate.
+    /// Gas limit above what the call needs, in basis points of that.
     pub gas_margin_bps: u16,
     /// Highest gas limit that is signed.
     pub max_gas_limit: u64,

@@ -15,11 +15,13 @@ mod preflight;
 mod publish;
 mod resolve;
 mod signer;
+mod turn;
 
 pub use config::{FeeCaps, Finality, SendingConfig};
 pub use engine::{Engine, Submission};
 pub use fees::{FeeQuote, FeeRequest, quote};
 pub use outcome::{ExecutionError, FeeCap, Halt, Inclusion, Outcome, ParkReason, Refusal};
-pub use preflight::{Preflight, RevertDecoder, Simulation, preflight};
+pub use preflight::{Preflight, RevertDecoder, Simulation, measured, preflight};
 pub use publish::{Doubt, Published, Rejection, classify};
 pub use signer::{KeeperKey, KeyError};
+pub use turn::Turn;

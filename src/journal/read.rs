@@ -127,24 +127,26 @@ impl Journal {
         sender: Address,
         since: u64,
     ) -> Result<U256, JournalError> {
-        let query = "SELECT i.gas_limit, a.max_fee_per_gas, e.fee \
+        // One row: the database's thread wakes the reader for each.
+        let query = "SELECT json_group_array(json_array(i.gas_limit, a.max_fee_per_gas, e.fee)) AS fees \
              FROM intents i JOIN cycles c ON c.id = i.cycle_id JOIN attempts a ON a.intent_id = i.id \
              JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id) \
              WHERE i.chain_id = ? AND i.sender = ? AND c.block_timestamp >= ?";
-        let rows = sqlx::query(query)
+        let row = sqlx::query(query)
             .bind(self.integer(chain_id, "chain id")?)
             .bind(address_text(&sender))
             .bind(self.integer(since, "time")?)
-            .fetch_all(&self.pool)
+            .fetch_one(&self.pool)
             .await
             .map_err(|error| self.error(&error))?;
-        rows.iter().try_fold(U256::ZERO, |sum, row| {
-            let fee = match self.optional_parsed(row, "fee")? {
-                Some(fee) => fee,
-                None => {
-                    let cap: U256 = self.parsed(row, "max_fee_per_gas")?;
-                    cap.saturating_mul(U256::from(self.unsigned_column(row, "gas_limit")?))
-                }
+        let fees: Vec<(u64, String, Option<String>)> =
+            serde_json::from_str(&self.column::<String>(&row, "fees")?)
+                .map_err(|_| self.out_of_range("fee"))?;
+        let parsed = |text: &str| text.parse().map_err(|_| self.out_of_range("fee"));
+        fees.iter().try_fold(U256::ZERO, |sum, (gas_limit, cap, fee)| {
+            let fee: U256 = match fee {
+                Some(fee) => parsed(fee)?,
+                None => parsed(cap)?.saturating_mul(U256::from(*gas_limit)),
             };
             Ok(sum.saturating_add(fee))
         })

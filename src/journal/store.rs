@@ -1,6 +1,7 @@
 //! Opening the journal, and the errors of its database.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -9,6 +10,7 @@ use sqlx::{Row, SqlitePool};
 
 use super::JournalError;
 use super::lock::WriterLock;
+use super::write::CHECKPOINT_EVERY;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/journal/migrations");
 
@@ -19,6 +21,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Journal {
     pub(super) pool: SqlitePool,
+    /// Commits since the log was last written back.
+    pub(super) commits: AtomicU32,
     path: PathBuf,
     _lock: Option<WriterLock>,
 }
@@ -53,6 +57,8 @@ impl Journal {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // Written back by `checkpoint_if_due`, never within a commit that a transaction waits for.
+            .pragma("wal_autocheckpoint", "0")
             .busy_timeout(BUSY_TIMEOUT);
         if let Some(pages) = options.max_pages {
             connect = connect.pragma("max_page_count", pages.to_string());
@@ -95,7 +101,9 @@ impl Journal {
             .connect_with(options)
             .await
             .map_err(|error| classify(&path, &error))?;
-        Ok(Self { pool, path, _lock: lock })
+        // Due at once: an earlier process may have left a log.
+        let commits = AtomicU32::new(CHECKPOINT_EVERY);
+        Ok(Self { pool, commits, path, _lock: lock })
     }
 
     async fn check_schema(&self) -> Result<(), JournalError> {

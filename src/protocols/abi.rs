@@ -102,6 +102,11 @@ sol!(
     SnapshotReader,
     "abi/SnapshotReader.json"
 );
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    Rehearsal,
+    "abi/Rehearsal.json"
+);
 sol!(Multicall3, "abi/IMulticall3.json");
 sol!(AggregatorV3, "abi/IAggregatorV3.json");
 sol!(UniswapV3Pool, "abi/IUniswapV3Pool.json");

@@ -8,6 +8,7 @@ pub mod batch_reader;
 pub mod erc20;
 pub mod multicall;
 pub mod oracles;
+pub mod rehearsal;
 pub mod snapshot_reader;
 pub mod vaults;
 pub mod venues;

@@ -50,7 +50,7 @@ pub async fn aggregate_as(
     let account = AccountOverride { code: Some(code), ..AccountOverride::default() };
     let overrides = StateOverride::from_iter([(caller, account)]);
     let request = CallRequest { from: None, to: caller, data: batch(calls) };
-    let answer = endpoint.call_with_overrides(&request, hash, &overrides).await?;
+    let answer = endpoint.call_with_overrides(&request, At::Hash(hash), &overrides).await?;
     results(&answer, expected).ok_or_else(|| unusable(endpoint, expected))
 }
 

@@ -8,7 +8,7 @@ use alloy::sol_types::{SolCall, SolValue};
 
 use super::abi::{ISnapshotReader, RebalancingVault, SnapshotReader};
 use super::{Answer, Ask, FeedAsk, PoolAsk, ReadError};
-use crate::chain::{CallRequest, ChainError, Endpoint, Simulated};
+use crate::chain::{At, CallRequest, ChainError, Endpoint, Simulated};
 
 /// Where the reader's code is put for the length of the call: an address that nobody has.
 const READER: Address = address!("00000000000000000000000000006b6565706572");
@@ -29,7 +29,7 @@ static OVERRIDES: LazyLock<StateOverride> = LazyLock::new(|| {
 pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, ReadError> {
     let data = SnapshotReader::readCall { request: request(ask) }.abi_encode().into();
     let request = CallRequest { from: None, to: READER, data };
-    let answer = match endpoint.call_with_overrides(&request, hash, &OVERRIDES).await? {
+    let answer = match endpoint.call_with_overrides(&request, At::Hash(hash), &OVERRIDES).await? {
         Simulated::Success(answer) if !answer.is_empty() => answer,
         Simulated::Success(_) => return Err(refused(endpoint, "it ignores them").into()),
         Simulated::Reverted(_) => return Err(refused(endpoint, "the reader reverts on it").into()),

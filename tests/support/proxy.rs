@@ -1,14 +1,16 @@
-//! A JSON-RPC proxy before a node that lets a request vanish at a chosen moment, as networks do.
+//! A JSON-RPC proxy before a node that counts requests, lets one vanish at a chosen moment, as networks do, and knows no
+//! state overrides where it is told so, as some providers do.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alloy::primitives::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Barrier, oneshot};
 
 /// How long a fault may take to strike before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) enum Victim {
     /// The next one of this method.
     Method(&'static str),
+    /// The second one of this method from now on.
+    Second(&'static str),
     /// The one of this number among all that arrive from now on, from 0.
     Number(usize),
 }
@@ -31,6 +35,18 @@ pub(crate) enum Fault {
     Lose,
     /// The node never sees it, and is gone from then on: connections break.
     Die,
+}
+
+/// What becomes of state overrides in `eth_call`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Overrides {
+    /// The node gets them.
+    #[default]
+    Taken,
+    /// A call with them is an error, as with a provider that counts parameters.
+    Refused,
+    /// The node gets the call without them.
+    Ignored,
 }
 
 /// The proxy. It serves until the test ends.
@@ -53,7 +69,9 @@ impl Strike {
 
 #[derive(Debug, Default)]
 struct State {
-    requests: usize,
+    requests: Vec<Value>,
+    overrides: Overrides,
+    phases: VecDeque<(Arc<Barrier>, usize)>,
     transactions: Vec<Bytes>,
     planned: Option<Planned>,
     dead: bool,
@@ -63,6 +81,7 @@ struct State {
 struct Planned {
     victim: Victim,
     from: usize,
+    passed: bool,
     fault: Fault,
     struck: oneshot::Sender<()>,
 }
@@ -105,8 +124,8 @@ impl Proxy {
     pub(crate) fn plan(&self, victim: Victim, fault: Fault) -> Strike {
         let (struck, happened) = oneshot::channel();
         let mut state = self.state.lock().unwrap();
-        let from = state.requests;
-        state.planned = Some(Planned { victim, from, fault, struck });
+        let from = state.requests.len();
+        state.planned = Some(Planned { victim, from, passed: false, fault, struck });
         Strike(happened)
     }
 
@@ -118,6 +137,28 @@ impl Proxy {
     /// Forgets all that it saw and planned.
     pub(crate) fn forget(&self) {
         *self.state.lock().unwrap() = State::default();
+    }
+
+    /// Treats overrides so from now on.
+    pub(crate) fn treat(&self, overrides: Overrides) {
+        self.state.lock().unwrap().overrides = overrides;
+    }
+
+    /// Holds the next requests up until as many have arrived as the first of `sizes` says, then until as many more as
+    /// the second says, and so on. Whoever waits for an answer before it sends all of these waits for ever.
+    pub(crate) fn expect(&self, sizes: &[usize]) {
+        let phase = |size: &usize| (Arc::new(Barrier::new(*size)), *size);
+        self.state.lock().unwrap().phases = sizes.iter().map(phase).collect();
+    }
+
+    /// All requests so far.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        self.state.lock().unwrap().requests.clone()
+    }
+
+    /// Their methods.
+    pub(crate) fn methods(&self) -> Vec<String> {
+        self.requests().iter().map(|request| request["method"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Signed transactions of all requests so far, whatever became of them.
@@ -132,13 +173,15 @@ impl State {
         if method == "eth_sendRawTransaction" {
             self.transactions.push(serde_json::from_value(request["params"][0].clone()).unwrap());
         }
-        let number = self.requests;
-        self.requests += 1;
+        let number = self.requests.len();
+        self.requests.push(request.clone());
         if self.dead {
             return Way::Dead;
         }
         let strikes = |planned: &mut Planned| match planned.victim {
             Victim::Method(victim) => victim == method,
+            Victim::Second(victim) if victim == method => std::mem::replace(&mut planned.passed, true),
+            Victim::Second(_) => false,
             Victim::Number(victim) => planned.from + victim == number,
         };
         match self.planned.take_if(strikes) {
@@ -149,14 +192,41 @@ impl State {
             }
         }
     }
+
+    /// What the request has to wait for.
+    fn phase(&mut self) -> Option<Arc<Barrier>> {
+        let (barrier, left) = self.phases.front_mut()?;
+        let barrier = barrier.clone();
+        *left -= 1;
+        if *left == 0 {
+            self.phases.pop_front();
+        }
+        Some(barrier)
+    }
 }
 
 /// Serves one connection, which ends where either side breaks it.
 async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     let mut socket = BufReader::new(socket);
     while let Some(body) = request(&mut socket).await {
-        let way = state.lock().unwrap().way(&serde_json::from_slice(&body).unwrap());
+        let mut request: Value = serde_json::from_slice(&body).unwrap();
+        let (way, phase, overrides) = {
+            let mut state = state.lock().unwrap();
+            (state.way(&request), state.phase(), state.overrides)
+        };
+        if let Some(phase) = phase {
+            phase.wait().await;
+        }
+        let overridden = request["method"] == "eth_call" && request["params"].as_array().unwrap().len() == 3;
+        let body = match overrides {
+            Overrides::Ignored if overridden => {
+                request["params"].as_array_mut().unwrap().truncate(2);
+                serde_json::to_vec(&request).unwrap()
+            }
+            Overrides::Taken | Overrides::Refused | Overrides::Ignored => body,
+        };
         let answer = match way {
+            Way::Through if overridden && overrides == Overrides::Refused => Some(refusal(&request)),
             Way::Through => node.answer(body).await,
             Way::Dead => None,
             Way::Struck(Fault::Die, struck) => {
@@ -180,6 +250,11 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             return;
         }
     }
+}
+
+fn refusal(request: &Value) -> Vec<u8> {
+    let error = json!({ "code": -32602, "message": "too many arguments, want at most 2" });
+    serde_json::to_vec(&json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).unwrap()
 }
 
 /// The body of the next request; nothing when the other side has gone.

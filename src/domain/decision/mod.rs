@@ -7,7 +7,7 @@
 
 mod sizing;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{Address, B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
@@ -154,19 +154,40 @@ pub fn decision_hash(
     published: &PublishedPolicy,
     decision: &Decision,
 ) -> Result<B256, CanonicalError> {
-    #[derive(Serialize)]
-    struct Hashed<'a> {
-        decision_version: &'static str,
-        snapshot: &'a Snapshot,
-        policy_hash: B256,
-        decision: &'a Decision,
+    Texts::of(snapshot, decision)?.hash(published.hash())
+}
+
+/// The canonical texts of a decision and of its facts, for those who hash and keep them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// Of the snapshot.
+    pub snapshot: String,
+    /// Of the decision.
+    pub decision: String,
+}
+
+impl Texts {
+    /// Writes both.
+    ///
+    /// # Errors
+    /// As [`decision_hash`].
+    pub fn of(snapshot: &Snapshot, decision: &Decision) -> Result<Self, CanonicalError> {
+        Ok(Self { snapshot: canonical::json(snapshot)?, decision: canonical::json(decision)? })
     }
-    canonical::hash(&Hashed {
-        decision_version: DECISION_VERSION,
-        snapshot,
-        policy_hash: published.hash(),
-        decision,
-    })
+
+    /// The [`decision_hash`] under the policy of this hash.
+    ///
+    /// # Errors
+    /// As [`decision_hash`].
+    pub fn hash(&self, policy_hash: B256) -> Result<B256, CanonicalError> {
+        let text = canonical::object([
+            ("decision", &self.decision),
+            ("decision_version", &canonical::json(DECISION_VERSION)?),
+            ("policy_hash", &canonical::json(&policy_hash)?),
+            ("snapshot", &self.snapshot),
+        ])?;
+        Ok(keccak256(text.as_bytes()))
+    }
 }
 
 /// Everything known once the vault is appraised.

@@ -25,6 +25,9 @@ mod triggers;
 #[path = "decisions/record.rs"]
 mod record;
 
+#[path = "decisions/urgency.rs"]
+mod urgency;
+
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
 

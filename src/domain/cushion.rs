@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::market::Market;
+use super::market::{Market, Side};
 use super::policy::Policy;
 use super::reason::Reason;
 use super::units::{Checked, Price, Ratio, Usd};
@@ -13,7 +13,8 @@ use super::valuation::Valuation;
 /// Rules it keeps: `reserve = impact + deviation + exit_gas`, each at least zero; `net = nav − floor − reserve`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cushion {
-    /// Exposure less the exact proceeds of selling all of it now.
+    /// Exposure less the exact proceeds of selling all of it now; of the part that is known of the pool where that is
+    /// not all.
     pub impact: Usd,
     /// What the feed may be off before it updates.
     pub deviation: Usd,
@@ -26,17 +27,35 @@ pub struct Cushion {
 }
 
 impl Cushion {
-    /// Measures the cushion.
+    /// Measures the cushion. Where the whole exit cannot be quoted it is the largest that it can be, and comes with the
+    /// reason.
     ///
     /// # Errors
-    /// [`Reason::NoLiquidity`] where the exit cannot be quoted, [`Reason::Numbers`] out of range.
-    pub fn measure(books: &Valuation, market: &Market<'_>, policy: &Policy) -> Result<Self, Reason> {
-        let impact = books.exposure.minus(market.proceeds(books.held)?)?.or_zero();
+    /// [`Reason::Numbers`] out of range.
+    pub fn measure(
+        books: &Valuation,
+        market: &Market<'_>,
+        policy: &Policy,
+    ) -> Result<(Self, Option<Reason>), Reason> {
+        let (impact, missing) = match market.proceeds(books.held) {
+            Ok(proceeds) => (books.exposure.minus(proceeds)?, None),
+            Err(missing @ Reason::NoLiquidity { .. }) => (known_impact(books, market)?, Some(missing)),
+            Err(reason) => return Err(reason),
+        };
+        let impact = impact.or_zero();
         let deviation = books.exposure.times(Ratio::from_bps(policy.reserve.feed_deviation_bps))?;
         let exit_gas = gas_cost(policy.gas.rebalance_units, policy.reserve.exit_gas_price_wei, books.native)?;
         let reserve = impact.plus(deviation)?.plus(exit_gas)?;
         let net = books.nav.minus(books.floor)?.minus(reserve)?;
-        Ok(Self { impact, deviation, exit_gas, reserve, net })
+        Ok((Self { impact, deviation, exit_gas, reserve, net }, missing))
+    }
+}
+
+/// Impact of selling all that is known to find a buyer.
+fn known_impact(books: &Valuation, market: &Market<'_>) -> Result<Usd, Reason> {
+    match market.known(Side::Sell) {
+        None => Ok(Usd::ZERO),
+        Some(known) => Ok(market.fill(Side::Sell, known)?.loss(Side::Sell, books.price)?),
     }
 }
 

@@ -13,7 +13,8 @@ use super::units::Usd;
 pub struct Limits {
     /// Largest value of one trade in units of the asset.
     pub max_trade: Usd,
-    /// Smallest value worth a transaction in units of the asset; below it the answer is `too_small`.
+    /// Smallest value worth a transaction in units of the asset; below it the answer is `too_small`. A trade may be a
+    /// smaller part of such a value where parts are cheaper, but not what another limit left of it.
     pub min_trade: Usd,
     /// Largest loss of a trade against the oracle, fees and impact included, in basis points.
     pub max_slippage_bps: u32,
@@ -67,6 +68,8 @@ pub enum SizeLimit {
     VaultLoss,
     /// The largest loss against the oracle, of policy or vault.
     Slippage,
+    /// What is known of the pool's liquidity.
+    KnownLiquidity,
 }
 
 impl Cut {

@@ -191,6 +191,12 @@ impl<'a> Market<'a> {
         self.spot(fill.sqrt_price_after)
     }
 
+    /// Most that can be given within what is known of the pool, raw units; `None` where that is nothing.
+    #[must_use]
+    pub fn known(&self, side: Side) -> Option<U256> {
+        self.pool.most_in(self.risky_is_token0 == (side == Side::Sell))
+    }
+
     /// What selling the whole holding would bring.
     ///
     /// # Errors

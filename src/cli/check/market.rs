@@ -32,7 +32,7 @@ pub(super) fn check(snapshot: &Snapshot, published: &PublishedPolicy) -> Vec<Fin
     );
     let mut findings = vec![Finding::ok("pool", what), exit(&market, &books)];
     findings.extend(largest_trade(&market, &books, snapshot, policy));
-    if let Ok(cushion) = Cushion::measure(&books, &market, policy) {
+    if let Ok((cushion, None)) = Cushion::measure(&books, &market, policy) {
         findings.push(reserve(&cushion));
     }
     findings
@@ -54,8 +54,6 @@ fn no_market(reason: &Reason) -> Option<Finding> {
     }
     let remedy = if matches!(reason, Reason::PriceDeviation { .. }) {
         "wait until pool and oracle agree; check that they are for the same pair"
-    } else if matches!(reason, Reason::NoTwap { .. }) {
-        "let the pool keep more observations (increaseObservationCardinalityNext), or shorten limits.twap"
     } else {
         "name a Uniswap v3 pool of the vault's two tokens in `venues`"
     };
@@ -74,8 +72,7 @@ fn exit(market: &Market<'_>, books: &Valuation) -> Finding {
             Finding::ok("exit", what)
         }
         Err(reason) => {
-            let remedy =
-                "raise tick_words of the venue, or use a deeper pool: without an exit nothing is decided";
+            let remedy = "raise tick_words of the venue, or use a deeper pool: without an exit only mandatory sales are made";
             Finding::error("exit", reason.to_string(), remedy)
         }
     }
@@ -162,6 +159,7 @@ mod tests {
     use super::*;
     use crate::domain::reason::PriceReference;
     use crate::domain::snapshot::Pool;
+    use crate::domain::units::Units;
 
     fn found(snapshot: &Snapshot) -> Vec<(&'static str, Level)> {
         check(snapshot, &fixture::policy()).into_iter().map(|f| (f.check, f.level)).collect()
@@ -268,8 +266,9 @@ mod tests {
             price,
             limit_bps: 1,
         };
-        let remedies = [apart, Reason::NoTwap { pool }].map(|r| no_market(&r).unwrap().remedy.unwrap());
+        let dry = Reason::NoLiquidity { pool, size: Units::ZERO };
+        let remedies = [apart, dry].map(|r| no_market(&r).unwrap().remedy.unwrap());
         assert!(remedies[0].starts_with("wait until pool and oracle agree"), "{remedies:?}");
-        assert!(remedies[1].starts_with("let the pool keep more observations"), "{remedies:?}");
+        assert!(remedies[1].starts_with("name a Uniswap v3 pool"), "{remedies:?}");
     }
 }

@@ -3,7 +3,8 @@
 //! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then
 //! the pool, the exit, the volatility); then whether a trade is wanted at all (mandate, target, trigger); then, only
 //! where one is wanted, what may forbid it: no size left within the limits, not worth its cost, pause, a pool moved
-//! away from its average, cooldown, gas, too small.
+//! away from its average, cooldown, gas, too small. A missing exit or volatility is taken at its best first: a sale that
+//! is mandatory even so is made.
 
 mod sizing;
 
@@ -206,11 +207,15 @@ fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Resul
     let policy = published.policy();
     let books = value(snapshot, published)?;
     let market = Market::open(snapshot, policy, books.price)?;
-    let cushion = Cushion::measure(&books, &market, policy)?;
-    let volatility = estimate(snapshot, &policy.volatility)?;
+    let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
+    let (volatility, unestimated) = known_volatility(snapshot, policy)?;
     let position =
         Position { books: &books, cushion: &cushion, cash_lock: snapshot.vault.cash_lock, volatility };
     let target = strategies::target(&position, policy)?;
+    // What is missing was taken at its best: a sale that even so is mandatory is certain, anything else is not.
+    if let Some(missing) = unquoted.or(unestimated).filter(|_| target.mandate.is_none()) {
+        return Err(missing);
+    }
     let gas_price = gas_price(snapshot.block.next_base_fee, policy);
     let costing = Costing::of(&position, &target, &market, policy, gas_price)?;
     let clock = Clock { now: snapshot.block.timestamp, last_rebalance: snapshot.vault.last_rebalance };
@@ -233,6 +238,17 @@ fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Resul
     Ok(Case { snapshot, policy, books, market, target, costing, ask, appraisal })
 }
 
+/// The estimate, or the policy's floor with the reason why there is none.
+fn known_volatility(snapshot: &Snapshot, policy: &Policy) -> Result<(Real, Option<Reason>), Reason> {
+    match estimate(snapshot, &policy.volatility) {
+        Ok(volatility) => Ok((volatility, None)),
+        Err(missing @ Reason::NoVolatility { .. }) => {
+            Ok((Real::new(policy.volatility.floor.real())?, Some(missing)))
+        }
+        Err(reason) => Err(reason),
+    }
+}
+
 impl Case<'_> {
     fn verdict(&self) -> Result<Verdict, Reason> {
         let (size, motive) = match &self.ask {
@@ -247,6 +263,7 @@ impl Case<'_> {
             market: &self.market,
             costing: &self.costing,
             side,
+            mandatory: motive.is_mandatory(),
         };
         let economic = matches!(motive, Motive::Economic);
         let best = if economic { sizing.least_average_cost(size)? } else { size };
@@ -263,7 +280,7 @@ impl Case<'_> {
                 }
             },
         };
-        self.permitted(side, motive.is_mandatory(), &sized)?;
+        self.permitted(side, motive.is_mandatory(), size, &sized)?;
         let trade = self.trade(side, &sized, (balance.benefit, balance.cost), motive.is_mandatory());
         Ok(Verdict::Rebalance { reason, trade })
     }
@@ -292,8 +309,8 @@ impl Case<'_> {
         self.costing.balance(self.appraisal.drift, size, venue)
     }
 
-    /// What may forbid a trade that is wanted.
-    fn permitted(&self, side: Side, mandatory: bool, sized: &Sized) -> Result<(), Reason> {
+    /// What may forbid a trade of which `wanted` units are wanted.
+    fn permitted(&self, side: Side, mandatory: bool, wanted: Units, sized: &Sized) -> Result<(), Reason> {
         let (vault, limits, now) = (&self.snapshot.vault, &self.policy.limits, self.snapshot.block.timestamp);
         if side == Side::Buy && now < vault.paused_until {
             return Err(Reason::Paused { until: vault.paused_until });
@@ -315,8 +332,11 @@ impl Case<'_> {
         // A mandatory sale is too small only where its gas costs more than it is worth: dust must not burn gas for ever.
         let fixed = self.costing.economics.fixed;
         let min = if mandatory { limits.min_trade.at_most(fixed) } else { limits.min_trade };
-        if sized.fill.value < min {
-            return Err(Reason::TooSmall { value: sized.fill.value, min });
+        // A slice made smaller to save impact is a part of what is wanted; what a limit left over is not.
+        let whole = self.books.price.value_of(wanted)?;
+        let value = if sized.cut_by.is_none() { whole.max(sized.fill.value) } else { sized.fill.value };
+        if value < min {
+            return Err(Reason::TooSmall { value, min });
         }
         Ok(())
     }

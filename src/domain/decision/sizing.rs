@@ -21,6 +21,8 @@ pub(super) struct Sizing<'a> {
     pub(super) costing: &'a Costing,
     pub(super) guards: VaultGuards<'a>,
     pub(super) side: Side,
+    /// A mandatory sale is cut to what is known of the pool; any other trade beyond it is refused.
+    pub(super) mandatory: bool,
 }
 
 /// A trade that every limit lets through.
@@ -69,7 +71,7 @@ impl Sizing<'_> {
     /// oracle bound, [`Reason::NoLiquidity`] beyond what is known of the pool.
     pub(super) fn size(&self, wanted: Units) -> Result<Sized, Reason> {
         let exempt = self.guards.exempts(self.side)?;
-        let mut cut = self.within_holdings(wanted, exempt)?;
+        let mut cut = self.within_knowledge(self.within_holdings(wanted, exempt)?, wanted)?;
         for _ in 0..MAX_CUTS {
             if cut.amount.is_zero() {
                 break;
@@ -113,6 +115,16 @@ impl Sizing<'_> {
             // More than is known of the pool, but perhaps not with what may be given.
             Err(Reason::NoLiquidity { .. }) => Ok(Cut { amount: most, by: Some(by) }),
             Err(reason) => Err(reason),
+        }
+    }
+
+    fn within_knowledge(&self, cut: Cut, wanted: Units) -> Result<Cut, Reason> {
+        if !self.mandatory {
+            return Ok(cut);
+        }
+        match self.market.known(self.side) {
+            Some(known) => Ok(cut.to(known, SizeLimit::KnownLiquidity)),
+            None => Err(Reason::NoLiquidity { pool: self.market.pool(), size: wanted }),
         }
     }
 

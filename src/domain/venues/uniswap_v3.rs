@@ -288,6 +288,13 @@ impl<'a> Quoter<'a> {
         let amount = I256::try_from(amount_out).map_err(|_| QuoteError::AmountTooLarge)?;
         self.pool.swap(zero_for_one, amount.wrapping_neg())
     }
+
+    /// The largest amount in that is still quoted, raw units: to the last price that is known. `None` where that is
+    /// nothing.
+    #[must_use]
+    pub fn most_in(&self, zero_for_one: bool) -> Option<U256> {
+        self.pool.reach(zero_for_one).filter(|amount| !amount.is_zero())
+    }
 }
 
 /// The square root price at a tick, times 2^96; `None` outside ±887,272.

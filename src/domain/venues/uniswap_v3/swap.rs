@@ -33,15 +33,7 @@ impl Pool {
         if amount.is_zero() {
             return Err(QuoteError::ZeroAmount);
         }
-        let mut swap = Swap {
-            remaining: amount,
-            calculated: U256::ZERO,
-            fee: U256::ZERO,
-            sqrt_price: self.price()?,
-            tick: self.tick,
-            liquidity: self.liquidity,
-            crossed: 0,
-        };
+        let mut swap = self.start(amount)?;
         while let ControlFlow::Continue(()) = self.step(&mut swap, zero_for_one)? {}
         let given = amount.unsigned_abs();
         let (amount_in, amount_out) =
@@ -54,6 +46,34 @@ impl Pool {
             tick_after: swap.tick,
             liquidity_after: swap.liquidity,
             ticks_crossed: swap.crossed,
+        })
+    }
+
+    /// What a swap without end gives before it leaves what is known, less a unit: the last one would already cross.
+    pub(super) fn reach(&self, zero_for_one: bool) -> Option<U256> {
+        let mut swap = self.start(I256::MAX).ok()?;
+        loop {
+            match self.step(&mut swap, zero_for_one) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => return Some(I256::MAX.into_raw()),
+                Err(QuoteError::NoLiquidity { .. }) => {
+                    let given = I256::MAX.checked_sub(swap.remaining)?.into_raw();
+                    return Some(given.saturating_sub(U256::ONE));
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn start(&self, amount: I256) -> Result<Swap, QuoteError> {
+        Ok(Swap {
+            remaining: amount,
+            calculated: U256::ZERO,
+            fee: U256::ZERO,
+            sqrt_price: self.price()?,
+            tick: self.tick,
+            liquidity: self.liquidity,
+            crossed: 0,
         })
     }
 

@@ -195,6 +195,21 @@ fn beyond_the_window_and_beyond_all_liquidity_there_is_no_quote() {
 }
 
 #[test]
+fn the_most_that_is_known_is_quoted_and_a_little_more_is_not() {
+    let mut torn = usdc_weth();
+    (torn.ticks[2].liquidity_net, torn.ticks[2].liquidity_gross) = (0, 0);
+    for (pool, up) in [(usdc_weth(), true), (usdc_weth(), false), (torn.clone(), true), (torn, false)] {
+        let quoter = pool.quoter().unwrap();
+        let most = quoter.most_in(!up).unwrap();
+        assert!(quoter.quote_exact_in(!up, most).is_ok(), "{most}");
+        let more = quoter.quote_exact_in(!up, most + U256::from(2));
+        assert!(matches!(more, Err(QuoteError::NoLiquidity { .. })), "{more:?}");
+    }
+    let empty = Pool { liquidity: 0, ticks: Vec::new(), ..usdc_weth() };
+    assert_eq!(empty.quoter().unwrap().most_in(true), None);
+}
+
+#[test]
 fn a_tick_that_is_not_known_is_no_quote_once_it_is_reached() {
     let mut pool = usdc_weth();
     (pool.ticks[2].liquidity_net, pool.ticks[2].liquidity_gross) = (0, 0);

@@ -4,6 +4,7 @@ use vault_keeper::domain::decision::Verdict;
 use vault_keeper::domain::limits::SizeLimit;
 use vault_keeper::domain::policy::Estimator;
 use vault_keeper::domain::reason::Reason;
+use vault_keeper::domain::units::Usd;
 
 use crate::facts::*;
 
@@ -67,18 +68,16 @@ fn a_part_smaller_than_the_smallest_trade_does_not_lock_the_whole() {
     let free = Facts::all_stable();
     let part = free.trade();
     assert_eq!(part.cut_by, None, "it is convex impact that makes it small");
-    let above =
-        |facts: Facts, min: u64| facts.with(|_, p| p.limits.min_trade = min.to_string().parse().unwrap());
-    let value = part.value.real();
-    let min = u64::try_from((value * 1.2) as i64).unwrap();
-    let wanted = free.decide().appraisal.unwrap();
-    assert!(wanted.drift.abs().real() * 2_000.0 > value * 1.5, "more is wanted");
-    assert_eq!(above(free.clone(), min).trade(), part);
-    let refused = above(free.clone(), 999_000).decide();
+    let above = |min: Usd| free.clone().with(|_, p| p.limits.min_trade = min);
+    let min = part.value.times("1.2".parse().unwrap()).unwrap();
+    let wanted = free.decide().appraisal.unwrap().drift.abs();
+    assert!(wanted.real() * 2_000.0 > min.real(), "more is wanted");
+    assert_eq!(above(min).trade(), part);
+    let refused = above("999000".parse().unwrap()).decide();
     assert!(matches!(refused.verdict.reason(), Reason::TooSmall { .. }), "{refused:?}");
     // What a limit left over is judged by itself.
-    let cut = above(free, min).with(|_, p| p.limits.max_trade = (min - 1).to_string().parse().unwrap());
-    assert_eq!(cut.with(|_, p| p.limits.max_trade = "1000".parse().unwrap()).code(), "too_small");
+    let cut = above(min).with(|_, p| p.limits.max_trade = "1000".parse().unwrap());
+    assert_eq!(cut.code(), "too_small");
 }
 
 #[test]

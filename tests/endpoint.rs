@@ -185,3 +185,32 @@ async fn an_answer_about_another_block_is_unusable() {
     let other = endpoint.header_by_number(8).await.unwrap_err();
     assert!(matches!(other, ChainError::BadResponse { .. }), "{other}");
 }
+
+/// A header with these fields in place of its own.
+fn header(changed: &[(&str, &str)]) -> Value {
+    let mut header = json!({
+        "number": "0x7", "hash": B256::repeat_byte(7), "parentHash": B256::ZERO, "timestamp": "0x1",
+        "gasLimit": "0x1c9c380", "gasUsed": "0x0", "baseFeePerGas": "0x1", "transactions": []
+    });
+    for (field, value) in changed {
+        *header.get_mut(*field).unwrap() = json!(value);
+    }
+    header
+}
+
+#[tokio::test]
+async fn a_header_that_no_record_can_hold_is_unusable() {
+    let largest = "0x7fffffffffffffff";
+    let endpoint = connected(Answer::Result(header(&[("number", largest), ("timestamp", largest)]))).await;
+    assert_eq!(endpoint.latest_header().await.unwrap().timestamp, 0x7fff_ffff_ffff_ffff);
+    for field in ["number", "timestamp"] {
+        for value in ["0x8000000000000000", "0xffffffffffffffff"] {
+            let error = failure(Answer::Result(header(&[(field, value)]))).await;
+            assert!(matches!(&error, ChainError::BadResponse { .. }), "{error}");
+            assert!(error.to_string().contains("is no height or time of a block"), "{error}");
+        }
+    }
+    let huge = connected(Answer::Result(header(&[("timestamp", "0xffffffffffffffff")]))).await;
+    assert!(matches!(huge.block_by_number(7).await, Err(ChainError::BadResponse { .. })));
+    assert!(matches!(huge.header_by_hash(B256::repeat_byte(7)).await, Err(ChainError::BadResponse { .. })));
+}

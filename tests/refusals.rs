@@ -387,6 +387,37 @@ async fn a_node_that_is_down_or_dies_on_the_way_ends_a_cycle_with_1_and_never_th
 }
 
 #[tokio::test]
+async fn a_header_that_cannot_be_ends_a_cycle_with_1_and_never_the_daemon() {
+    let scene = Scene::set().await;
+    let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
+    let home = Home::new(&scene, proxy.url()).await;
+    home.start(&DRY).end().await;
+    let head = Victim::Method("eth_getBlockByNumber");
+    let no_time = "18446744073709551615 is no height or time of a block";
+    for (field, value, words) in [
+        ("timestamp", "0xffffffffffffffff", no_time),
+        ("number", "0xffffffffffffffff", no_time),
+        ("gasLimit", "0x0", "the header breaks the rules of EIP-1559: gas limit 0, gas used "),
+    ] {
+        let _struck = proxy.plan(head, Fault::Lie(field, value));
+        let ended = stopped(&scene, &home, 1).await;
+        assert!(ended.message().contains("endpoint `stage-1` gave an "), "{ended:?}");
+        assert!(ended.message().contains(words), "{ended:?}");
+    }
+
+    let struck = proxy.plan(head, Fault::Lie("timestamp", "0xffffffffffffffff"));
+    let daemon = home.start(&["run"]);
+    struck.happens().await;
+    scene.until_sent().await;
+    scene.mine(2).await;
+    until("the plan is executed", async || home.intents(&scene).await[0].last_event.state.is_final()).await;
+    let ended = daemon.terminate().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("no new head") && ended.stderr.contains(no_time), "{ended:?}");
+    assert_eq!(scene.deeds().await, Deeds::ONE);
+}
+
+#[tokio::test]
 async fn a_vault_that_fails_does_not_take_its_neighbours_turn() {
     let scene = Scene::set().await;
     let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;

@@ -1,4 +1,5 @@
-//! A JSON-RPC proxy before a node that lets a request vanish at a chosen moment, as networks do.
+//! A JSON-RPC proxy before a node that lets a request vanish or an answer lie at a chosen moment, as networks and nodes
+//! do.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::sync::{Arc, Mutex};
@@ -31,6 +32,8 @@ pub(crate) enum Fault {
     Lose,
     /// The node never sees it, and is gone from then on: connections break.
     Die,
+    /// The node answers with another value in this field of its result.
+    Lie(&'static str, &'static str),
 }
 
 /// The proxy. It serves until the test ends.
@@ -163,6 +166,11 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
                 let _ = struck.send(());
                 None
             }
+            Way::Struck(Fault::Lie(field, value), struck) => {
+                let answer = node.answer(body).await.map(|answer| forged(&answer, field, value));
+                let _ = struck.send(());
+                answer
+            }
             Way::Struck(fault, struck) => {
                 if fault == Fault::Lose {
                     node.answer(body).await;
@@ -180,6 +188,13 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             return;
         }
     }
+}
+
+/// The answer with another value in a field of its result.
+fn forged(answer: &[u8], field: &str, value: &str) -> Vec<u8> {
+    let mut answer: Value = serde_json::from_slice(answer).unwrap();
+    answer["result"][field] = value.into();
+    answer.to_string().into_bytes()
 }
 
 /// The body of the next request; nothing when the other side has gone.

@@ -22,6 +22,8 @@ enum Answer {
     Result(Value),
     /// An error under the id of the request.
     Error(Value),
+    /// An error where a call replaces accounts; no data where it does not.
+    Refusal(Value),
     /// This status and body.
     Raw(StatusCode, String),
     /// A redirect.
@@ -29,8 +31,12 @@ enum Answer {
 }
 
 impl Answer {
-    async fn to(self, id: &Value) -> Response {
+    async fn to(self, request: &Value) -> Response {
+        let id = request.get("id").unwrap();
+        let replaces = request.pointer("/params/2").is_some();
         match self {
+            Self::Refusal(error) if replaces => Box::pin(Self::Error(error).to(request)).await,
+            Self::Refusal(_) => Box::pin(Self::Result(json!("0x")).to(request)).await,
             Self::Silence => std::future::pending().await,
             Self::Result(result) => {
                 Response::new(json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string().into())
@@ -55,7 +61,7 @@ async fn connected_to(served: u64, answer: Answer) -> Result<Endpoint, ChainErro
         let chain_id = Answer::Result(json!(format!("{served:#x}")));
         let of_chain_id = request.get("method").unwrap() == "eth_chainId";
         let answer = if of_chain_id { chain_id } else { answer.clone() };
-        answer.to(request.get("id").unwrap()).await
+        answer.to(&request).await
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -157,18 +163,22 @@ async fn a_provider_without_overrides_is_recognised() {
     let account = AccountOverride { code: Some(Bytes::from(vec![0])), ..AccountOverride::default() };
     let overrides: StateOverride = std::iter::once((Address::ZERO, account)).collect();
     let answer = async |error| {
-        let endpoint = connected(Answer::Error(error)).await;
+        let endpoint = connected(error).await;
         endpoint.call_with_overrides(&call(), B256::ZERO, &overrides).await.unwrap_err()
     };
     for refusal in [
         json!({"code": -32602, "message": "too many arguments, want at most 2"}),
         json!({"code": -32000, "message": "State Override is disabled"}),
     ] {
-        let error = answer(refusal).await;
+        let error = answer(Answer::Refusal(refusal)).await;
         assert!(matches!(error, ChainError::OverridesRefused { .. }), "{error}");
     }
-    let other = answer(json!({"code": -32000, "message": "header not found"})).await;
+    let other = answer(Answer::Error(json!({"code": -32000, "message": "header not found"}))).await;
     assert!(matches!(other, ChainError::Rpc { code: -32000, .. }), "{other}");
+    // Refused with and without them, so it is not for them: anvil's words for a state that it no longer has.
+    let unknown = json!({"code": -32602, "message": "block height is 900 but requested was 1"});
+    let other = answer(Answer::Error(unknown)).await;
+    assert!(matches!(other, ChainError::Rpc { code: -32602, .. }), "{other}");
 }
 
 #[tokio::test]

@@ -224,3 +224,23 @@ async fn a_header_that_no_record_can_hold_is_unusable() {
     assert!(matches!(huge.block_by_number(7).await, Err(ChainError::BadResponse { .. })));
     assert!(matches!(huge.header_by_hash(B256::repeat_byte(7)).await, Err(ChainError::BadResponse { .. })));
 }
+
+#[tokio::test]
+async fn what_a_node_says_is_shown_in_one_short_line_without_the_secrets_it_echoes() {
+    let echo = "\u{1b}[2J no quota\nfor key secret-key at /v3/SECRET-KEY, user:secret-pass";
+    for answer in [
+        Answer::Error(json!({"code": -32005, "message": format!("{echo}{}", "!".repeat(9_000))})),
+        Answer::Result(json!(echo)),
+    ] {
+        let shown = failure(answer).await.to_string();
+        assert!(!shown.to_lowercase().contains("secret"), "{shown}");
+        assert!(!shown.chars().any(char::is_control), "{shown}");
+        assert!(shown.chars().count() < 700, "{shown}");
+        assert!(shown.contains("no quota"), "{shown}");
+    }
+    // As text in revert data, which is shown in words further on.
+    let data = alloy::hex::encode_prefixed("reverted for secret-key");
+    let error = json!({"code": 3, "message": "execution reverted", "data": data});
+    let reverted = connected(Answer::Error(error)).await.call(&call(), At::Hash(B256::ZERO)).await.unwrap();
+    assert_eq!(reverted, Simulated::Reverted(Bytes::from_static(b"reverted for **********")));
+}

@@ -21,7 +21,7 @@ use crate::protocols::ReadError;
 use crate::protocols::vaults::rebalancing_vault;
 use crate::reader::Reader;
 
-pub use dispatch::{Dispatch, Execution};
+pub use dispatch::{Dispatch, Execution, wrong_key};
 use dispatch::{not_authorised, refused, settled};
 
 /// Keeps one vault.
@@ -139,6 +139,15 @@ impl Keeper {
     ) -> Self {
         let (vault, policies) = vault;
         Self { name, vault, policies, endpoint, reader: Reader::default(), journal, hand, last_reason: None }
+    }
+
+    /// The account that signs; absent where nothing is signed.
+    #[must_use]
+    pub fn sender(&self) -> Option<Address> {
+        match &self.hand {
+            Hand::Dry(_) => None,
+            Hand::Send(engine, _) | Hand::SendAndWait(engine, _) => Some(engine.sender()),
+        }
     }
 
     /// Runs one cycle at the block of `header`.

@@ -103,6 +103,8 @@ fn wrong_usage_ends_with_2_before_anything_is_read() {
             "--amount-in",
             "0",
         ],
+        &["demo", "--capital", "0"],
+        &["demo", "--capital", "-1"],
         &["decide"],
         &["status", "-n", "0"],
         &["no-such-command"],

@@ -13,6 +13,7 @@ mod output;
 mod quote;
 mod run;
 mod show;
+mod signals;
 mod snapshot;
 mod status;
 

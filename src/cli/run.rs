@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::connect::{configuration, connect, sending, vaults};
 use super::output::Row;
 use super::show::{cycle_rows, dispatch_text};
+use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::chain::{Endpoint, Header, NewHead, next_head};
 use crate::config::{ChainConfig, Config, VaultConfig};
@@ -327,16 +328,6 @@ async fn forever(chains: Vec<Chain>) -> Outcome {
     }
     result?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Waits for ctrl-c, or for the signal that service managers send.
-async fn interrupted() -> eyre::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).wrap_err("signals cannot be waited for")?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt.wrap_err("signals cannot be waited for"),
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 fn printed<'a>(vault: &'a str, cycle: &'a Cycle) -> Printed<'a> {

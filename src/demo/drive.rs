@@ -26,6 +26,8 @@ pub struct Demo {
     pub scenario: String,
     /// The market, one tick per step, in ascending time.
     pub path: Vec<Tick>,
+    /// Rows of the file that the path was sampled from, where rows were left out.
+    pub sampled_from: Option<usize>,
     /// First deposit of every vault, whole units of the asset.
     pub capital: Decimal,
     /// Where bytecode and anvil come from.
@@ -58,7 +60,8 @@ pub async fn drive(demo: &Demo) -> Result<Course> {
         points: c.points,
         trades: c.trades,
     });
-    Ok(Course { scenario: demo.scenario.clone(), market, contestants: contestants.collect() })
+    let (scenario, sampled_from) = (demo.scenario.clone(), demo.sampled_from);
+    Ok(Course { scenario, market, sampled_from, contestants: contestants.collect() })
 }
 
 async fn through(

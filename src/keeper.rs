@@ -21,7 +21,7 @@ use crate::journal::{CycleRecord, IntentId, Journal, JournalError};
 use crate::protocols::ReadError;
 use crate::reader::Reader;
 
-pub use dispatch::{Dispatch, Execution};
+pub use dispatch::{Dispatch, Execution, wrong_key};
 use dispatch::{not_authorised, refused, settled};
 use rehearsal::{Rehearsal, Rehearsed};
 
@@ -153,6 +153,15 @@ impl Keeper {
             journal,
             hand,
             last_reason: None,
+        }
+    }
+
+    /// The account that signs; absent where nothing is signed.
+    #[must_use]
+    pub fn sender(&self) -> Option<Address> {
+        match &self.hand {
+            Hand::Dry(_) => None,
+            Hand::Send(engine, _) | Hand::SendAndWait(engine, _) => Some(engine.sender()),
         }
     }
 

@@ -168,15 +168,13 @@ fn history(policy: &Policy) -> u16 {
 }
 
 fn block(endpoint: &Endpoint, header: &Header) -> Result<Block, ReadError> {
-    let next_base_fee = header.next_base_fee();
+    let unknown = || impossible(endpoint, &header.base_fee_fault().unwrap_or_default());
     Ok(Block {
         chain_id: endpoint.chain_id(),
         number: header.number,
         hash: header.hash,
         timestamp: header.timestamp,
-        next_base_fee: next_base_fee.ok_or_else(|| {
-            impossible(endpoint, "the header has no base fee; the chain must have EIP-1559")
-        })?,
+        next_base_fee: header.next_base_fee().ok_or_else(unknown)?,
     })
 }
 

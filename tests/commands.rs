@@ -27,6 +27,9 @@ const VAULT: Address = Address::repeat_byte(0x11);
 /// The first account of every development chain.
 const SECRET: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 
+/// An address where nothing is.
+const ADDRESS: &str = "0x2222222222222222222222222222222222222222";
+
 /// Nobody listens at port 1.
 const NOBODY: &str = "http://127.0.0.1:1/secret-path";
 
@@ -89,6 +92,19 @@ fn wrong_usage_ends_with_2_before_anything_is_read() {
         &["band", "--no-such-option"][..],
         &["band", "--variance-rate", "1"],
         &["quote", "--rpc", "http://127.0.0.1:1", "--pool", "0x12"],
+        &[
+            "quote",
+            "--rpc",
+            "http://127.0.0.1:1",
+            "--pool",
+            ADDRESS,
+            "--token-in",
+            ADDRESS,
+            "--amount-in",
+            "0",
+        ],
+        &["demo", "--capital", "0"],
+        &["demo", "--capital", "-1"],
         &["decide"],
         &["status", "-n", "0"],
         &["no-such-command"],

@@ -15,9 +15,11 @@ mod proxy;
 
 use alloy::primitives::U256;
 use alloy::providers::Provider;
-use keeper_process::{Deeds, Ended, Home, ONCE, PRICE, Scene, until};
+use alloy::rpc::types::TransactionReceipt;
+use keeper_process::{Deeds, Ended, Home, ONCE, PRICE, Scene, published, until};
 use proxy::{Fault, Proxy, Victim};
 use vault_keeper::journal::{IntentEntry, IntentState};
+use vault_keeper::protocols::vaults::rebalancing_vault::rebalanced;
 
 const SEND: Victim = Victim::Method("eth_sendRawTransaction");
 /// The call after that which reads the snapshot: the last question before the transaction is signed and committed.
@@ -87,6 +89,29 @@ impl Play {
         let receipt = provider.get_transaction_receipt(intent.attempts[0].hash).await.unwrap().unwrap();
         assert!(receipt.status());
         assert!(self.scene.holding().await > U256::ZERO);
+        self.assert_recorded(&intent, &receipt).await;
+    }
+
+    /// Asserts that what the vault tells of the execution is what the journal holds.
+    async fn assert_recorded(&self, intent: &IntentEntry, receipt: &TransactionReceipt) {
+        let logs: Vec<_> = receipt.logs().iter().map(|log| log.inner.clone()).collect();
+        let event = rebalanced(self.scene.vault, &logs).expect("the vault tells of the rebalance");
+        let journal = self.home.journal().await;
+        let cycles = journal.recent_cycles(self.scene.vault, 1_000).await.unwrap();
+        journal.close().await;
+        assert_eq!(
+            (event.decisionHash, event.decisionBlock, U256::from(event.nonce)),
+            (intent.decision_hash, intent.decision_block, intent.record.vault_nonce)
+        );
+        // After a restart at the same block the same was decided, and recorded, once more.
+        let mut decided: Vec<_> = cycles.into_iter().map(|cycle| cycle.record).collect();
+        decided.retain(|record| record.decision_hash == event.decisionHash);
+        assert!(!decided.is_empty(), "no record has the hash on chain");
+        for record in decided {
+            assert_eq!((event.policyHash, event.decisionBlock), (record.policy_hash, record.block_number));
+            assert_eq!((record.verdict.as_str(), record.vault), ("rebalance", self.scene.vault));
+        }
+        assert_eq!(event.policyHash, published(&self.scene.policy).hash());
     }
 }
 

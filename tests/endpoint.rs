@@ -22,6 +22,8 @@ enum Answer {
     Result(Value),
     /// An error under the id of the request.
     Error(Value),
+    /// An error where a call replaces accounts; no data where it does not.
+    Refusal(Value),
     /// This status and body.
     Raw(StatusCode, String),
     /// A redirect.
@@ -29,8 +31,12 @@ enum Answer {
 }
 
 impl Answer {
-    async fn to(self, id: &Value) -> Response {
+    async fn to(self, request: &Value) -> Response {
+        let id = request.get("id").unwrap();
+        let replaces = request.pointer("/params/2").is_some();
         match self {
+            Self::Refusal(error) if replaces => Box::pin(Self::Error(error).to(request)).await,
+            Self::Refusal(_) => Box::pin(Self::Result(json!("0x")).to(request)).await,
             Self::Silence => std::future::pending().await,
             Self::Result(result) => {
                 Response::new(json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string().into())
@@ -55,7 +61,7 @@ async fn connected_to(served: u64, answer: Answer) -> Result<Endpoint, ChainErro
         let chain_id = Answer::Result(json!(format!("{served:#x}")));
         let of_chain_id = request.get("method").unwrap() == "eth_chainId";
         let answer = if of_chain_id { chain_id } else { answer.clone() };
-        answer.to(request.get("id").unwrap()).await
+        answer.to(&request).await
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -157,18 +163,22 @@ async fn a_provider_without_overrides_is_recognised() {
     let account = AccountOverride { code: Some(Bytes::from(vec![0])), ..AccountOverride::default() };
     let overrides: StateOverride = std::iter::once((Address::ZERO, account)).collect();
     let answer = async |error| {
-        let endpoint = connected(Answer::Error(error)).await;
+        let endpoint = connected(error).await;
         endpoint.call_with_overrides(&call(), At::Hash(B256::ZERO), &overrides).await.unwrap_err()
     };
     for refusal in [
         json!({"code": -32602, "message": "too many arguments, want at most 2"}),
         json!({"code": -32000, "message": "State Override is disabled"}),
     ] {
-        let error = answer(refusal).await;
+        let error = answer(Answer::Refusal(refusal)).await;
         assert!(matches!(error, ChainError::OverridesRefused { .. }), "{error}");
     }
-    let other = answer(json!({"code": -32000, "message": "header not found"})).await;
+    let other = answer(Answer::Error(json!({"code": -32000, "message": "header not found"}))).await;
     assert!(matches!(other, ChainError::Rpc { code: -32000, .. }), "{other}");
+    // Refused with and without them, so it is not for them: anvil's words for a state that it no longer has.
+    let unknown = json!({"code": -32602, "message": "block height is 900 but requested was 1"});
+    let other = answer(Answer::Error(unknown)).await;
+    assert!(matches!(other, ChainError::Rpc { code: -32602, .. }), "{other}");
 }
 
 #[tokio::test]
@@ -184,4 +194,53 @@ async fn an_answer_about_another_block_is_unusable() {
     assert!(matches!(other, ChainError::BadResponse { .. }), "{other}");
     let other = endpoint.header_by_number(8).await.unwrap_err();
     assert!(matches!(other, ChainError::BadResponse { .. }), "{other}");
+}
+
+/// A header with these fields in place of its own.
+fn header(changed: &[(&str, &str)]) -> Value {
+    let mut header = json!({
+        "number": "0x7", "hash": B256::repeat_byte(7), "parentHash": B256::ZERO, "timestamp": "0x1",
+        "gasLimit": "0x1c9c380", "gasUsed": "0x0", "baseFeePerGas": "0x1", "transactions": []
+    });
+    for (field, value) in changed {
+        *header.get_mut(*field).unwrap() = json!(value);
+    }
+    header
+}
+
+#[tokio::test]
+async fn a_header_that_no_record_can_hold_is_unusable() {
+    let largest = "0x7fffffffffffffff";
+    let endpoint = connected(Answer::Result(header(&[("number", largest), ("timestamp", largest)]))).await;
+    assert_eq!(endpoint.latest_header().await.unwrap().timestamp, 0x7fff_ffff_ffff_ffff);
+    for field in ["number", "timestamp"] {
+        for value in ["0x8000000000000000", "0xffffffffffffffff"] {
+            let error = failure(Answer::Result(header(&[(field, value)]))).await;
+            assert!(matches!(&error, ChainError::BadResponse { .. }), "{error}");
+            assert!(error.to_string().contains("is no height or time of a block"), "{error}");
+        }
+    }
+    let huge = connected(Answer::Result(header(&[("timestamp", "0xffffffffffffffff")]))).await;
+    assert!(matches!(huge.block_by_number(7).await, Err(ChainError::BadResponse { .. })));
+    assert!(matches!(huge.header_by_hash(B256::repeat_byte(7)).await, Err(ChainError::BadResponse { .. })));
+}
+
+#[tokio::test]
+async fn what_a_node_says_is_shown_in_one_short_line_without_the_secrets_it_echoes() {
+    let echo = "\u{1b}[2J no quota\nfor key secret-key at /v3/SECRET-KEY, user:secret-pass";
+    for answer in [
+        Answer::Error(json!({"code": -32005, "message": format!("{echo}{}", "!".repeat(9_000))})),
+        Answer::Result(json!(echo)),
+    ] {
+        let shown = failure(answer).await.to_string();
+        assert!(!shown.to_lowercase().contains("secret"), "{shown}");
+        assert!(!shown.chars().any(char::is_control), "{shown}");
+        assert!(shown.chars().count() < 700, "{shown}");
+        assert!(shown.contains("no quota"), "{shown}");
+    }
+    // As text in revert data, which is shown in words further on.
+    let data = alloy::hex::encode_prefixed("reverted for secret-key");
+    let error = json!({"code": 3, "message": "execution reverted", "data": data});
+    let reverted = connected(Answer::Error(error)).await.call(&call(), At::Hash(B256::ZERO)).await.unwrap();
+    assert_eq!(reverted, Simulated::Reverted(Bytes::from_static(b"reverted for **********")));
 }

@@ -4,6 +4,7 @@
 //! is fixed, the average-price check is off, and the vault is sized so that its trade stays inside what is known.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -12,15 +13,17 @@
 
 #[path = "support/data.rs"]
 mod data;
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use alloy::primitives::{Address, B256, U256, address, keccak256};
 use alloy::providers::Provider;
 use alloy::providers::ext::AnvilApi;
 use alloy::rpc::types::BlockNumberOrTag;
+use keeper_process::until;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio::process::Command;
@@ -122,7 +125,7 @@ fn keeper_text(endpoint: &str, vault: Address) -> String {
 }
 
 impl Scene {
-    /// Runs the program to its end; blocks are mined as long as a transaction waits or one is not yet deep enough.
+    /// Runs the program to its end, and mines its transaction until that is final, if there is one.
     async fn keeper_once(&self) -> Value {
         let mut keeper = Command::new(env!("CARGO_BIN_EXE_keeper"))
             .args(["run", "--once", "--json", "--config"])
@@ -132,13 +135,13 @@ impl Scene {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let sent_at = self.chain.block_number().await.unwrap();
-        while keeper.try_wait().unwrap().is_none() {
-            let mined = self.chain.block_number().await.unwrap();
-            if self.waiting().await || mined == sent_at + 1 {
+        let mut ended = async || keeper.try_wait().unwrap().is_some();
+        until("the keeper ends or sends", async || ended().await || self.waiting().await).await;
+        if self.waiting().await {
+            // One block that holds it, and one on top.
+            for _ in 0..2 {
                 self.chain.mine_after(12).await.unwrap();
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let output = keeper.wait_with_output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

@@ -333,10 +333,37 @@ async fn a_key_that_is_not_the_keepers_signs_nothing() {
     before.assert_only_recorded(&scene, &home, &[("rebalance", "worth")]).await;
     let provider = scene.stage.chain.provider();
     assert_eq!(provider.get_transaction_count(stranger).pending().await.unwrap(), 0);
+    assert_eq!(ended.message(), format!("keeper: vault `main`: {message}"));
     for file in ["keeper.db", "keeper.toml"] {
         assert!(!keeper_process::holds(&home.path(file), &key[2..]), "the key is in {file}");
     }
     assert!(!ended.stderr.contains(&key[2..]) && !ended.stdout.contains(&key[2..]));
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_told_while_nothing_is_to_be_signed() {
+    let scene = Scene::set().await;
+    let mut home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    while home.once_mined(&scene).await.json()["dispatch"] == "executed" {
+        scene.price(PRICE, 301).await;
+    }
+    home.set(KEY, &scene.key(Actor::Stranger).await);
+    let stranger = scene.stage.chain.address(Actor::Stranger).unwrap();
+    let wrong = format!("the vault's keeper is {}, this key is {stranger}", scene.keeper);
+    let ended = home.once().await;
+    assert_eq!((ended.code, &ended.json()["verdict"]), (Some(1), &json!("hold")), "{ended:?}");
+    assert!(ended.message().starts_with(&format!("keeper: vault `main`: {wrong}")), "{ended:?}");
+
+    let seen = home.cycles(&scene).await.len();
+    let daemon = home.start(&["run"]);
+    for blocks in 1..=3 {
+        scene.mine(1).await;
+        until("the block is decided on", async || home.cycles(&scene).await.len() >= seen + blocks).await;
+    }
+    let ended = daemon.terminate().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stderr.matches(&wrong).count(), 1, "once for all cycles: {ended:?}");
+    assert!(ended.stderr.lines().any(|line| line.contains("ERROR") && line.contains(&wrong)), "{ended:?}");
 }
 
 #[tokio::test]
@@ -385,6 +412,37 @@ async fn a_node_that_is_down_or_dies_on_the_way_ends_a_cycle_with_1_and_never_th
     scene.mine(2).await;
     until("the plan is executed", async || home.intents(&scene).await[0].last_event.state.is_final()).await;
     assert_eq!(daemon.terminate().await.code, Some(0));
+    assert_eq!(scene.deeds().await, Deeds::ONE);
+}
+
+#[tokio::test]
+async fn a_header_that_cannot_be_ends_a_cycle_with_1_and_never_the_daemon() {
+    let scene = Scene::set().await;
+    let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
+    let home = Home::new(&scene, proxy.url()).await;
+    home.start(&DRY).end().await;
+    let head = Victim::Method("eth_getBlockByNumber");
+    let no_time = "18446744073709551615 is no height or time of a block";
+    for (field, value, words) in [
+        ("timestamp", "0xffffffffffffffff", no_time),
+        ("number", "0xffffffffffffffff", no_time),
+        ("gasLimit", "0x0", "the header breaks the rules of EIP-1559: gas limit 0, gas used "),
+    ] {
+        let _struck = proxy.plan(head, Fault::Lie(field, value));
+        let ended = stopped(&scene, &home, 1).await;
+        assert!(ended.message().contains("endpoint `stage-1` gave an "), "{ended:?}");
+        assert!(ended.message().contains(words), "{ended:?}");
+    }
+
+    let struck = proxy.plan(head, Fault::Lie("timestamp", "0xffffffffffffffff"));
+    let daemon = home.start(&["run"]);
+    struck.happens().await;
+    scene.until_sent().await;
+    scene.mine(2).await;
+    until("the plan is executed", async || home.intents(&scene).await[0].last_event.state.is_final()).await;
+    let ended = daemon.terminate().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("no new head") && ended.stderr.contains(no_time), "{ended:?}");
     assert_eq!(scene.deeds().await, Deeds::ONE);
 }
 

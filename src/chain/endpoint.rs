@@ -148,7 +148,15 @@ impl Endpoint {
         overrides: &StateOverride,
     ) -> Result<Simulated<Bytes>, ChainError> {
         let answer = self.transport.call("eth_call", (request, at, overrides)).await;
-        simulated(answer.map_err(override_refusal))
+        let refused = match simulated(answer.map_err(override_refusal)) {
+            Err(refused @ ChainError::OverridesRefused { .. }) => refused,
+            other => return other,
+        };
+        // A node may refuse a block that it does not have in the same words: then it refuses the plain call as well.
+        match self.call(request, at).await {
+            Err(plain @ ChainError::Rpc { .. }) => Err(plain),
+            _ => Err(refused),
+        }
     }
 
     /// Least gas limit with which the call succeeds, as the node estimates it.

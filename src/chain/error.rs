@@ -58,7 +58,7 @@ pub enum ChainError {
         method: &'static str,
         /// JSON-RPC error code.
         code: i64,
-        /// The node's message, shortened.
+        /// The node's message, as [`super::shown`].
         message: String,
         /// Revert data, when the call was executed and reverted.
         revert: Option<Bytes>,
@@ -70,7 +70,7 @@ pub enum ChainError {
     OverridesRefused {
         /// Name of the endpoint in the configuration.
         endpoint: String,
-        /// The node's message, shortened.
+        /// The node's message, as [`super::shown`].
         message: String,
     },
     /// The endpoint serves another chain than the configuration says.
@@ -95,7 +95,7 @@ pub enum ChainError {
         endpoint: String,
         /// JSON-RPC method.
         method: &'static str,
-        /// What is wrong with the answer.
+        /// What is wrong with the answer, as [`super::shown`].
         reason: String,
     },
 }

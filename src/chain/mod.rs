@@ -10,6 +10,7 @@ mod header;
 mod heads;
 mod receipt;
 mod request;
+mod said;
 mod transport;
 
 pub use endpoint::{Endpoint, Timeouts};
@@ -18,4 +19,5 @@ pub use header::{Block, Header};
 pub use heads::{NewHead, next_head};
 pub use receipt::Receipt;
 pub use request::{At, CallRequest, Simulated};
+pub use said::shown;
 pub use transport::SecretUrl;

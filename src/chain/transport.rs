@@ -7,12 +7,11 @@ use alloy::primitives::Bytes;
 use alloy::rpc::json_rpc::{ErrorPayload, Id, Request, Response, ResponsePayload, RpcRecv, RpcSend};
 use url::Url;
 
+use super::said::Secrets;
 use super::{ChainError, Timeouts};
 
 /// Largest answer that is read, in bytes. The largest real one, a full block, is an order of magnitude below.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
-/// Longest error message that is kept of a node, in characters.
-const MAX_MESSAGE_CHARS: usize = 300;
 
 /// The URL of an endpoint. `Debug` and `Display` show its scheme, host and port, never its credentials, path or
 /// query, where providers put keys.
@@ -58,6 +57,7 @@ pub(super) struct Transport {
     client: reqwest::Client,
     endpoint: String,
     url: SecretUrl,
+    secrets: Secrets,
     next_id: AtomicU64,
 }
 
@@ -70,7 +70,8 @@ impl Transport {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| ChainError::BadUrl { reason: error.without_url().to_string() })?;
-        Ok(Self { client, endpoint: endpoint.to_owned(), url, next_id: AtomicU64::new(1) })
+        let secrets = Secrets::of(&url.0);
+        Ok(Self { client, endpoint: endpoint.to_owned(), url, secrets, next_id: AtomicU64::new(1) })
     }
 
     pub(super) fn endpoint(&self) -> &str {
@@ -104,7 +105,11 @@ impl Transport {
     }
 
     pub(super) fn bad_response(&self, method: &'static str, reason: &str) -> ChainError {
-        ChainError::BadResponse { endpoint: self.endpoint.clone(), method, reason: shortened(reason) }
+        ChainError::BadResponse {
+            endpoint: self.endpoint.clone(),
+            method,
+            reason: self.secrets.shown(reason),
+        }
     }
 
     async fn bounded_body(
@@ -127,7 +132,8 @@ impl Transport {
         if error.is_timeout() {
             return ChainError::Timeout { endpoint, method };
         }
-        ChainError::Connection { endpoint, method, reason: innermost(&error.without_url()) }
+        let reason = self.secrets.shown(&innermost(&error.without_url()));
+        ChainError::Connection { endpoint, method, reason }
     }
 
     fn no_json_rpc(&self, method: &'static str, status: reqwest::StatusCode) -> ChainError {
@@ -142,9 +148,16 @@ impl Transport {
             endpoint: self.endpoint.clone(),
             method,
             code: payload.code,
-            message: shortened(&payload.message),
-            revert: revert_data(payload),
+            message: self.secrets.shown(&payload.message),
+            revert: revert_data(payload).map(|data| self.unechoed(&data)),
         }
+    }
+
+    /// Data that a node can put words into, without the endpoint's secrets.
+    fn unechoed(&self, data: &Bytes) -> Bytes {
+        let mut data = data.to_vec();
+        self.secrets.overwrite(&mut data);
+        data.into()
     }
 }
 
@@ -154,10 +167,6 @@ fn revert_data(payload: &ErrorPayload) -> Option<Bytes> {
     const EXECUTION_REVERTED: i64 = 3;
     let reverted = payload.code == EXECUTION_REVERTED || payload.message.to_lowercase().contains("revert");
     reverted.then(|| payload.as_revert_data().unwrap_or_default())
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

@@ -1,14 +1,18 @@
 //! `keeper demo`: a crash on a local chain, with the real keeper in it.
 
-use std::path::PathBuf;
+mod summary;
+mod verdict;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, Table, presets};
 use eyre::WrapErr;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::demo::course::{Contestant, Course, Outcome as Result};
 use crate::demo::{self, report};
@@ -16,6 +20,8 @@ use crate::stage::artifacts::Artifacts;
 use crate::stage::path::files::path_from_files;
 use crate::stage::path::scenario::Scenario;
 use crate::stage::path::{DEFAULT_STEPS, Tick};
+use summary::summary;
+use verdict::verdict;
 
 /// Unix time at which a built-in scenario begins: 12 March 2020, 00:00 UTC.
 const SCENARIO_START: u64 = 1_583_971_200;
@@ -39,7 +45,7 @@ pub(super) struct Demo {
     #[arg(long, default_value_t = DEFAULT_STEPS, requires = "prices")]
     steps: usize,
     /// First deposit of each vault, in whole units of the asset.
-    #[arg(long, default_value = "1000000")]
+    #[arg(long, default_value = "1000000", value_parser = positive, allow_negative_numbers = true)]
     capital: Decimal,
     /// Where the report is written.
     #[arg(long, value_name = "FILE", default_value = "demo-report.html")]
@@ -77,87 +83,68 @@ impl<'a> Printed<'a> {
 
 impl Demo {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
-        let path = self.path().map_err(Failure::usage)?;
-        let scenario = match &self.prices {
-            None => self.scenario.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned()),
-            Some(file) => file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        };
+        let (path, sampled_from) = self.path().map_err(Failure::usage)?;
+        let unwritable = || format!("the report {} cannot be written", self.report.display());
+        writable(&self.report).wrap_err_with(unwritable).map_err(Failure::usage)?;
         let artifacts = Artifacts::new(&self.root);
-        let demo = demo::Demo { scenario, path, capital: self.capital, artifacts };
-        let course = demo::drive(&demo).await?;
+        let demo =
+            demo::Demo { scenario: self.market(), path, sampled_from, capital: self.capital, artifacts };
+        let course = tokio::select! {
+            // First, so that signals are waited for before there is a chain that they must stop.
+            biased;
+            signal = interrupted() => {
+                signal?;
+                return Err(eyre::eyre!("stopped by a signal, and its chain with it").into());
+            }
+            course = demo::drive(&demo) => course?,
+        };
+        self.print(context, &course)?;
         let html = report::html(&course).wrap_err("the report cannot be drawn")?;
-        std::fs::write(&self.report, html)
-            .wrap_err_with(|| format!("the report {} cannot be written", self.report.display()))?;
-        if context.output.json {
-            context.output.json(&Printed::of(&course))?;
-        } else {
-            context.output.text(&summary(&course))?;
+        std::fs::write(&self.report, html).wrap_err_with(unwritable)?;
+        if !context.output.json {
             context.output.text(&format!("report: {}", self.report.display()))?;
         }
-        self.verdict(&course)
-    }
-
-    fn path(&self) -> eyre::Result<Vec<Tick>> {
-        match &self.prices {
-            None => Ok(self.scenario.path(SCENARIO_START)),
-            Some(prices) => path_from_files(prices, self.gas.as_deref(), self.steps),
-        }
-    }
-
-    /// The demo fails where the floor broke, and where the crash demonstrated nothing.
-    fn verdict(&self, course: &Course) -> Outcome {
-        let keeper = course.contestants.first().ok_or_else(|| eyre::eyre!("nobody took part"))?;
-        if keeper.result.floor_broken() {
-            let below = -keeper.result.lowest_cushion;
-            return Err(eyre::eyre!("the floor was broken: {below:.2} below it").into());
-        }
-        let crash = self.prices.is_none() && self.scenario == Scenario::Crash;
-        if crash {
-            demonstrates(keeper)?;
-        }
+        verdict(&course, self.prices.is_none() && self.scenario == Scenario::Crash)?;
         Ok(ExitCode::SUCCESS)
     }
+
+    /// What the market is called.
+    fn market(&self) -> String {
+        match &self.prices {
+            None => self.scenario.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned()),
+            Some(file) => file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The market, and the rows that it was sampled from where some were left out.
+    fn path(&self) -> eyre::Result<(Vec<Tick>, Option<usize>)> {
+        let Some(prices) = &self.prices else { return Ok((self.scenario.path(SCENARIO_START), None)) };
+        let path = path_from_files(prices, self.gas.as_deref(), self.steps, &demo::believed_prices()?)?;
+        let sampled = path.ticks.len() < path.rows;
+        Ok((path.ticks, sampled.then_some(path.rows)))
+    }
+
+    fn print(&self, context: &Context, course: &Course) -> eyre::Result<()> {
+        if context.output.json {
+            return context.output.json(&Printed::of(course));
+        }
+        context.output.text(&summary(course))
+    }
 }
 
-/// At least half of net asset value exposed at some time, and at least three rebalances after the first.
-fn demonstrates(keeper: &Contestant) -> eyre::Result<()> {
-    let exposed = keeper.points.iter().any(|p| p.exposure >= 0.5 * p.nav);
-    let sales = keeper.trades.iter().filter(|t| t.sell).count();
-    eyre::ensure!(exposed, "nothing is demonstrated: exposure never reached half of net asset value");
-    eyre::ensure!(sales >= 3, "nothing is demonstrated: {sales} sales in the crash, at least 3 expected");
-    Ok(())
+/// An amount above zero.
+fn positive(text: &str) -> std::result::Result<Decimal, String> {
+    let amount = text.parse().ok().filter(|amount| *amount > Decimal::ZERO);
+    amount.ok_or_else(|| "expected an amount above 0".to_owned())
 }
 
-fn summary(course: &Course) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header([
-        "",
-        "NAV",
-        "return %",
-        "floor",
-        "lowest cushion",
-        "rebalances",
-        "gas USD",
-        "slippage + fees USD",
-        "reverted",
-    ]);
-    for contestant in &course.contestants {
-        let r = &contestant.result;
-        table.add_row([
-            contestant.name.clone(),
-            format!("{:.0}", r.end),
-            format!("{:.2}", 100.0 * (r.end / r.start - 1.0)),
-            format!("{:.0}", r.floor),
-            format!("{:.0}{}", r.lowest_cushion, if r.floor_broken() { " (broken)" } else { "" }),
-            r.rebalances.to_string(),
-            format!("{:.2}", r.gas),
-            format!("{:.2}", r.slippage),
-            r.reverted.to_string(),
-        ]);
+/// Whether a file can be written, found out without leaving one: a run of some minutes must not end in nothing.
+fn writable(file: &Path) -> std::io::Result<()> {
+    match std::fs::OpenOptions::new().append(true).open(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+            tempfile::tempfile_in(directory.unwrap_or(Path::new("."))).map(drop)
+        }
+        other => other.map(drop),
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
 }

@@ -13,6 +13,7 @@ mod output;
 mod quote;
 mod run;
 mod show;
+mod signals;
 mod snapshot;
 mod status;
 
@@ -120,11 +121,11 @@ async fn dispatch(cli: Cli) -> Outcome {
     }
 }
 
-/// Log lines go to standard error, coloured on a terminal; `RUST_LOG` chooses them, otherwise `default` does.
+/// Log lines go to standard error, coloured on a terminal that allows it; `RUST_LOG` chooses them, otherwise `default` does.
 fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let colours = std::io::stderr().is_terminal();
+    let colours = std::io::stderr().is_terminal() && Environment::of_variables().allows_colours();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(colours).init();
 }

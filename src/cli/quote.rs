@@ -30,7 +30,7 @@ pub(super) struct Quote {
     #[arg(long, value_name = "ADDR")]
     token_in: Address,
     /// Amount given, in its smallest units.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = amount)]
     amount_in: U256,
     /// Block number; the newest where absent.
     #[arg(long)]
@@ -58,6 +58,12 @@ struct Printed {
     sqrt_price_before: String,
     sqrt_price_after: String,
     tick_after: i32,
+}
+
+/// An amount of which something can be given.
+fn amount(text: &str) -> Result<U256, String> {
+    let amount = text.parse().ok().filter(|amount: &U256| !amount.is_zero());
+    amount.ok_or_else(|| "expected a whole number above 0".to_owned())
 }
 
 impl Quote {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use clap::Args;
 use eyre::WrapErr;
 use serde::Serialize;
@@ -13,12 +14,13 @@ use tokio::task::JoinSet;
 use super::connect::{configuration, connect, sending, vaults};
 use super::output::Row;
 use super::show::{cycle_rows, dispatch_text};
+use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::chain::{Endpoint, Header, NewHead, next_head};
 use crate::config::{ChainConfig, Config, VaultConfig};
 use crate::execution::{Engine, ExecutionError, KeeperKey, Outcome as Sent};
 use crate::journal::{IntentId, Journal, JournalError};
-use crate::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
+use crate::keeper::{self, Cycle, CycleError, Dispatch, Hand, Keeper};
 
 /// Keeps the configured vaults: at every block read, decide, act, record.
 #[derive(Debug, Args)]
@@ -58,6 +60,8 @@ struct Chain {
     poll: Duration,
     engines: Vec<Arc<Engine>>,
     keepers: Vec<Keeper>,
+    /// Vaults that are known to obey another key, and whose.
+    strange: BTreeMap<String, Address>,
 }
 
 impl Run {
@@ -133,6 +137,7 @@ impl Run {
             poll: Duration::from_millis(chain.poll_interval_ms),
             keepers: keepers.collect(),
             engines: engines.values().cloned().collect(),
+            strange: BTreeMap::new(),
         })
     }
 }
@@ -196,7 +201,10 @@ impl Chain {
         let mut last = None;
         for mut keeper in std::mem::take(&mut self.keepers) {
             match keeper.cycle(&head.header).await {
-                Ok(cycle) => log(&keeper.name, &cycle),
+                Ok(cycle) => {
+                    self.warn_of_a_wrong_key(&keeper, &cycle);
+                    log(&keeper.name, &cycle);
+                }
                 Err(error) if error.is_passing() => {
                     tracing::warn!(vault = %keeper.name, %error, "no decision")
                 }
@@ -213,6 +221,24 @@ impl Chain {
         self.keepers = left;
         last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
     }
+
+    /// Says so once for every account that the vault obeys in place of ours.
+    fn warn_of_a_wrong_key(&mut self, keeper: &Keeper, cycle: &Cycle) {
+        let Some(message) = wrong_key(keeper, cycle) else {
+            self.strange.remove(&keeper.name);
+            return;
+        };
+        let obeyed = cycle.snapshot.vault.keeper;
+        if self.strange.insert(keeper.name.clone(), obeyed) != Some(obeyed) {
+            tracing::error!(vault = %keeper.name, "{message}");
+        }
+    }
+}
+
+/// That the vault obeys another key than the one given, where that is so: then the keeper can decide and never act.
+fn wrong_key(keeper: &Keeper, cycle: &Cycle) -> Option<String> {
+    let (sender, obeyed) = (keeper.sender()?, cycle.snapshot.vault.keeper);
+    (sender != obeyed).then(|| keeper::wrong_key(sender, obeyed))
 }
 
 /// Names the vault whose cycle failed.
@@ -232,6 +258,8 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
                 Ok(cycle) => {
                     attention |= needs_someone(&cycle.dispatch);
                     context.output.print(&printed(&keeper.name, &cycle), rows)?;
+                    let wrong = wrong_key(keeper, &cycle);
+                    failed = wrong.map(|why| eyre::eyre!("vault `{}`: {why}", keeper.name)).or(failed);
                 }
                 Err(error) if error.is_of_the_record() => return Err(of(keeper, error).into()),
                 // The other vaults still have their turn; the last of these errors is the one that is shown at the end.
@@ -300,16 +328,6 @@ async fn forever(chains: Vec<Chain>) -> Outcome {
     }
     result?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Waits for ctrl-c, or for the signal that service managers send.
-async fn interrupted() -> eyre::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).wrap_err("signals cannot be waited for")?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt.wrap_err("signals cannot be waited for"),
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 fn printed<'a>(vault: &'a str, cycle: &'a Cycle) -> Printed<'a> {

@@ -55,13 +55,27 @@ impl Environment {
             Err(ConfigError::Missing { .. }) => Self::default(),
             Err(other) => return Err(other),
         };
+        environment.variables.extend(Self::of_variables().variables);
+        Ok(environment)
+    }
+
+    /// The process's variables alone.
+    #[must_use]
+    pub fn of_variables() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
         let variables = std::env::vars_os();
         // A variable whose text is not Unicode is none of ours.
         let ours =
             variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        environment.variables.extend(ours.map(|(name, value)| (name, Secret(value))));
-        Ok(environment)
+        Self { variables: ours.map(|(name, value)| (name, Secret(value))).collect() }
+    }
+
+    /// Whether a terminal may be written to in colours: unless `NO_COLOR` is set and not empty (no-color.org), or
+    /// `TERM` is `dumb`.
+    #[must_use]
+    pub fn allows_colours(&self) -> bool {
+        let text = |variable| self.variables.get(variable).map_or("", Secret::expose);
+        text("NO_COLOR").is_empty() && text("TERM") != "dumb"
     }
 
     /// These variables alone.
@@ -130,6 +144,13 @@ mod tests {
             error.to_string(),
             "x/.env:3: expected NAME=value, with quotes around a value that has spaces"
         );
+    }
+
+    #[test]
+    fn colours_are_for_those_who_want_and_can_see_them() {
+        let allowed = |pairs: &[(&str, &str)]| Environment::of_pairs(pairs.iter().copied()).allows_colours();
+        assert!(allowed(&[]) && allowed(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]));
+        assert!(!allowed(&[("NO_COLOR", "1")]) && !allowed(&[("TERM", "dumb")]));
     }
 
     #[test]

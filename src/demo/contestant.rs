@@ -1,5 +1,6 @@
 //! One vault on the stage and who keeps it: the keeper itself, or a simpler rule expressed as another policy.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::journal::Journal;
 use crate::keeper::{Cycle, Dispatch, Hand, Keeper};
 use crate::protocols::vaults::rebalancing_vault;
 use crate::stage::Stage;
+use crate::stage::deploy::vault::default_parameters;
 
 /// The default policy, as published.
 const DEFAULT_POLICY: &str = include_str!("../../examples/policies/cppi.toml");
@@ -176,8 +178,8 @@ impl Contestant {
             floor: last.map_or(0.0, |p| p.floor),
             lowest_cushion: self.points.iter().map(|p| p.nav - p.floor).fold(f64::INFINITY, f64::min),
             rebalances: self.trades.len(),
-            gas: self.trades.iter().map(|t| t.gas).sum(),
-            slippage: self.trades.iter().map(|t| t.slippage).sum(),
+            gas: total(self.trades.iter().map(|t| t.gas)),
+            nav_lost: total(self.trades.iter().map(|t| t.nav_lost)),
             reverted: self.reverted,
         }
     }
@@ -197,7 +199,7 @@ impl Contestant {
             value: trade.value.real(),
             reason: reason.code(),
             gas: 0.0,
-            slippage: 0.0,
+            nav_lost: 0.0,
         });
     }
 
@@ -206,7 +208,7 @@ impl Contestant {
             Sent::Executed(inclusion) => {
                 if let Some(mut trade) = self.sent.take() {
                     trade.gas = gas(inclusion, price);
-                    trade.slippage = self.slippage(inclusion);
+                    trade.nav_lost = self.nav_lost(inclusion);
                     self.trades.push(trade);
                 }
             }
@@ -218,8 +220,8 @@ impl Contestant {
         }
     }
 
-    /// Net asset value lost in the trade, as the vault's event says, whole units of the asset.
-    fn slippage(&self, inclusion: &Inclusion) -> f64 {
+    /// Net asset value lost in the trade by the oracle's price, as the vault's event says, whole units of the asset.
+    fn nav_lost(&self, inclusion: &Inclusion) -> f64 {
         let Some(event) = rebalancing_vault::rebalanced(self.vault, &inclusion.logs) else { return 0.0 };
         let decimals = self.last.as_ref().map_or(0, |s| s.vault.asset.decimals);
         let usd = |amount| from_raw(amount, decimals).map(to_real).unwrap_or_default();
@@ -237,6 +239,23 @@ impl Contestant {
         self.last = Some(snapshot.clone());
         Ok(())
     }
+}
+
+/// The sum, which for nothing is zero: the sum of no floats has the sign of a loss.
+fn total(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
+}
+
+/// The prices of the risky asset that vault and feed both believe, USD.
+///
+/// # Errors
+/// A bound is no decimal, or the default policy cannot be read.
+pub fn believed_prices() -> Result<RangeInclusive<Decimal>> {
+    let policy: Policy = toml::from_str(DEFAULT_POLICY).wrap_err("the default policy")?;
+    let (amounts, feed) = (default_parameters().amounts, policy.feeds.risky_usd);
+    let wad = |amount| from_raw(U256::from(amount), 18);
+    let (lowest, highest) = (wad(amounts.minPrice)?, wad(amounts.maxPrice)?);
+    Ok(lowest.max(feed.min.get()).normalize()..=highest.min(feed.max.get()).normalize())
 }
 
 /// The vault's books at the market's price.

@@ -9,6 +9,8 @@ pub struct Course {
     pub scenario: String,
     /// The market, step by step.
     pub market: Vec<MarketPoint>,
+    /// Rows of the file that the steps were sampled from; absent where no row was left out.
+    pub sampled_from: Option<usize>,
     /// The keeper first, then those it is compared with.
     pub contestants: Vec<Contestant>,
 }
@@ -67,8 +69,9 @@ pub struct Trade {
     pub reason: String,
     /// Gas, USD.
     pub gas: f64,
-    /// Net asset value lost in the trade: fee, impact and slippage, USD.
-    pub slippage: f64,
+    /// Net asset value lost in the trade by the oracle's price: fee, impact and slippage, USD. Negative where the pool
+    /// paid more than the oracle's price.
+    pub nav_lost: f64,
 }
 
 /// How a contestant came through, USD.
@@ -86,10 +89,31 @@ pub struct Outcome {
     pub rebalances: usize,
     /// Gas paid by the keeper's key.
     pub gas: f64,
-    /// Fees, impact and slippage.
-    pub slippage: f64,
+    /// Net asset value lost in all trades, as in [`Trade::nav_lost`].
+    pub nav_lost: f64,
     /// Transactions that reverted.
     pub reverted: usize,
+}
+
+impl Course {
+    /// Begin and end of the crash: the highest price before the lowest, and the lowest, as places among the steps.
+    #[must_use]
+    pub fn crash(&self) -> Option<(usize, usize)> {
+        let places = || self.market.iter().map(|point| point.price).enumerate();
+        let (end, _) = places().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (begin, _) = places().take(end.saturating_add(1)).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some((begin, end))
+    }
+
+    /// That steps were left out and what is not known for it, where that is so.
+    #[must_use]
+    pub fn sampling(&self) -> Option<String> {
+        let (steps, rows) = (self.market.len(), self.sampled_from?);
+        Some(format!(
+            "The market was sampled to {steps} steps of {rows} rows: what happened between two steps is not seen, so \
+             the lowest cushion is that of the steps alone."
+        ))
+    }
 }
 
 impl Outcome {

@@ -26,6 +26,8 @@ pub struct Demo {
     pub scenario: String,
     /// The market, one tick per step, in ascending time.
     pub path: Vec<Tick>,
+    /// Rows of the file that the path was sampled from, where rows were left out.
+    pub sampled_from: Option<usize>,
     /// First deposit of every vault, whole units of the asset.
     pub capital: Decimal,
     /// Where bytecode and anvil come from.
@@ -58,7 +60,8 @@ pub async fn drive(demo: &Demo) -> Result<Course> {
         points: c.points,
         trades: c.trades,
     });
-    Ok(Course { scenario: demo.scenario.clone(), market, contestants: contestants.collect() })
+    let (scenario, sampled_from) = (demo.scenario.clone(), demo.sampled_from);
+    Ok(Course { scenario, market, sampled_from, contestants: contestants.collect() })
 }
 
 async fn through(
@@ -70,11 +73,11 @@ async fn through(
 ) -> Result<Vec<MarketPoint>> {
     let mut market = stage.market().await?;
     let mut points = Vec::with_capacity(demo.path.len());
-    for tick in &demo.path {
+    for (step, tick) in demo.path.iter().enumerate() {
         market.step(*tick).await?;
         let header = endpoint.latest_header().await?;
         let mut sent = false;
-        for contestant in contestants.iter_mut() {
+        for contestant in in_turn(contestants, step) {
             sent |= contestant.step(&header, tick.price).await?;
         }
         if sent {
@@ -92,7 +95,30 @@ async fn through(
     Ok(points)
 }
 
+/// All of them, each step another one first: they share a pool and a block, where who sends first trades first.
+fn in_turn<T>(all: &mut [T], step: usize) -> impl Iterator<Item = &mut T> {
+    let first = step.checked_rem(all.len()).unwrap_or_default();
+    let (late, early) = all.split_at_mut(first);
+    early.iter_mut().chain(late)
+}
+
 fn point(tick: &Tick) -> MarketPoint {
     let gwei = tick.base_fee.to_f64().unwrap_or_default() / 1e9;
     MarketPoint { time: tick.timestamp, price: to_real(tick.price), base_fee_gwei: gwei }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_goes_first_as_often_as_any_other() {
+        let mut names = ["keeper", "hold", "threshold", "daily"];
+        let mut turn = |step| in_turn(&mut names, step).map(|name| *name).collect::<Vec<_>>();
+        assert_eq!(turn(0), ["keeper", "hold", "threshold", "daily"]);
+        assert_eq!(turn(1), ["hold", "threshold", "daily", "keeper"]);
+        assert_eq!(turn(7), ["daily", "keeper", "hold", "threshold"]);
+        assert_eq!(turn(8), turn(0));
+        assert_eq!(in_turn::<u8>(&mut [], 3).count(), 0);
+    }
 }

@@ -7,4 +7,5 @@ mod drive;
 pub mod report;
 mod screen;
 
+pub use contestant::believed_prices;
 pub use drive::{Demo, drive};

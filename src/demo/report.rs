@@ -20,6 +20,8 @@ use thiserror::Error;
 use super::course::{Contestant, Course};
 use text::{escape, percent, usd};
 
+pub(crate) use text::number;
+
 /// Why there is no page.
 #[derive(Debug, Error)]
 pub enum ReportError {
@@ -74,18 +76,23 @@ fn summary(course: &Course) -> String {
     let _infallible = write!(
         out,
         "The keeper took net asset value from {} to {}&#160;USD ({}), over a floor that ended at {}&#160;USD; the lowest \
-         cushion on the way was {}&#160;USD. It made {} for {}&#160;USD: {} of gas, {} of slippage and fees.",
+         cushion on the way was {}&#160;USD. It made {} for {}&#160;USD: {} of gas, {} of net asset value lost against \
+         the oracle.",
         usd(result.start),
         usd(result.end),
         percent(text::change(result.start, result.end)),
         usd(result.floor),
         usd(result.lowest_cushion),
         text::count(result.rebalances, "rebalance"),
-        usd(result.gas + result.slippage),
+        usd(result.gas + result.nav_lost),
         usd(result.gas),
-        usd(result.slippage),
+        usd(result.nav_lost),
     );
     out.push_str(&fallen(others));
+    if let Some(sampling) = course.sampling() {
+        out.push(' ');
+        out.push_str(&escape(&sampling));
+    }
     out.push_str("</p>\n");
     out
 }
@@ -155,7 +162,7 @@ mod tests {
             value: 12_345.678,
             reason: "floor_at_risk".to_owned(),
             gas: 7.654,
-            slippage: 0.001,
+            nav_lost: 0.001,
         };
         Contestant {
             name: name.to_owned(),
@@ -168,7 +175,7 @@ mod tests {
                 lowest_cushion,
                 rebalances: 54,
                 gas: 413.25,
-                slippage: 98.5,
+                nav_lost: 98.5,
                 reverted: 3,
             },
         }
@@ -182,7 +189,7 @@ mod tests {
             contestant("threshold 5 %", &market, 17.0),
             contestant("daily", &market, 0.0),
         ];
-        Course { scenario: "Black Thursday".to_owned(), market, contestants }
+        Course { scenario: "Black Thursday".to_owned(), market, sampled_from: None, contestants }
     }
 
     /// The names of its elements in their order, after every one was found closed in its turn.
@@ -275,6 +282,18 @@ mod tests {
     }
 
     #[test]
+    fn the_page_says_what_sampling_a_loss_and_the_band_mean() {
+        let whole = html(&course(100)).unwrap();
+        assert!(!whole.contains("sampled"));
+        assert!(whole.contains("negative where the pool paid more"));
+        assert_eq!(whole.matches("where exposure crosses the target it flickers").count(), 1);
+        let sampled = html(&Course { sampled_from: Some(43_200), ..course(2_160) }).unwrap();
+        let note =
+            "The market was sampled to 2160 steps of 43200 rows: what happened between two steps is not seen";
+        assert!(sampled.contains(note));
+    }
+
+    #[test]
     fn a_drop_of_one_step_is_the_lowest_point_drawn() {
         let mut one = course(20_000);
         one.market.iter_mut().for_each(|point| point.price = 100.0);
@@ -313,8 +332,13 @@ mod tests {
 
     #[test]
     fn an_empty_course_is_a_page_without_plots() {
-        let page =
-            html(&Course { scenario: String::new(), market: Vec::new(), contestants: Vec::new() }).unwrap();
+        let page = html(&Course {
+            scenario: String::new(),
+            market: Vec::new(),
+            sampled_from: None,
+            contestants: Vec::new(),
+        })
+        .unwrap();
         assert_eq!(how_many(&page, "figure"), 0);
         assert!(page.contains("Nobody kept a vault"));
 

@@ -76,10 +76,11 @@ impl Policy {
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
         let mut rules = Rules::default();
+        let printable = !self.name.trim().is_empty() && !self.name.chars().any(char::is_control);
         rules.require(
-            !self.name.trim().is_empty() && self.name.len() <= 64,
+            printable && self.name.len() <= 64,
             "name",
-            "expected 1 to 64 characters",
+            "expected 1 to 64 characters, no control characters among them",
         );
         rules.positive("chain_id", self.chain_id);
         strategy::strategy(&mut rules, &self.strategy);

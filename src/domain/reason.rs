@@ -1,6 +1,7 @@
 //! Why a decision is what it is: one typed reason with the numbers behind it.
 
 use alloy::primitives::{Address, B256};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 use thiserror::Error;
@@ -66,7 +67,7 @@ pub enum Reason {
         why: PriceFault,
     },
     /// The vault's asset is off its peg.
-    #[error("the vault's asset stands at {price} USD, further from 1 than {limit_bps} bps")]
+    #[error("the vault's asset stands at {} USD, further from 1 than {limit_bps} bps", micros(price.get()))]
     AssetDepegged {
         /// Price of the asset in dollars.
         price: Price,
@@ -89,7 +90,11 @@ pub enum Reason {
         size: Units,
     },
     /// The pool's price is too far from the oracle's, or from its own average.
-    #[error("pool {pool} stands at {spot}, {reference} at {price}: further apart than {limit_bps} bps")]
+    #[error(
+        "pool {pool} stands at {}, {reference} at {}: further apart than {limit_bps} bps",
+        micros(spot.get()),
+        micros(price.get())
+    )]
     PriceDeviation {
         /// The pool.
         pool: Address,
@@ -127,7 +132,7 @@ pub enum Reason {
     },
 
     /// The drift is inside the band: waiting is cheaper.
-    #[error("drift {drift} is inside the band ±{outer}")]
+    #[error("drift {} is inside the band ±{outer}", micros(drift.get()))]
     WithinBand {
         /// Units held less target units, `y`.
         drift: Units,
@@ -186,7 +191,7 @@ pub enum Reason {
         cap: u64,
     },
     /// What limits leave of the trade is too small to send.
-    #[error("a trade of {value} is below the smallest of {min}")]
+    #[error("a trade of {} is below the smallest of {}", cents(*value), cents(*min))]
     TooSmall {
         /// Its value.
         value: Usd,
@@ -215,7 +220,7 @@ pub enum Reason {
         excess: Real,
     },
     /// Exposure is beyond what a gap allows: the sale is mandatory.
-    #[error("exposure {exposure} is over the safe bound {bound}")]
+    #[error("exposure {} is over the safe bound {}", cents(*exposure), cents(*bound))]
     FloorAtRisk {
         /// Exposure by the oracle.
         exposure: Usd,
@@ -223,7 +228,7 @@ pub enum Reason {
         bound: Usd,
     },
     /// Net asset value stands at or below the floor, or the latch is set: everything is sold and stays so.
-    #[error("cash-lock: net asset value {nav} against a floor of {floor}")]
+    #[error("cash-lock: net asset value {} against a floor of {}", cents(*nav), cents(*floor))]
     CashLock {
         /// Net asset value by the oracle.
         nav: Usd,
@@ -231,7 +236,7 @@ pub enum Reason {
         floor: Usd,
     },
     /// The reserve for the exit has eaten the cushion.
-    #[error("the reserve of {reserve} leaves no cushion over the floor")]
+    #[error("the reserve of {} leaves no cushion over the floor", cents(*reserve))]
     Reserve {
         /// What the last exit would cost.
         reserve: Usd,
@@ -330,8 +335,39 @@ impl Reason {
     }
 }
 
+/// Money for people, to the cent.
+fn cents(value: Usd) -> Decimal {
+    value.get().round_dp(2).normalize()
+}
+
+/// A price or quantity for people, to six places.
+fn micros(value: Decimal) -> Decimal {
+    value.round_dp(6).normalize()
+}
+
 impl From<NumberError> for Reason {
     fn from(error: NumberError) -> Self {
         Self::Numbers { what: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_reads_in_plain_numbers_and_is_recorded_in_full() {
+        let reason = Reason::WithinBand {
+            drift: Units::new(Decimal::from_str_exact("-127.837528220977114619").unwrap()),
+            inner: Real::new(1.0).unwrap(),
+            outer: Real::new(32.699_743_638_8).unwrap(),
+        };
+        assert_eq!(reason.to_string(), "drift -127.837528 is inside the band ±32.6997");
+        let recorded = serde_json::to_value(&reason).unwrap();
+        assert_eq!(recorded["drift"], "-127.837528220977114619");
+        assert_eq!(recorded["outer"], "3.26997436388e1");
+        let bound = Usd::new(Decimal::from_str_exact("1570636.80247693856917824512").unwrap());
+        let reason = Reason::FloorAtRisk { exposure: Usd::new(Decimal::from(1_600_000)), bound };
+        assert_eq!(reason.to_string(), "exposure 1600000 is over the safe bound 1570636.8");
     }
 }

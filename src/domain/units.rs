@@ -184,7 +184,7 @@ impl Ratio {
     }
 }
 
-/// A model's value: finite, shown and hashed with 12 significant digits.
+/// A model's value: finite, hashed with 12 significant digits and shown with 6.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub struct Real(f64);
 
@@ -204,23 +204,45 @@ impl Real {
     }
 }
 
+impl Real {
+    /// The one text of a value: scientific, with at most 12 significant digits and no trailing zeros,
+    /// `1.38912345678e-1`, `0e0`.
+    fn canonical(self) -> String {
+        scientific(self.0, 11)
+    }
+}
+
 impl fmt::Display for Real {
-    /// Scientific form with at most 12 significant digits and no trailing zeros: `1.38912345678e-1`, `0e0`.
+    /// For people: 6 significant digits, or all before the point, without trailing zeros: `32.6997`, `20446080`, `0`.
+    /// Scientific where zeros alone would fill a line: `1.5e-12`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{:.11e}", self.0);
-        match text.split_once('e') {
-            Some((mantissa, exponent)) if mantissa.contains('.') => {
-                let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
-                write!(f, "{mantissa}e{exponent}")
+        let rounded = scientific(self.0, 5);
+        let exponent = rounded.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+        match exponent {
+            Some(exponent @ -9..=20) => {
+                let places = usize::try_from(5_i32.saturating_sub(exponent)).unwrap_or_default();
+                f.write_str(trimmed(&format!("{:.places$}", self.0)))
             }
-            _ => f.write_str(&text),
+            _ => f.write_str(&rounded),
         }
     }
 }
 
+/// Scientific with at most `places` decimal places.
+fn scientific(value: f64, places: usize) -> String {
+    let text = format!("{value:.places$e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{}e{exponent}", trimmed(mantissa))
+}
+
+/// Without zeros at the end of the decimal places.
+fn trimmed(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
 impl Serialize for Real {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.canonical())
     }
 }
 
@@ -370,13 +392,31 @@ mod tests {
     }
 
     #[test]
-    fn a_real_shows_twelve_significant_digits() {
-        let shown: Vec<String> = [0.1 + 0.2, -0.0, 1234567.891234567, 5e-324]
+    fn a_real_is_recorded_with_twelve_significant_digits() {
+        let recorded: Vec<_> = [0.1 + 0.2, -0.0, 1234567.891234567, 5e-324]
             .into_iter()
-            .map(|x| Real::new(x).unwrap().to_string())
+            .map(|x| serde_json::to_value(Real::new(x).unwrap()).unwrap())
             .collect();
-        assert_eq!(shown, ["3e-1", "0e0", "1.23456789123e6", "4.94065645841e-324"]);
+        assert_eq!(recorded, ["3e-1", "0e0", "1.23456789123e6", "4.94065645841e-324"]);
         assert_eq!(Real::new(f64::NAN), Err(NumberError::NotFinite));
+    }
+
+    #[test]
+    fn a_real_is_shown_to_people_plainly() {
+        for (value, text) in [
+            (32.699_743_638_8, "32.6997"),
+            (20_446.080_103_4, "20446.1"),
+            (-1_234_567.891, "-1234568"),
+            (0.1 + 0.2, "0.3"),
+            (0.000_123_456_78, "0.000123457"),
+            (9.999_999_9, "10"),
+            (100.0, "100"),
+            (-0.0, "0"),
+            (1.5e-12, "1.5e-12"),
+            (1e21, "1e21"),
+        ] {
+            assert_eq!(Real::new(value).unwrap().to_string(), text);
+        }
     }
 
     #[test]

@@ -67,11 +67,15 @@ pub struct Execution {
     pub amount_out: Option<String>,
 }
 
+/// Says that the key of `sender` is not the one that a vault with this `keeper` obeys.
+#[must_use]
+pub fn wrong_key(sender: Address, keeper: Address) -> String {
+    format!("the vault's keeper is {keeper}, this key is {sender}: let the owner call setKeeper")
+}
+
 /// The key is not the one that the vault obeys.
 pub(super) fn not_authorised(sender: Address, keeper: Address) -> Dispatch {
-    let message =
-        format!("the vault's keeper is {keeper}, this key is {sender}: let the owner call setKeeper");
-    Dispatch::Refused { code: "not_authorised", message }
+    Dispatch::Refused { code: "not_authorised", message: wrong_key(sender, keeper) }
 }
 
 /// The plan was refused before anything was signed.

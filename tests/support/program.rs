@@ -1,4 +1,5 @@
 //! The program as a test runs it: in a directory of its own, with an environment of its own.
+#![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

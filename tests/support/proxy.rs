@@ -1,5 +1,5 @@
-//! A JSON-RPC proxy before a node that counts requests, lets one vanish at a chosen moment, as networks do, and knows no
-//! state overrides where it is told so, as some providers do.
+//! A JSON-RPC proxy before a node that counts requests, lets a request vanish or an answer lie at a chosen moment, as
+//! networks and nodes do, and knows no state overrides where it is told so, as some providers do.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::VecDeque;
@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     Lose,
     /// The node never sees it, and is gone from then on: connections break.
     Die,
+    /// The node answers with another value in this field of its result.
+    Lie(&'static str, &'static str),
 }
 
 /// What becomes of state overrides in `eth_call`.
@@ -233,6 +235,11 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
                 let _ = struck.send(());
                 None
             }
+            Way::Struck(Fault::Lie(field, value), struck) => {
+                let answer = node.answer(body).await.map(|answer| forged(&answer, field, value));
+                let _ = struck.send(());
+                answer
+            }
             Way::Struck(fault, struck) => {
                 if fault == Fault::Lose {
                     node.answer(body).await;
@@ -255,6 +262,13 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
 fn refusal(request: &Value) -> Vec<u8> {
     let error = json!({ "code": -32602, "message": "too many arguments, want at most 2" });
     serde_json::to_vec(&json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).unwrap()
+}
+
+/// The answer with another value in a field of its result.
+fn forged(answer: &[u8], field: &str, value: &str) -> Vec<u8> {
+    let mut answer: Value = serde_json::from_slice(answer).unwrap();
+    answer["result"][field] = value.into();
+    answer.to_string().into_bytes()
 }
 
 /// The body of the next request; nothing when the other side has gone.

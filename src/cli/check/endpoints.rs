@@ -94,7 +94,7 @@ async fn look(
     endpoint: &Endpoint,
     header: &Header,
 ) -> (Option<Mode>, Vec<Finding>) {
-    let mut findings = vec![base_fee(name, header.next_base_fee())];
+    let mut findings = vec![base_fee(name, header)];
     if chain.finality == config::Finality::Finalized {
         let finalized = endpoint.finalized_header().await;
         findings.push(finality(name, finalized.map(|finalized| finalized.number), header.number));
@@ -144,13 +144,13 @@ fn head(name: &str, timestamp: u64, now: u64) -> Finding {
     Finding::ok("head", what)
 }
 
-fn base_fee(name: &str, next: Option<u64>) -> Finding {
-    match next {
+fn base_fee(name: &str, header: &Header) -> Finding {
+    match header.next_base_fee() {
         Some(fee) => Finding::ok("base_fee", format!("the next block of {name} costs {fee} wei per gas")),
         None => Finding::error(
             "base_fee",
-            format!("the head of {name} has no base fee"),
-            "use a chain with EIP-1559; others are not known to this version",
+            format!("the head of {name}: {}", header.base_fee_fault().unwrap_or_default()),
+            "use a chain with EIP-1559, and a node that knows it",
         ),
     }
 }
@@ -169,6 +169,8 @@ fn finality(name: &str, finalized: Result<u64, ChainError>, head: u64) -> Findin
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::B256;
+
     use super::super::finding::Level;
     use super::*;
 
@@ -198,8 +200,17 @@ mod tests {
 
     #[test]
     fn a_chain_without_base_fee_or_finality_is_told() {
-        assert_eq!(base_fee("a-1", None).level, Level::Error);
-        assert_eq!(base_fee("a-1", Some(7)).level, Level::Ok);
+        let head = |base_fee_per_gas| Header {
+            number: 1,
+            hash: B256::ZERO,
+            parent_hash: B256::ZERO,
+            timestamp: 1,
+            gas_limit: 30_000_000,
+            gas_used: 15_000_000,
+            base_fee_per_gas,
+        };
+        assert_eq!(base_fee("a-1", &head(None)).level, Level::Error);
+        assert_eq!(base_fee("a-1", &head(Some(7))).level, Level::Ok);
         let down = ChainError::Timeout { endpoint: "a-1".to_owned(), method: "eth_getBlockByNumber" };
         assert_eq!(finality("a-1", Err(down), 100).level, Level::Warning);
         assert!(finality("a-1", Ok(36), 100).what.ends_with("block 36, 64 below its head"));

@@ -15,6 +15,9 @@ use super::{
 pub(super) fn figure(plot: &Plot) -> Result<String, ReportError> {
     let title = escape(plot.title);
     let mut out = format!("<figure>\n<figcaption><h2>{title}</h2></figcaption>\n{}", legend(plot));
+    if let Some(note) = plot.note {
+        let _infallible = writeln!(out, "<p class=\"note\">{}</p>", escape(note));
+    }
     for format in [canvas::WIDE, canvas::NARROW] {
         let drawn = canvas::svg(plot, &format)
             .map_err(|error| ReportError::Plot { plot: plot.title, reason: error.to_string() })?;

@@ -16,6 +16,8 @@ pub(super) struct Plot {
     pub(super) title: &'static str,
     /// Unit of its values.
     pub(super) unit: &'static str,
+    /// What one must know to read it.
+    pub(super) note: Option<&'static str>,
     /// Whether its values are read from zero.
     pub(super) from_zero: bool,
     /// What is drawn, the undermost first.
@@ -66,6 +68,12 @@ impl Layer {
     }
 }
 
+/// Why the band is as it is: its penalty is that of `models::shortfall::penalty_with_floor`.
+const BAND: &str = "In the band no trade pays: above the target it also holds the price of a gap through the floor, \
+                    which weighs the more per unit the smaller the drift is, so that close above the target the band \
+                    shrinks to nothing and where exposure crosses the target it flickers, though a trade must still \
+                    bring more than it costs. Where a step was refused there is no band.";
+
 /// The plots of the page that have anything to show, in their order.
 pub(super) fn all(course: &Course) -> Vec<Plot> {
     let mut plots = vec![nav(course), exposure(course), price(course), gas(course)];
@@ -90,7 +98,7 @@ fn nav(course: &Course) -> Plot {
         let runs = vault(course, keeper, |point| Some(point.nav));
         layers.push(Layer::new(&keeper.name, style::KEEPER, Shape::Strong(runs)));
     }
-    Plot { title: "Net asset value and the floor", unit: "USD", from_zero: false, layers }
+    Plot { title: "Net asset value and the floor", unit: "USD", note: None, from_zero: false, layers }
 }
 
 fn exposure(course: &Course) -> Plot {
@@ -108,7 +116,13 @@ fn exposure(course: &Course) -> Plot {
             Layer::new("exposure", style::KEEPER, Shape::Strong(held)),
         ]
     });
-    Plot { title: "The keeper’s exposure and its target", unit: "USD", from_zero: true, layers }
+    Plot {
+        title: "The keeper’s exposure and its target",
+        unit: "USD",
+        note: Some(BAND),
+        from_zero: true,
+        layers,
+    }
 }
 
 /// What the vault can hold: from nothing, or its deepest short, to all it has, or its highest exposure. A band may be
@@ -126,13 +140,19 @@ fn price(course: &Course) -> Plot {
         layers.push(Layer::new("purchases", style::BUY, Shape::Up(trades(keeper, false))));
         layers.push(Layer::new("sales", style::SELL, Shape::Down(trades(keeper, true))));
     }
-    Plot { title: "Price and the keeper’s rebalances", unit: "USD per unit", from_zero: false, layers }
+    Plot {
+        title: "Price and the keeper’s rebalances",
+        unit: "USD per unit",
+        note: None,
+        from_zero: false,
+        layers,
+    }
 }
 
 fn gas(course: &Course) -> Plot {
     let fee = market(course, |point| point.base_fee_gwei);
     let layers = vec![Layer::new("base fee", style::MARKET, Shape::Line(fee))];
-    Plot { title: "Base fee", unit: "gwei", from_zero: true, layers }
+    Plot { title: "Base fee", unit: "gwei", note: None, from_zero: true, layers }
 }
 
 /// Sales or purchases at their time and price.
@@ -195,12 +215,17 @@ mod tests {
             lowest_cushion: 0.0,
             rebalances: 0,
             gas: 0.0,
-            slippage: 0.0,
+            nav_lost: 0.0,
             reverted: 0,
         };
         let points = vec![point(50.0), point(1e9), point(f64::INFINITY), point(f64::NAN)];
         let keeper = Contestant { name: "keeper".to_owned(), points, trades: Vec::new(), result };
-        let plot = exposure(&Course { scenario: String::new(), market, contestants: vec![keeper] });
+        let plot = exposure(&Course {
+            scenario: String::new(),
+            market,
+            sampled_from: None,
+            contestants: vec![keeper],
+        });
         let band: Vec<Point> = plot.layers[0].points().copied().collect();
         let edges = [(0.0, 650.0), (1.0, 1_000.0), (2.0, 1_000.0), (0.0, 550.0), (1.0, 0.0), (2.0, 0.0)];
         assert_eq!(band, edges);

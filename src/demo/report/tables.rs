@@ -8,6 +8,10 @@ use super::{
     text::{change, count, escape, percent, usd},
 };
 
+/// What a column of that name holds.
+const NAV_LOST: &str = "NAV lost is what the trades took from net asset value by the oracle’s price: fee, price impact \
+                        and slippage; negative where the pool paid more than the oracle’s price.";
+
 /// The contestants side by side.
 pub(super) fn comparison(contestants: &[Contestant]) -> String {
     let columns = [
@@ -18,10 +22,10 @@ pub(super) fn comparison(contestants: &[Contestant]) -> String {
         "Lowest cushion, USD",
         "Rebalances",
         "Gas, USD",
-        "Slippage and fees, USD",
+        "NAV lost, USD",
         "Reverted",
     ];
-    let mut out = opened("Comparison", "", &columns, 0);
+    let mut out = opened("Comparison", NAV_LOST, &columns, 0);
     for (place, contestant) in contestants.iter().enumerate() {
         let result = &contestant.result;
         let class = if place == 0 { " class=\"first\"" } else { "" };
@@ -37,7 +41,7 @@ pub(super) fn comparison(contestants: &[Contestant]) -> String {
             usd(result.lowest_cushion),
             result.rebalances,
             usd(result.gas),
-            usd(result.slippage),
+            usd(result.nav_lost),
             result.reverted,
         );
     }
@@ -48,8 +52,7 @@ pub(super) fn comparison(contestants: &[Contestant]) -> String {
 /// What the keeper traded, in the order of time.
 pub(super) fn rebalances(keeper: Option<&Contestant>) -> String {
     let trades = keeper.map_or(&[][..], |keeper| &keeper.trades);
-    let columns =
-        ["Time, UTC", "Side", "Reason", "Value, USD", "Price, USD", "Gas, USD", "Slippage and fees, USD"];
+    let columns = ["Time, UTC", "Side", "Reason", "Value, USD", "Price, USD", "Gas, USD", "NAV lost, USD"];
     if trades.is_empty() {
         return "<section><h2>Rebalances</h2><p class=\"note\">None.</p></section>\n".to_owned();
     }
@@ -73,7 +76,7 @@ fn row(out: &mut String, trade: &Trade) {
         usd(trade.value),
         usd(trade.price),
         usd(trade.gas),
-        usd(trade.slippage),
+        usd(trade.nav_lost),
     );
 }
 

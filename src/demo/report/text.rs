@@ -22,7 +22,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A number with its thousands set apart by commas.
-pub(super) fn number(value: f64, decimals: usize) -> String {
+pub(crate) fn number(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return NONE.to_owned();
     }

@@ -66,19 +66,30 @@ fn risk_and_gap_stay_in_their_ranges() {
 }
 
 #[test]
-fn an_estimator_needs_two_rounds_and_no_more_than_it_reads() {
+fn an_estimator_needs_the_eight_rounds_of_the_model_and_no_more_than_it_reads() {
     let ewma = |half_life_hours, rounds, min_rounds, fallback: &str| {
         let fallback = Some(ratio(fallback));
         broken(|p| p.volatility.estimator = Estimator::Ewma { half_life_hours, rounds, min_rounds, fallback })
     };
-    assert!(ewma(1, 2, 2, "0").is_empty());
+    let least = u32::try_from(crate::domain::models::volatility::MIN_OBSERVATIONS).unwrap();
+    assert!(ewma(1, least, least, "0").is_empty());
+    assert_eq!(ewma(1, 120, least - 1, "0"), ["volatility.estimator.min_rounds"]);
     assert_eq!(ewma(0, 1_001, 1, "11").len(), 4);
-    assert!(ewma(8_760, 2, 2, "0").is_empty());
-    assert_eq!(ewma(8_761, 2, 2, "0"), ["volatility.estimator.half_life_hours"]);
+    assert!(ewma(8_760, 8, 8, "0").is_empty());
+    assert_eq!(ewma(8_761, 8, 8, "0"), ["volatility.estimator.half_life_hours"]);
     assert_eq!(ewma(1, 10, 11, "1"), ["volatility.estimator.min_rounds"]);
     let fixed = Estimator::Fixed { annual: ratio("-0.1") };
     assert_eq!(broken(|p| p.volatility.estimator = fixed), ["volatility.estimator.annual"]);
     assert_eq!(broken(|p| p.volatility.floor = ratio("10.1")), ["volatility.floor"]);
+}
+
+#[test]
+fn a_name_is_short_and_can_be_printed() {
+    let name = |name: &str| broken(|p| p.name = name.to_owned());
+    assert!(name("ETH, cautious (3×)").is_empty());
+    for bad in ["", "  ", "red \u{1b}[31m", "two\nlines", "nul \0", &"x".repeat(65)] {
+        assert_eq!(name(bad), ["name"], "{bad:?}");
+    }
 }
 
 #[test]

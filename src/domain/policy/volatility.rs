@@ -8,6 +8,8 @@ use crate::domain::units::Ratio;
 
 /// Most feed rounds that one reading may ask for; beyond it providers refuse the call.
 const MOST_ROUNDS: u32 = 1_000;
+/// Fewest rounds that the model makes an estimate of: `MIN_OBSERVATIONS` of `models::volatility`, a later stage.
+const LEAST_ROUNDS: u32 = 8;
 /// Longest half-life of a volatility estimate.
 const HOURS_OF_A_YEAR: u32 = 8_760;
 
@@ -37,7 +39,7 @@ pub enum Estimator {
         half_life_hours: u32,
         /// Rounds to read, `K`.
         rounds: u32,
-        /// Fewest rounds that make an estimate, `K_min`.
+        /// Fewest rounds that make an estimate, `K_min`; at least 8.
         min_rounds: u32,
         /// Annualised volatility with fewer; absent is a refusal.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -60,10 +62,14 @@ pub(super) fn volatility(rules: &mut Rules, volatility: &VolatilityPolicy) {
         Estimator::Ewma { half_life_hours, rounds, min_rounds, fallback } => {
             let memory = (1..=HOURS_OF_A_YEAR).contains(half_life_hours);
             rules.require(memory, "volatility.estimator.half_life_hours", "expected 1 to 8760 hours");
-            let rounds_fit = (2..=MOST_ROUNDS).contains(rounds);
-            rules.require(rounds_fit, "volatility.estimator.rounds", "expected 2 to 1000 rounds");
+            let rounds_fit = (LEAST_ROUNDS..=MOST_ROUNDS).contains(rounds);
+            rules.require(rounds_fit, "volatility.estimator.rounds", "expected 8 to 1000 rounds");
             let fewest = "volatility.estimator.min_rounds";
-            rules.require(*min_rounds >= 2, fewest, "expected at least 2: one return needs two rounds");
+            rules.require(
+                *min_rounds >= LEAST_ROUNDS,
+                fewest,
+                "expected at least 8: the model makes no estimate of fewer",
+            );
             rules.compare(
                 min_rounds <= rounds,
                 fewest,

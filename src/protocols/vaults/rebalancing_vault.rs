@@ -4,7 +4,7 @@ use alloy::primitives::{Address, B256, Bytes, Log};
 use alloy::sol_types::{SolCall, SolEvent, SolInterface};
 use rust_decimal::Decimal;
 
-use crate::chain::{ChainError, Endpoint};
+use crate::chain::{ChainError, Endpoint, shown};
 use crate::domain::plan::Plan;
 use crate::domain::policy::FloorPolicy;
 use crate::domain::snapshot::{AllowedPool, Guards, Token, Vault};
@@ -106,15 +106,16 @@ pub fn previewed(answer: &Bytes) -> Option<Result<(), String>> {
     Some(if preview.ok { Ok(()) } else { Err(refusal(&preview.data)) })
 }
 
-/// A revert of the vault in words: the guard's error with its arguments.
+/// A revert of the vault in words: the guard's error with its arguments, as [`shown`].
 #[must_use]
 pub fn refusal(data: &Bytes) -> String {
-    match RebalancingVault::RebalancingVaultErrors::abi_decode(data) {
+    let words = match RebalancingVault::RebalancingVaultErrors::abi_decode(data) {
         Ok(error) => format!("{error:?}"),
         Err(_) => {
             alloy::sol_types::decode_revert_reason(data).unwrap_or_else(|| format!("revert data {data}"))
         }
-    }
+    };
+    shown(&words)
 }
 
 /// The vault's `Rebalanced` event among the logs of a receipt.
@@ -141,5 +142,21 @@ fn order(plan: &Plan) -> RebalancingVault::Rebalance {
             amountIn: swap.amount_in,
             minAmountOut: swap.min_amount_out,
         }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::sol_types::{Revert, SolError};
+
+    use super::*;
+
+    #[test]
+    fn a_revert_in_words_is_one_short_line() {
+        let words = |text: &str| refusal(&Revert::from(text).abi_encode().into());
+        assert_eq!(words("too late"), "revert: too late");
+        assert_eq!(words("\u{1b}[2J\nok"), "revert: \\u{1b}[2J\\nok");
+        assert_eq!(words(&"x".repeat(9_000)).chars().count(), 500);
+        assert_eq!(refusal(&vec![0xab; 9_000].into()).chars().count(), 500);
     }
 }

@@ -1,6 +1,6 @@
 //! Paths from files: prices as exchanges give them, base fees as block headers or daily averages.
 
-use std::path::Path;
+use std::{borrow::Cow, ops::RangeInclusive, path::Path};
 
 use csv::StringRecord;
 use eyre::{Context, Result, bail, eyre};
@@ -33,34 +33,56 @@ pub struct BaseFee {
     pub wei: u128,
 }
 
+/// A path and the file it was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePath {
+    /// One tick per step.
+    pub ticks: Vec<Tick>,
+    /// Rows of the price file.
+    pub rows: usize,
+}
+
 /// A path of at most `steps` ticks from a price file with the columns `ts,open,high,low,close,volume` and,
-/// if given, a gas file; without one the base fee is 20 gwei throughout.
+/// if given, a gas file; without one the base fee is 20 gwei throughout. Prices must be among those that are
+/// `believed` by the contracts that are to see them, USD.
 ///
 /// # Errors
 /// A file cannot be read or has a bad row; each is named by its line.
-pub fn path_from_files(prices: &Path, gas: Option<&Path>, steps: usize) -> Result<Vec<Tick>> {
-    let closes = sample(&read_prices(prices)?, steps).ok_or_else(|| {
+pub fn path_from_files(
+    prices: &Path,
+    gas: Option<&Path>,
+    steps: usize,
+    believed: &RangeInclusive<Decimal>,
+) -> Result<FilePath> {
+    let rows = read_prices(prices, believed)?;
+    let closes = sample(&rows, steps).ok_or_else(|| {
         eyre!("{}: fewer than two bars, or fewer than two steps asked for", prices.display())
     })?;
     let gas = gas.map(read_base_fees).transpose()?;
     let constant = [BaseFee { timestamp: 0, wei: DEFAULT_BASE_FEE }];
-    Ok(with_base_fees(&closes, gas.as_deref().unwrap_or(&constant)))
+    let ticks = with_base_fees(&closes, gas.as_deref().unwrap_or(&constant));
+    Ok(FilePath { ticks, rows: rows.len() })
 }
 
-/// Reads the closes of a price file. Prices must be positive, the close within low and high, times ascending.
+/// Reads the closes of a price file. Prices must be positive and the close `believed` (USD), within low and high;
+/// times ascending.
 ///
 /// # Errors
 /// The file cannot be read, lacks a column, is empty, or has a bad row; each is named by its line.
-pub fn read_prices(path: &Path) -> Result<Vec<Close>> {
-    let mut last = None;
+pub fn read_prices(path: &Path, believed: &RangeInclusive<Decimal>) -> Result<Vec<Close>> {
+    let (mut last, (lowest, highest)) = (None, (believed.start(), believed.end()));
     read(path, &["ts", "high", "low", "close"], |fields| {
-        let &[ts, high, low, close] = fields else { return Err("is short") };
+        let &[ts, high, low, close] = fields else { return Err("is short".into()) };
         let close = Close { opened: unix_seconds(ts).ok_or("has no time in UTC")?, price: positive(close)? };
         if close.price < positive(low)? || close.price > positive(high)? {
-            return Err("closes outside its low and high");
+            return Err("closes outside its low and high".into());
+        }
+        if !believed.contains(&close.price) {
+            let why = format!("closes at {}, vault and feed believe {lowest} to {highest} USD", close.price);
+            return Err(why.into());
         }
         if last.replace(close.opened).is_some_and(|last| close.opened <= last) {
-            return Err("is not after the row before");
+            return Err("is not after the row before".into());
         }
         Ok(Some(close))
     })
@@ -90,14 +112,14 @@ pub fn read_base_fees(path: &Path) -> Result<Vec<BaseFee>> {
     let mut base_fees = read(path, &[time, fee], |fields| match *fields {
         [_, ""] => Ok(None),
         [time, fee] => base_fee(time, fee, wei).map(Some),
-        _ => Err("is short"),
+        _ => Err("is short".into()),
     })?;
     base_fees.sort_by_key(|base_fee| base_fee.timestamp);
     Ok(base_fees)
 }
 
 /// Why a row is bad, to follow its line number.
-type Bad = &'static str;
+type Bad = Cow<'static, str>;
 
 fn base_fee(time: &str, fee: &str, wei: u32) -> Result<BaseFee, Bad> {
     let fee = Decimal::from_str_exact(fee).ok().and_then(|fee| fee.checked_mul(Decimal::from(wei)));
@@ -108,7 +130,10 @@ fn base_fee(time: &str, fee: &str, wei: u32) -> Result<BaseFee, Bad> {
 }
 
 fn positive(text: &str) -> Result<Decimal, Bad> {
-    Decimal::from_str_exact(text).ok().filter(|price| *price > Decimal::ZERO).ok_or("has no positive price")
+    Decimal::from_str_exact(text)
+        .ok()
+        .filter(|price| *price > Decimal::ZERO)
+        .ok_or(Cow::Borrowed("has no positive price"))
 }
 
 /// Reads the `columns` of every row through `parse`, collecting what is wrong.
@@ -214,6 +239,12 @@ mod tests {
         file
     }
 
+    const BELIEVED: RangeInclusive<Decimal> = Decimal::ONE..=Decimal::ONE_HUNDRED;
+
+    fn path(prices: &tempfile::NamedTempFile, steps: usize) -> Result<Vec<Tick>> {
+        path_from_files(prices.path(), None, steps, &BELIEVED).map(|path| path.ticks)
+    }
+
     fn minutes(rows: &[(&str, &str)]) -> tempfile::NamedTempFile {
         let mut text = "ts,open,high,low,close,volume\n".to_owned();
         for (minute, close) in rows {
@@ -227,7 +258,7 @@ mod tests {
     #[test]
     fn closes_are_sampled_at_regular_times_across_a_gap() {
         let prices = minutes(&[("00", "10"), ("01", "11"), ("02", "12"), ("05", "15"), ("06", "16")]);
-        let path = path_from_files(prices.path(), None, 4).unwrap();
+        let path = path(&prices, 4).unwrap();
         let got: Vec<_> = path.iter().map(|tick| (tick.timestamp - OPENED, tick.price.to_string())).collect();
         // Times are ends of bars; at 13:04 the last known close is that of 13:02.
         assert_eq!(got, [(60, "10".into()), (180, "12".into()), (300, "12".into()), (420, "16".into())]);
@@ -237,13 +268,13 @@ mod tests {
     #[test]
     fn a_short_file_is_taken_whole() {
         let prices = minutes(&[("00", "10"), ("01", "11"), ("02", "12")]);
-        assert_eq!(path_from_files(prices.path(), None, 2_160).unwrap().len(), 3);
+        assert_eq!(path(&prices, 2_160).unwrap().len(), 3);
     }
 
     #[test]
     fn every_bad_row_is_named_by_its_line() {
         let prices = minutes(&[("00", "10"), ("00", "11"), ("02", "-1"), ("03", "x"), ("xx", "3")]);
-        let error = path_from_files(prices.path(), None, 4).unwrap_err().to_string();
+        let error = path(&prices, 4).unwrap_err().to_string();
         let (_, reasons) = error.split_once(": ").unwrap();
         assert_eq!(
             reasons,
@@ -255,16 +286,30 @@ mod tests {
     #[test]
     fn a_close_outside_its_bar_is_bad() {
         let prices = file("ts,open,high,low,close,volume\n0,1,2,1,3,0\n60,1,2,1,1,0\n");
-        let error = read_prices(prices.path()).unwrap_err().to_string();
+        let error = read_prices(prices.path(), &BELIEVED).unwrap_err().to_string();
         assert!(error.ends_with("line 2 closes outside its low and high"), "{error}");
+    }
+
+    #[test]
+    fn a_price_that_no_contract_believes_is_named_with_the_bounds() {
+        let prices = minutes(&[("00", "10"), ("01", "0.99"), ("02", "100"), ("03", "100.01")]);
+        let error = read_prices(prices.path(), &BELIEVED).unwrap_err().to_string();
+        let (_, reasons) = error.split_once(": ").unwrap();
+        assert_eq!(
+            reasons,
+            "line 3 closes at 0.99, vault and feed believe 1 to 100 USD; \
+             line 5 closes at 100.01, vault and feed believe 1 to 100 USD"
+        );
     }
 
     #[test]
     fn a_file_without_a_needed_column_or_rows_is_refused() {
         let without = file("ts,open\n1,2\n");
-        assert!(read_prices(without.path()).unwrap_err().to_string().ends_with("has no column high"));
+        assert!(
+            read_prices(without.path(), &BELIEVED).unwrap_err().to_string().ends_with("has no column high")
+        );
         let empty = file("ts,open,high,low,close,volume\n");
-        assert!(read_prices(empty.path()).unwrap_err().to_string().ends_with("has no rows"));
+        assert!(read_prices(empty.path(), &BELIEVED).unwrap_err().to_string().ends_with("has no rows"));
     }
 
     #[test]

@@ -85,8 +85,7 @@ abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVa
 
     // ---------------------------------------------------------------- upkeep
 
-    /// @dev What `poke` does, and every other action after it has changed the vault. Peak and cash-lock need a fresh
-    /// oracle; the timer takes the mean price too, but keeps still without any price.
+    /// @dev What `poke` does, and every user action after it has changed the vault. A peak needs a fresh oracle.
     function _touch(Mark memory m) internal {
         uint256 supply = totalSupply();
         if (supply == 0) return _close();
@@ -95,9 +94,18 @@ abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVa
         if (fresh && _books.floor.anchorAt == 0) _books.floor.begin(_books.parameters, navPerShare);
         else _moveFloor(fresh, navPerShare);
         _revalue(m);
-        if (fresh && m.cushion == 0 && !_books.floor.cashLock) {
+        _watch(m);
+    }
+
+    /// @dev All that a trade may do to the floor's upkeep: it locks, and starts or clears the timer, but moves neither floor
+    /// nor peak, so that no keeper chooses their moment. Cash-lock needs a fresh oracle; the timer takes the mean price
+    /// too, but keeps still without any price.
+    function _watch(Mark memory m) internal {
+        uint256 supply = totalSupply();
+        if (supply == 0) return;
+        if (m.status == OracleStatus.Fresh && m.cushion == 0 && !_books.floor.cashLock) {
             _books.floor.lock(_books.parameters);
-            emit CashLockEntered(navPerShare, _books.floor.stored);
+            emit CashLockEntered(FloorLedger.perShare(m.nav, supply), _books.floor.stored);
         }
         if (m.price != 0) _moveTimer(m);
     }

@@ -67,6 +67,40 @@ contract FindingsTest is VaultFixture {
         assertEq(vault.state().trackedAsset, 1_002_002 * USD);
     }
 
+    function test_a_trade_moves_neither_peak_nor_floor() public {
+        V.Parameters memory p = parameters();
+        p.floorKind = V.FloorKind.Ratchet;
+        setParameters(p);
+        invested();
+        setPrice(5000);
+        vault.poke();
+        bytes memory floor = abi.encode(vault.state().floor);
+        pass(2 hours);
+        sell(1e18);
+        pass(2 hours);
+        sell(1e18);
+        assertEq(abi.encode(vault.state().floor), floor, "the keeper chose a moment");
+        vault.poke();
+        assertGt(vault.state().floor.peakPerShare, 1.3e18);
+        setPrice(3700);
+        vault.poke();
+        floor = abi.encode(vault.state().floor);
+        setPrice(3690);
+        pass(2 hours);
+        vault.deleverage(pool, type(uint256).max);
+        assertEq(abi.encode(vault.state().floor), floor, "whoever deleverages chose a moment");
+    }
+
+    function test_a_trade_still_locks_and_starts_the_timer() public {
+        invested();
+        setPrice(2330);
+        sell(1e18);
+        assertEq(vault.state().deleverageSince, block.timestamp);
+        setPrice(1800);
+        sell(1e18);
+        assertTrue(vault.state().floor.cashLock);
+    }
+
     function test_dust_locks_nobody_who_comes_later() public {
         deposit(bob, 2);
         assertTrue(vault.state().floor.cashLock, "two units are below the floor of two units");

@@ -136,14 +136,13 @@ abstract contract VaultUsers is VaultBase {
 
     /// @inheritdoc IERC4626
     function previewWithdraw(uint256 assets) public view override(ERC4626, IERC4626) returns (uint256) {
-        return super.previewWithdraw(assets + _feeOn(assets, _feeBps(_books.parameters.exitFeeBps, _lastMark())));
+        return super.previewWithdraw(_beforeExitFee(assets, _lastMark(), Math.Rounding.Ceil));
     }
 
     /// @inheritdoc IERC4626
     function previewRedeem(uint256 shares) public view override(ERC4626, IERC4626) returns (uint256) {
         uint256 assets = super.previewRedeem(shares);
-        uint256 fee = _feeBps(_books.parameters.exitFeeBps, _lastMark());
-        return assets - Math.mulDiv(assets, fee, BPS + fee, Math.Rounding.Ceil);
+        return assets - _feeOn(assets, _feeBps(_books.parameters.exitFeeBps, _lastMark()));
     }
 
     // ---------------------------------------------------------------- arithmetic
@@ -171,7 +170,9 @@ abstract contract VaultUsers is VaultBase {
         if (_books.trackedAsset < unit && totalAssets() < unit) _close();
     }
 
-    /// @dev At least what the feeds may leave unreported of the risky part: nobody profits from knowing better.
+    /// @dev At least what the feeds may leave unreported of the risky part: nobody profits from knowing better. Of what a
+    /// deposit is worth on the way in, of what shares are worth on the way out: a share at most f too cheap costs 1 + f, and
+    /// one at most f too dear pays 1 - f.
     function _feeBps(uint256 lowest, Mark memory m) private view returns (uint256) {
         if (m.nav == 0) return lowest;
         return Math.max(lowest, Math.mulDiv(_books.parameters.feedDeviationBps, m.exposure, m.nav, Math.Rounding.Ceil));
@@ -182,8 +183,12 @@ abstract contract VaultUsers is VaultBase {
     }
 
     function _sharesForIdle(Mark memory m) private view returns (uint256) {
-        uint256 gross = _books.trackedAsset + _feeOn(_books.trackedAsset, _feeBps(_books.parameters.exitFeeBps, m));
-        return _toShares(m, gross);
+        return _toShares(m, _beforeExitFee(_books.trackedAsset, m, Math.Rounding.Floor));
+    }
+
+    /// @dev What is taken off the vault so that this much is paid out.
+    function _beforeExitFee(uint256 paid, Mark memory m, Math.Rounding rounding) private view returns (uint256) {
+        return Math.mulDiv(paid, BPS, BPS - _feeBps(_books.parameters.exitFeeBps, m), rounding);
     }
 
     /// @dev Every share redeemed takes `paid` off NAV and the floor off the floor of all: the cushion falls by the
@@ -191,7 +196,7 @@ abstract contract VaultUsers is VaultBase {
     function _sharesWithinBound(Mark memory m) private view returns (uint256) {
         if (m.exposure == 0) return type(uint256).max;
         uint256 fee = _feeBps(_books.parameters.exitFeeBps, m);
-        uint256 paid = Math.mulDiv(FloorLedger.perShare(m.nav, totalSupply()) + 1, BPS, BPS + fee, Math.Rounding.Ceil);
+        uint256 paid = Math.mulDiv(FloorLedger.perShare(m.nav, totalSupply()) + 1, BPS - fee, BPS, Math.Rounding.Ceil);
         uint256 drop = Math.saturatingSub(paid, _books.floor.current(_books.parameters));
         uint256 room = Math.mulDiv(m.exposure, BPS, _books.parameters.boundBps, Math.Rounding.Ceil) + 2;
         uint256 shares = 0;

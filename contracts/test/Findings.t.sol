@@ -101,6 +101,26 @@ contract FindingsTest is VaultFixture {
         assertTrue(vault.state().floor.cashLock);
     }
 
+    /// @dev Two thirds at risk, and an answer that is as much too high as the feeds may be, 75 bps.
+    function test_the_exit_fee_covers_all_that_an_answer_may_be_too_high() public {
+        deposit(alice, 1_000_000 * USD);
+        uint256 shares = deposit(bob, 500_000 * USD);
+        buy(1_000_000 * USD);
+        uint256 truth = 2977.5e18;
+        uint256 before = worth(bob, truth);
+        vm.prank(bob);
+        vault.redeem(shares * 9 / 10, bob, bob);
+        assertLe(worth(bob, truth), before + 2);
+        assertApproxEqRel(worth(bob, truth), before, 0.00003e18, "and not more than that");
+    }
+
+    /// @dev What a user has, at this WAD price.
+    function worth(address user, uint256 price) private view returns (uint256) {
+        V.State memory s = vault.state();
+        uint256 nav = s.trackedAsset + s.trackedRisky * price / 1e30;
+        return stable.balanceOf(user) + vault.balanceOf(user) * (nav + 1) / (s.totalSupply + 1e6);
+    }
+
     function test_dust_locks_nobody_who_comes_later() public {
         deposit(bob, 2);
         assertTrue(vault.state().floor.cashLock, "two units are below the floor of two units");

@@ -55,16 +55,29 @@ contract FindingsTest is VaultFixture {
 
     function test_only_the_owner_takes_gifts_in() public {
         deposit(bob, 2 * USD);
-        uint256 floor = vault.state().floor.perShare;
         stable.mint(address(vault), 2_000 * USD);
         vault.sync();
+        assertEq(vault.state().nav, 2 * USD);
         deposit(alice, 1_000_000 * USD);
         V.State memory s = vault.state();
-        assertEq(s.floor.perShare, floor);
         assertApproxEqRel(s.floor.assets, 800_000 * USD, 0.002e18, "the floor protects what alice brought");
         vm.prank(owner);
         vault.sync();
         assertEq(vault.state().trackedAsset, 1_002_002 * USD);
+    }
+
+    function test_who_leaves_the_fee_of_a_large_exit_on_few_shares_weakens_no_floor() public {
+        deposit(bob, 100_000 * USD);
+        uint256 shares = vault.balanceOf(bob);
+        vm.prank(bob);
+        vault.redeem(shares - 2e12, bob, bob);
+        V.State memory s = vault.state();
+        assertApproxEqAbs(s.nav, 102 * USD, USD, "the fee of 100 stays with two dollars of shares");
+        assertApproxEqRel(s.floor.assets, s.nav * 8 / 10, 1e11);
+        deposit(alice, 1_000_000 * USD);
+        s = vault.state();
+        assertApproxEqRel(s.floor.assets, s.nav * 8 / 10, 1e11);
+        assertGt(s.floor.perShare, 40e18, "NAV per share is fifty times the first");
     }
 
     function test_a_trade_moves_neither_peak_nor_floor() public {

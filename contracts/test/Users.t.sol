@@ -39,12 +39,14 @@ contract UsersTest is VaultFixture {
         assertApproxEqAbs(vault.previewRedeem(atNav), 99_550 * USD, 2);
     }
 
-    function test_a_deposit_moves_neither_floor_nor_nav_per_share_but_by_its_fee() public {
+    function test_a_deposit_moves_floor_and_nav_per_share_by_its_fee_alone() public {
         invested();
         V.State memory before = vault.state();
         deposit(bob, 500_000 * USD);
         V.State memory s = vault.state();
-        assertEq(s.floor.perShare, before.floor.perShare);
+        assertApproxEqRel(
+            s.floor.perShare * before.nav / s.nav, before.floor.perShare * before.totalSupply / s.totalSupply, 1e12
+        );
         assertGt(s.nav * before.totalSupply, before.nav * s.totalSupply);
         assertLt(s.nav * before.totalSupply, before.nav * s.totalSupply * 1002 / 1000);
     }

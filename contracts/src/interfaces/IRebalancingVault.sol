@@ -57,14 +57,14 @@ interface IRebalancingVault is IERC4626 {
     /// @param pokeInterval Shortest time between the two pokes that make a peak
     /// @param pauseDuration After which a pause ends by itself
     /// @param maxDecisionAge Oldest decision block, in blocks before this one
-    /// @param turnoverCapBps Most traded in any 24 hours, bps of NAV
+    /// @param turnoverCapBps Most traded in any 24 hours, bps of NAV; one forced exit of everything can come on top
     /// @param boundBps Bound, bps of the cushion
     /// @param pegBoundBps Largest distance of asset/USD from 1
     /// @param feedDeviationBps Largest move both feeds together leave unreported
     /// @param maxTradeBps Most traded in one rebalance, bps of NAV
     /// @param slippageBps Largest loss of a swap against the oracle
     /// @param degradedSlippageBps Largest loss of a sale against the pools' mean price
-    /// @param navLossBps Largest loss of NAV in one rebalance
+    /// @param navLossBps Largest loss of NAV in one rebalance, at a fresh oracle and before the gas rebate
     /// @param capBps Largest exposure after a buy, bps of NAV
     /// @param entryFeeBps Lowest fee on deposits, of what becomes shares, kept by the vault
     /// @param exitFeeBps Lowest fee on withdrawals, of what the shares are worth, kept by the vault
@@ -413,7 +413,8 @@ interface IRebalancingVault is IERC4626 {
 
     // ---------------------------------------------------------------- keeper
 
-    /// @notice Trades as asked, inside every guard. Keeper only.
+    /// @notice Trades as asked, inside every guard. Keeper only. Sets cash-lock, and starts and clears the timer of
+    /// `deleverage`, but moves neither peak nor floor.
     function rebalance(Rebalance calldata r) external;
 
     // ---------------------------------------------------------------- anyone

@@ -40,3 +40,9 @@ require() {
   found=$(version_of "$1" --version) || fail "$1 does not run; try \`$1 --version\`. To get it: $3"
   at_least "$found" "$2" || fail "$1 $found is too old, at least $2 is needed: $3"
 }
+
+# Gas of each action of the vault, by the tests that measure it alone: gas_snapshot --check, or --snap FILE to write it.
+gas_snapshot() {
+  local report
+  report=$(forge snapshot --match-contract '^GasTest$' "$@") || { printf '%s\n' "$report" | grep '^Diff in' >&2; return 1; }
+}

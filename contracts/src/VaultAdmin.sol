@@ -66,15 +66,18 @@ abstract contract VaultAdmin is VaultProtection, Ownable2Step {
 
     /// @inheritdoc IRebalancingVault
     function sync() external nonReentrant {
+        Mark memory m = _mark();
+        uint256 navBefore = m.nav;
         uint256 heldAsset = IERC20(asset()).balanceOf(address(this));
         uint256 heldRisky = RISKY.balanceOf(address(this));
-        if (msg.sender != owner()) {
+        if (msg.sender != owner() || m.price == 0) {
             heldAsset = Math.min(heldAsset, _books.trackedAsset);
             heldRisky = Math.min(heldRisky, _books.trackedRisky);
         }
         _books.trackedAsset = SafeCast.toUint128(heldAsset);
         _books.trackedRisky = SafeCast.toUint128(heldRisky);
         emit Synced(heldAsset, heldRisky);
+        _settle(m, navBefore, totalSupply());
     }
 
     /// @inheritdoc IRebalancingVault

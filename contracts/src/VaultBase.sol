@@ -85,19 +85,40 @@ abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVa
 
     // ---------------------------------------------------------------- upkeep
 
-    /// @dev What `poke` does, and every other action after it has changed the vault. Peak and cash-lock need a fresh
-    /// oracle; the timer takes the mean price too, but keeps still without any price.
+    /// @dev What `poke` does.
     function _touch(Mark memory m) internal {
+        _settle(m, m.nav, totalSupply());
+    }
+
+    /// @dev What `poke` does, after users have changed the vault from the NAV and supply given. A peak needs a fresh oracle.
+    function _settle(Mark memory m, uint256 navBefore, uint256 supplyBefore) internal {
+        _revalue(m);
         uint256 supply = totalSupply();
         if (supply == 0) return _close();
         uint256 navPerShare = FloorLedger.perShare(m.nav, supply);
-        bool fresh = m.status == OracleStatus.Fresh;
-        if (fresh && _books.floor.anchorAt == 0) _books.floor.begin(_books.parameters, navPerShare);
-        else _moveFloor(fresh, navPerShare);
+        if (m.status == OracleStatus.Fresh && _books.floor.anchorAt == 0) {
+            _books.floor.begin(_books.parameters, navPerShare);
+        } else {
+            (uint256 floor, uint256 peak) = (_books.floor.stored, _books.floor.peak);
+            if (m.price != 0) _books.floor.follow(navBefore, supplyBefore, m.nav, supply);
+            if (m.status == OracleStatus.Fresh) _books.floor.observe(_books.parameters, navPerShare);
+            _books.floor.store(_books.parameters);
+            bool moved = floor != _books.floor.stored || peak != _books.floor.peak;
+            if (moved) emit FloorMoved(_books.floor.stored, _books.floor.peak);
+        }
         _revalue(m);
-        if (fresh && m.cushion == 0 && !_books.floor.cashLock) {
+        _watch(m);
+    }
+
+    /// @dev All that a trade may do to the floor's upkeep: it locks, and starts or clears the timer, but moves neither floor
+    /// nor peak, so that no keeper chooses their moment. Cash-lock needs a fresh oracle; the timer takes the mean price
+    /// too, but keeps still without any price.
+    function _watch(Mark memory m) internal {
+        uint256 supply = totalSupply();
+        if (supply == 0) return;
+        if (m.status == OracleStatus.Fresh && m.cushion == 0 && !_books.floor.cashLock) {
             _books.floor.lock(_books.parameters);
-            emit CashLockEntered(navPerShare, _books.floor.stored);
+            emit CashLockEntered(FloorLedger.perShare(m.nav, supply), _books.floor.stored);
         }
         if (m.price != 0) _moveTimer(m);
     }
@@ -107,13 +128,6 @@ abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVa
         _books.floor.end();
         _books.deleverageSince = 0;
         _books.rewardPaid = 0;
-    }
-
-    function _moveFloor(bool fresh, uint256 navPerShare) private {
-        (uint256 floorBefore, uint256 peakBefore) = (_books.floor.stored, _books.floor.peak);
-        if (fresh) _books.floor.observe(_books.parameters, navPerShare);
-        uint256 floor = _books.floor.store(_books.parameters);
-        if (floor != floorBefore || _books.floor.peak != peakBefore) emit FloorMoved(floor, _books.floor.peak);
     }
 
     function _moveTimer(Mark memory m) private {

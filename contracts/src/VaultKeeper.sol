@@ -40,13 +40,13 @@ abstract contract VaultKeeper is VaultUsers {
         // forge-lint: disable-next-line(unsafe-typecast)
         _books.lastRebalanceAt = uint64(block.timestamp);
         _books.turnover.add(m.nav, _books.parameters.turnoverCapBps, c.value);
-        _touch(m);
+        _watch(m);
         _swapAll(r.swaps, t);
         _revalue(m);
         _checkLoss(m, t.navBefore);
         if (c.cool) _rebate(r, m, gasAtStart);
         if (!c.sale) _checkExposure(m);
-        _touch(m);
+        _watch(m);
         _emitRebalanced(r, c.sale, t, m);
     }
 

@@ -25,7 +25,7 @@ abstract contract VaultProtection is VaultKeeper {
         require(venue != address(0), PoolNotAllowed(pool, venue));
         Mark memory m = _mark();
         require(m.price != 0, NoReferencePrice());
-        _touch(m);
+        _watch(m);
         uint256 navBefore = m.nav;
         require(Bound.isBroken(_books, m), BoundHolds(m.exposure, Bound.forSale(_books, m)));
         uint256 needed = _needed(m);
@@ -38,7 +38,7 @@ abstract contract VaultProtection is VaultKeeper {
         // sale must not win time.
         if (amountIn == needed) (_books.deleverageSince, _books.rewardPaid) = (0, 0);
         _revalue(m);
-        _touch(m);
+        _watch(m);
         emit Deleveraged(msg.sender, pool, amountIn, amountOut, reward, m.price, navBefore, m.nav);
     }
 

@@ -17,7 +17,6 @@ import {VaultBase} from "./VaultBase.sol";
 /// @notice Deposits and withdrawals need a fresh oracle and no pause; then they happen at oracle NAV, less a fee that
 /// the vault keeps and that covers what the feeds may leave unreported.
 abstract contract VaultUsers is VaultBase {
-    using FloorLedger for FloorLedger.Ledger;
     using SafeERC20 for IERC20;
 
     /// @dev Keeps every product below 2^256.
@@ -32,10 +31,11 @@ abstract contract VaultUsers is VaultBase {
         nonReentrant
         returns (uint256 shares)
     {
-        _requireOpen();
-        _forgetDust();
+        Mark memory m = _requireOpen();
+        (uint256 nav, uint256 supply) = (m.nav, totalSupply());
+        _forgetDust(nav);
         shares = super.deposit(assets, receiver);
-        _touch(_mark());
+        _settle(m, nav, supply);
     }
 
     /// @inheritdoc IERC4626
@@ -45,10 +45,11 @@ abstract contract VaultUsers is VaultBase {
         nonReentrant
         returns (uint256 assets)
     {
-        _requireOpen();
-        _forgetDust();
+        Mark memory m = _requireOpen();
+        (uint256 nav, uint256 supply) = (m.nav, totalSupply());
+        _forgetDust(nav);
         assets = super.mint(shares, receiver);
-        _touch(_mark());
+        _settle(m, nav, supply);
     }
 
     /// @inheritdoc IERC4626
@@ -58,9 +59,10 @@ abstract contract VaultUsers is VaultBase {
         nonReentrant
         returns (uint256 shares)
     {
-        _requireOpen();
+        Mark memory m = _requireOpen();
+        (uint256 nav, uint256 supply) = (m.nav, totalSupply());
         shares = super.withdraw(assets, receiver, shareOwner);
-        _touch(_mark());
+        _settle(m, nav, supply);
     }
 
     /// @inheritdoc IERC4626
@@ -70,9 +72,10 @@ abstract contract VaultUsers is VaultBase {
         nonReentrant
         returns (uint256 assets)
     {
-        _requireOpen();
+        Mark memory m = _requireOpen();
+        (uint256 nav, uint256 supply) = (m.nav, totalSupply());
         assets = super.redeem(shares, receiver, shareOwner);
-        _touch(_mark());
+        _settle(m, nav, supply);
     }
 
     /// @inheritdoc IRebalancingVault
@@ -118,8 +121,9 @@ abstract contract VaultUsers is VaultBase {
     function maxRedeem(address shareOwner) public view override(ERC4626, IERC4626) returns (uint256) {
         if (!_isOpen()) return 0;
         Mark memory m = _mark();
-        uint256 paidOut = Math.min(_sharesForIdle(m), _sharesWithinBound(m));
-        return Math.min(balanceOf(shareOwner), paidOut);
+        uint256 paid = Math.min(_books.trackedAsset, _payableWithinBound(m));
+        uint256 shares = _toShares(m, _beforeExitFee(paid, m, Math.Rounding.Floor));
+        return Math.min(balanceOf(shareOwner), shares);
     }
 
     /// @inheritdoc IERC4626
@@ -136,14 +140,13 @@ abstract contract VaultUsers is VaultBase {
 
     /// @inheritdoc IERC4626
     function previewWithdraw(uint256 assets) public view override(ERC4626, IERC4626) returns (uint256) {
-        return super.previewWithdraw(assets + _feeOn(assets, _feeBps(_books.parameters.exitFeeBps, _lastMark())));
+        return super.previewWithdraw(_beforeExitFee(assets, _lastMark(), Math.Rounding.Ceil));
     }
 
     /// @inheritdoc IERC4626
     function previewRedeem(uint256 shares) public view override(ERC4626, IERC4626) returns (uint256) {
         uint256 assets = super.previewRedeem(shares);
-        uint256 fee = _feeBps(_books.parameters.exitFeeBps, _lastMark());
-        return assets - Math.mulDiv(assets, fee, BPS + fee, Math.Rounding.Ceil);
+        return assets - _feeOn(assets, _feeBps(_books.parameters.exitFeeBps, _lastMark()));
     }
 
     // ---------------------------------------------------------------- arithmetic
@@ -158,20 +161,21 @@ abstract contract VaultUsers is VaultBase {
         return block.timestamp >= _books.pausedUntil && status == OracleStatus.Fresh;
     }
 
-    function _requireOpen() private view {
+    function _requireOpen() private view returns (Mark memory m) {
         require(block.timestamp >= _books.pausedUntil, Paused(_books.pausedUntil));
-        (OracleStatus status,) = _oracle();
-        require(status == OracleStatus.Fresh, OracleNotFresh(status));
+        m = _lastMark();
+        require(m.status == OracleStatus.Fresh, OracleNotFresh(m.status));
     }
 
     /// @dev Less than one whole asset is no vault yet, or none any more: whoever comes first or leaves last with dust must
     /// not choose the floor, nor the cash-lock, of those who come.
-    function _forgetDust() private {
-        uint256 unit = 10 ** ASSET_DECIMALS;
-        if (_books.trackedAsset < unit && totalAssets() < unit) _close();
+    function _forgetDust(uint256 nav) private {
+        if (nav < 10 ** ASSET_DECIMALS) _close();
     }
 
-    /// @dev At least what the feeds may leave unreported of the risky part: nobody profits from knowing better.
+    /// @dev At least what the feeds may leave unreported of the risky part: nobody profits from knowing better. Of what a
+    /// deposit is worth on the way in, of what shares are worth on the way out: a share at most f too cheap costs 1 + f, and
+    /// one at most f too dear pays 1 - f.
     function _feeBps(uint256 lowest, Mark memory m) private view returns (uint256) {
         if (m.nav == 0) return lowest;
         return Math.max(lowest, Math.mulDiv(_books.parameters.feedDeviationBps, m.exposure, m.nav, Math.Rounding.Ceil));
@@ -181,26 +185,19 @@ abstract contract VaultUsers is VaultBase {
         return Math.mulDiv(assets, fee, BPS, Math.Rounding.Ceil);
     }
 
-    function _sharesForIdle(Mark memory m) private view returns (uint256) {
-        uint256 gross = _books.trackedAsset + _feeOn(_books.trackedAsset, _feeBps(_books.parameters.exitFeeBps, m));
-        return _toShares(m, gross);
+    /// @dev What is taken off the vault so that this much is paid out.
+    function _beforeExitFee(uint256 paid, Mark memory m, Math.Rounding rounding) private view returns (uint256) {
+        return Math.mulDiv(paid, BPS, BPS - _feeBps(_books.parameters.exitFeeBps, m), rounding);
     }
 
-    /// @dev Every share redeemed takes `paid` off NAV and the floor off the floor of all: the cushion falls by the
-    /// difference, and may fall until the exposure is at the bound. Two units are left for the roundings.
-    function _sharesWithinBound(Mark memory m) private view returns (uint256) {
-        if (m.exposure == 0) return type(uint256).max;
-        uint256 fee = _feeBps(_books.parameters.exitFeeBps, m);
-        uint256 paid = Math.mulDiv(FloorLedger.perShare(m.nav, totalSupply()) + 1, BPS, BPS + fee, Math.Rounding.Ceil);
-        uint256 drop = Math.saturatingSub(paid, _books.floor.current(_books.parameters));
+    /// @dev Floor and NAV fall in proportion, so the cushion does, until the exposure is at the bound; or until it is dust.
+    /// Two units and four in the last digit of the floor per share are left for the roundings.
+    function _payableWithinBound(Mark memory m) private view returns (uint256) {
+        if (m.exposure == 0) return m.nav;
         uint256 room = Math.mulDiv(m.exposure, BPS, _books.parameters.boundBps, Math.Rounding.Ceil) + 2;
-        uint256 shares = 0;
-        if (m.cushion > room) {
-            if (drop == 0) return type(uint256).max;
-            shares = Math.mulDiv(m.cushion - room, WAD * FloorLedger.VIRTUAL_SHARES, drop);
-        }
-        uint256 beyondDust = Math.saturatingSub(m.nav, m.exposure * Bound.DUST_DIVISOR);
-        return Math.max(shares, _toShares(m, beyondDust));
+        room += FloorLedger.inAssets(4, totalSupply());
+        uint256 least = Math.mulDiv(room, m.nav + 1, m.cushion + 1, Math.Rounding.Ceil);
+        return Math.saturatingSub(m.nav, Math.min(least, m.exposure * Bound.DUST_DIVISOR));
     }
 
     function _toShares(Mark memory m, uint256 assets) private view returns (uint256) {

@@ -55,16 +55,83 @@ contract FindingsTest is VaultFixture {
 
     function test_only_the_owner_takes_gifts_in() public {
         deposit(bob, 2 * USD);
-        uint256 floor = vault.state().floor.perShare;
         stable.mint(address(vault), 2_000 * USD);
         vault.sync();
+        assertEq(vault.state().nav, 2 * USD);
         deposit(alice, 1_000_000 * USD);
         V.State memory s = vault.state();
-        assertEq(s.floor.perShare, floor);
         assertApproxEqRel(s.floor.assets, 800_000 * USD, 0.002e18, "the floor protects what alice brought");
         vm.prank(owner);
         vault.sync();
         assertEq(vault.state().trackedAsset, 1_002_002 * USD);
+    }
+
+    function test_who_leaves_the_fee_of_a_large_exit_on_few_shares_weakens_no_floor() public {
+        deposit(bob, 100_000 * USD);
+        uint256 shares = vault.balanceOf(bob);
+        vm.prank(bob);
+        vault.redeem(shares - 2e12, bob, bob);
+        V.State memory s = vault.state();
+        assertApproxEqAbs(s.nav, 102 * USD, USD, "the fee of 100 stays with two dollars of shares");
+        assertApproxEqRel(s.floor.assets, s.nav * 8 / 10, 1e11);
+        deposit(alice, 1_000_000 * USD);
+        s = vault.state();
+        assertApproxEqRel(s.floor.assets, s.nav * 8 / 10, 1e11);
+        assertGt(s.floor.perShare, 40e18, "NAV per share is fifty times the first");
+    }
+
+    function test_a_trade_moves_neither_peak_nor_floor() public {
+        V.Parameters memory p = parameters();
+        p.floorKind = V.FloorKind.Ratchet;
+        setParameters(p);
+        invested();
+        setPrice(5000);
+        vault.poke();
+        bytes memory floor = abi.encode(vault.state().floor);
+        pass(2 hours);
+        sell(1e18);
+        pass(2 hours);
+        sell(1e18);
+        assertEq(abi.encode(vault.state().floor), floor, "the keeper chose a moment");
+        vault.poke();
+        assertGt(vault.state().floor.peakPerShare, 1.3e18);
+        setPrice(3700);
+        vault.poke();
+        floor = abi.encode(vault.state().floor);
+        setPrice(3690);
+        pass(2 hours);
+        vault.deleverage(pool, type(uint256).max);
+        assertEq(abi.encode(vault.state().floor), floor, "whoever deleverages chose a moment");
+    }
+
+    function test_a_trade_still_locks_and_starts_the_timer() public {
+        invested();
+        setPrice(2330);
+        sell(1e18);
+        assertEq(vault.state().deleverageSince, block.timestamp);
+        setPrice(1800);
+        sell(1e18);
+        assertTrue(vault.state().floor.cashLock);
+    }
+
+    /// @dev Two thirds at risk, and an answer that is as much too high as the feeds may be, 75 bps.
+    function test_the_exit_fee_covers_all_that_an_answer_may_be_too_high() public {
+        deposit(alice, 1_000_000 * USD);
+        uint256 shares = deposit(bob, 500_000 * USD);
+        buy(1_000_000 * USD);
+        uint256 truth = 2977.5e18;
+        uint256 before = worth(bob, truth);
+        vm.prank(bob);
+        vault.redeem(shares * 9 / 10, bob, bob);
+        assertLe(worth(bob, truth), before + 2);
+        assertApproxEqRel(worth(bob, truth), before, 0.00003e18, "and not more than that");
+    }
+
+    /// @dev What a user has, at this WAD price.
+    function worth(address user, uint256 price) private view returns (uint256) {
+        V.State memory s = vault.state();
+        uint256 nav = s.trackedAsset + s.trackedRisky * price / 1e30;
+        return stable.balanceOf(user) + vault.balanceOf(user) * (nav + 1) / (s.totalSupply + 1e6);
     }
 
     function test_dust_locks_nobody_who_comes_later() public {

@@ -15,7 +15,8 @@ import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
 /// - bps: 1e4 is 100 %, or once. Times are seconds of block time, blocks are block numbers.
 /// - degraded: the oracle cannot be used, and the price is the pools' own mean over the TWAP window.
 interface IRebalancingVault is IERC4626 {
-    /// @notice How the floor moves between deposits and withdrawals, which never move it.
+    /// @notice How the floor moves between deposits and withdrawals. Those lift it by their fees alone, in the proportion in
+    /// which the fees lift NAV per share: as a part of NAV no deposit, withdrawal or gift moves it.
     /// - Fixed: it stays.
     /// - Accruing: it grows at a stated rate, until cash-lock.
     /// - Ratchet: it is never below a share of the peak NAV per share.
@@ -56,17 +57,17 @@ interface IRebalancingVault is IERC4626 {
     /// @param pokeInterval Shortest time between the two pokes that make a peak
     /// @param pauseDuration After which a pause ends by itself
     /// @param maxDecisionAge Oldest decision block, in blocks before this one
-    /// @param turnoverCapBps Most traded in any 24 hours, bps of NAV
+    /// @param turnoverCapBps Most traded in any 24 hours, bps of NAV; one forced exit of everything can come on top
     /// @param boundBps Bound, bps of the cushion
     /// @param pegBoundBps Largest distance of asset/USD from 1
     /// @param feedDeviationBps Largest move both feeds together leave unreported
     /// @param maxTradeBps Most traded in one rebalance, bps of NAV
     /// @param slippageBps Largest loss of a swap against the oracle
     /// @param degradedSlippageBps Largest loss of a sale against the pools' mean price
-    /// @param navLossBps Largest loss of NAV in one rebalance
+    /// @param navLossBps Largest loss of NAV in one rebalance, at a fresh oracle and before the gas rebate
     /// @param capBps Largest exposure after a buy, bps of NAV
-    /// @param entryFeeBps Lowest fee on deposits, kept by the vault
-    /// @param exitFeeBps Lowest fee on withdrawals, kept by the vault
+    /// @param entryFeeBps Lowest fee on deposits, of what becomes shares, kept by the vault
+    /// @param exitFeeBps Lowest fee on withdrawals, of what the shares are worth, kept by the vault
     /// @param deleverageStartSlippageBps Largest loss of a `deleverage` sale just after the grace period
     /// @param deleverageMaxSlippageBps The same after the widening time
     /// @param rewardBps Reward of `deleverage`, bps of the value sold
@@ -183,7 +184,7 @@ interface IRebalancingVault is IERC4626 {
 
     /// @notice The floor, as of now.
     /// @param perShare Floor per share with accrual and ratchet up to now
-    /// @param storedPerShare Floor per share at the last poke or user action
+    /// @param storedPerShare Floor per share at the last poke, user action or cash-lock
     /// @param assets Floor of all shares, asset units, rounded up
     /// @param peakPerShare Highest NAV per share seen at two pokes an interval apart
     /// @param candidatePerShare NAV per share waiting for its second poke
@@ -412,7 +413,8 @@ interface IRebalancingVault is IERC4626 {
 
     // ---------------------------------------------------------------- keeper
 
-    /// @notice Trades as asked, inside every guard. Keeper only.
+    /// @notice Trades as asked, inside every guard. Keeper only. Sets cash-lock, and starts and clears the timer of
+    /// `deleverage`, but moves neither peak nor floor.
     function rebalance(Rebalance calldata r) external;
 
     // ---------------------------------------------------------------- anyone
@@ -434,9 +436,9 @@ interface IRebalancingVault is IERC4626 {
         external
         returns (uint256 assetAmount, uint256 riskyAmount);
 
-    /// @notice Takes what the vault really holds into the tracked holdings: losses for anyone, gifts for the owner only.
-    /// A gift lifts NAV per share away from the floor, and whoever deposits first could give, and take back, so much that
-    /// the floor of all who follow protects nothing.
+    /// @notice Takes what the vault really holds into the tracked holdings: losses for anyone, gifts for the owner only,
+    /// and only at a price. Then does what `poke` does. A gift lifts peak and floor as it lifts NAV per share; otherwise
+    /// whoever deposits first could give, and take back, so much that the floor of all who follow protects nothing.
     function sync() external;
 
     // ---------------------------------------------------------------- owner and guardian

@@ -9,7 +9,8 @@ import {IRebalancingVault} from "../interfaces/IRebalancingVault.sol";
 /// - While shares exist the floor never falls, except in `rearm`, and when a deposit finds less than one whole asset.
 /// - Accrual is simple interest from an anchor, so how often somebody pokes does not matter. It stops in cash-lock.
 /// - A peak needs two pokes an interval apart and is the lower of both: one extreme block makes no floor.
-/// - Deposits and withdrawals move none of them, since all are per share, with the virtual shares of the vault.
+/// - What users bring (fees, gifts) lifts all of them in the proportion in which it lifts NAV per share, with the virtual
+///   shares of the vault: no deposit, withdrawal or gift moves the floor against NAV. Only the market and time do.
 library FloorLedger {
     uint256 internal constant WAD = 1e18;
     /// @dev Shares the vault counts as existing from the start, against inflation attacks; they hold one asset unit.
@@ -25,13 +26,13 @@ library FloorLedger {
     /// @param candidateAt Time of the first poke
     /// @param cashLock NAV was seen at or below the floor
     struct Ledger {
-        uint128 stored;
-        uint128 anchor;
-        uint128 peak;
-        uint128 candidate;
+        uint160 stored;
         uint64 anchorAt;
-        uint64 candidateAt;
         bool cashLock;
+        uint160 anchor;
+        uint64 candidateAt;
+        uint160 peak;
+        uint160 candidate;
     }
 
     /// @notice NAV per share, WAD, rounded down.
@@ -88,7 +89,7 @@ library FloorLedger {
     /// @notice Writes the floor as it is now, and lets accrual count from it; before the parameters change.
     function anchorNow(Ledger storage ledger, IRebalancingVault.Parameters storage p) internal {
         if (ledger.anchorAt == 0) return;
-        ledger.stored = _narrow(current(ledger, p));
+        store(ledger, p);
         ledger.anchor = ledger.stored;
         ledger.anchorAt = _now();
     }
@@ -96,30 +97,49 @@ library FloorLedger {
     /// @notice Takes note of a NAV per share.
     function observe(Ledger storage ledger, IRebalancingVault.Parameters storage p, uint256 navPerShare) internal {
         if (block.timestamp < uint256(ledger.candidateAt) + p.pokeInterval) return;
-        uint128 seen = _narrow(navPerShare);
-        uint128 confirmed = seen < ledger.candidate ? seen : ledger.candidate;
+        uint160 seen = _narrow(navPerShare);
+        uint160 confirmed = seen < ledger.candidate ? seen : ledger.candidate;
         if (confirmed > ledger.peak) ledger.peak = confirmed;
         ledger.candidate = seen;
         ledger.candidateAt = _now();
     }
 
+    /// @notice Follows NAV per share up by what came from users: by the fees of a deposit or a withdrawal, or by a gift.
+    /// Otherwise whoever leaves a few shares behind with the fee of a large exit on them leaves a floor that protects
+    /// nothing of what comes in next. Rounded up; NAV per share that falls moves nothing.
+    function follow(Ledger storage ledger, uint256 navBefore, uint256 supplyBefore, uint256 nav, uint256 supply)
+        internal
+    {
+        uint256 up = (nav + 1) * (supplyBefore + VIRTUAL_SHARES);
+        uint256 down = (navBefore + 1) * (supply + VIRTUAL_SHARES);
+        if (up <= down) return;
+        ledger.stored = _scaled(ledger.stored, up, down);
+        ledger.anchor = _scaled(ledger.anchor, up, down);
+        ledger.peak = _scaled(ledger.peak, up, down);
+        ledger.candidate = _scaled(ledger.candidate, up, down);
+    }
+
     /// @notice Writes the floor as it is now.
-    function store(Ledger storage ledger, IRebalancingVault.Parameters storage p) internal returns (uint256 floor) {
-        floor = current(ledger, p);
-        ledger.stored = _narrow(floor);
+    function store(Ledger storage ledger, IRebalancingVault.Parameters storage p) internal {
+        ledger.stored = _narrow(current(ledger, p));
     }
 
     /// @notice Latches cash-lock, with the floor as it is now.
     function lock(Ledger storage ledger, IRebalancingVault.Parameters storage p) internal {
-        ledger.stored = _narrow(current(ledger, p));
+        store(ledger, p);
         ledger.cashLock = true;
     }
 
-    /// @dev Saturates: a floor beyond 10^20 times the first share must not stop anyone's exit.
-    function _narrow(uint256 value) private pure returns (uint128) {
+    function _scaled(uint160 value, uint256 up, uint256 down) private pure returns (uint160) {
+        return _narrow(Math.mulDiv(value, up, down, Math.Rounding.Ceil));
+    }
+
+    /// @dev Wide enough for all the asset the vault takes on the virtual shares alone. Saturates: a floor beyond that must
+    /// not stop anyone's exit.
+    function _narrow(uint256 value) private pure returns (uint160) {
         // casting is safe: bounded by the comparison
         // forge-lint: disable-next-line(unsafe-typecast)
-        return value > type(uint128).max ? type(uint128).max : uint128(value);
+        return value > type(uint160).max ? type(uint160).max : uint160(value);
     }
 
     function _now() private view returns (uint64) {

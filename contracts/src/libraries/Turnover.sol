@@ -6,7 +6,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title How much is traded per day, as a leaky bucket
 /// @notice The bucket holds half of the daily cap and leaks half of it per day, evenly: so no window of 24 hours,
-/// wherever it begins, sees more than the cap. It is kept as parts of NAV, each trade measured by the NAV of its own
+/// wherever it begins, sees more than the cap, and one exit of everything by exempt sales after it. It is kept as parts of NAV, each trade measured by the NAV of its own
 /// time: a deposit makes no room, and a withdrawal takes none.
 library Turnover {
     uint256 private constant WAD = 1e18;

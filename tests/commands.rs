@@ -75,7 +75,7 @@ fn every_command_shows_an_example_of_its_use() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     let commands: Vec<&&str> = names.iter().filter(|name| **name != "help").collect();
-    for known in ["band", "check", "decide", "quote", "run", "snapshot", "status"] {
+    for known in ["band", "check", "decide", "greeks", "quote", "run", "snapshot", "status"] {
         assert!(commands.contains(&&known), "{known} is not in {commands:?}");
     }
     for command in commands {

@@ -9,6 +9,7 @@ mod clock;
 mod connect;
 mod decide;
 mod demo;
+mod greeks;
 mod output;
 mod quote;
 mod run;
@@ -53,6 +54,7 @@ enum Command {
     Check(check::Check),
     Decide(decide::Decide),
     Demo(demo::Demo),
+    Greeks(greeks::Greeks),
     Quote(quote::Quote),
     Run(run::Run),
     Snapshot(snapshot::Snapshot),
@@ -114,6 +116,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Check(command) => command.run(&context).await,
         Command::Decide(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
+        Command::Greeks(command) => command.run(&context),
         Command::Quote(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,

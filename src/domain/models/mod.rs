@@ -6,6 +6,7 @@
 
 pub mod band;
 pub mod cppi;
+pub mod greeks;
 pub mod normal;
 pub mod shortfall;
 pub mod tracking;

@@ -14,6 +14,62 @@ pub fn pdf(x: f64) -> f64 {
     libm::exp(-0.5 * x * x) / libm::sqrt(2.0 * PI)
 }
 
+/// Density at zero, `1/√(2π)`.
+pub(super) const PEAK: f64 = 0.398_942_280_401_432_7;
+
+/// Numerator of [`mills`], lowest power first.
+const MILLS_NUMERATOR: [f64; 12] = [
+    1.2533141373155003,
+    2.150407282842601,
+    1.8227958963879194,
+    0.9892198303876817,
+    0.37755439977775146,
+    0.10550330985000102,
+    0.021846953580380038,
+    0.0033171597489896724,
+    0.00035519748828067297,
+    2.4435334956438683e-5,
+    8.331877225396954e-7,
+    0.0,
+];
+
+/// Denominator of [`mills`], lowest power first.
+const MILLS_DENOMINATOR: [f64; 12] = [
+    1.0,
+    2.513661331221019,
+    2.9599922704910986,
+    2.1601462172850922,
+    1.0883331961315132,
+    0.398699289523483,
+    0.10877159894646458,
+    0.022200484692942547,
+    0.0033415950839487014,
+    0.00035603067600319994,
+    2.4435334956438707e-5,
+    8.331877225396954e-7,
+];
+
+/// Mills' ratio `Φ(−x)/φ(x)` for `x` of 0 to 1e20 (Mills 1926): the tail of a distribution whose density is at hand,
+/// without a second exponential and accurate however far out.
+///
+/// One rational function over the whole half-line, least in its greatest relative error (Lawson's iteration on 88
+/// Chebyshev points of `(x − 3)/(x + 3)`, in 120 digits by mpmath): 1.2e-17 before rounding. All coefficients are
+/// positive, so nothing cancels.
+pub(super) fn mills(x: f64) -> f64 {
+    polynomial(&MILLS_NUMERATOR, x) / polynomial(&MILLS_DENOMINATOR, x)
+}
+
+/// By Estrin's scheme (1960), whose products do not wait for each other as Horner's do.
+fn polynomial(coefficients: &[f64; 12], x: f64) -> f64 {
+    let [c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11] = coefficients;
+    let square = x * x;
+    let fourth = square * square;
+    let low = (c0 + c1 * x) + (c2 + c3 * x) * square;
+    let middle = (c4 + c5 * x) + (c6 + c7 * x) * square;
+    let high = (c8 + c9 * x) + (c10 + c11 * x) * square;
+    low + (middle + high * fourth) * fourth
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::assert_close;
@@ -27,6 +83,32 @@ mod tests {
         assert_close(cdf(-37.0), 5.725_571_222_524_2e-300, 1e-12);
         assert_close(pdf(0.0), 0.398_942_280_401_432_7, 1e-15);
         assert_close(pdf(2.0), 0.053_990_966_513_188_06, 1e-15);
+    }
+
+    /// `Φ(−x)/φ(x)` by mpmath with 50 digits.
+    const MILLS: [(f64, f64); 10] = [
+        (0.0, 1.2533141373155003),
+        (0.25, 1.0378245758537268),
+        (0.5, 0.8763644564536923),
+        (1.0, 0.6556795424187984),
+        (2.0, 0.4213692292880545),
+        (5.0, 0.19280810471531576),
+        (7.5, 0.13107935580449176),
+        (12.0, 0.08276628650136918),
+        (30.0, 0.03329641907249721),
+        (1500.0, 0.0006666663703707654),
+    ];
+
+    #[test]
+    fn the_ratio_of_tail_and_density_is_met_however_far_out() {
+        for (x, expected) in MILLS {
+            assert_close(mills(x), expected, 1.5e-15);
+        }
+        // Far out both are as exact as the exponent of the density, which reaches 700.
+        for i in 0..=3_700 {
+            let x = f64::from(i) / 100.0;
+            assert_close(mills(x) * pdf(x), cdf(-x), 5e-13);
+        }
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn floor(parameters: &mut Parameters, floor: FloorPolicy) {
     let bps = |share: Ratio| u16::try_from((share.get() * Decimal::from(10_000)).trunc().mantissa()).unwrap();
     let (share, kind) = match floor {
         FloorPolicy::Fixed { share } => (share, FloorKind::Fixed),
-        FloorPolicy::Accruing { .. } => unimplemented!("no scene accrues"),
+        FloorPolicy::Accruing { .. } => panic!("no scene accrues"),
         FloorPolicy::Ratchet { share, peak_share } => {
             parameters.shares.ratchetShareBps = bps(peak_share);
             (share, FloorKind::Ratchet)

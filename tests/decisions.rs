@@ -28,6 +28,9 @@ mod record;
 #[path = "decisions/urgency.rs"]
 mod urgency;
 
+#[path = "decisions/strategies.rs"]
+mod strategies;
+
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
 

@@ -255,8 +255,8 @@ macro_rules! table {
 
 /// Reads an enum from a table with a `kind`: `kinds!(Type { "kind" => Variant { a, b }, … })`.
 macro_rules! kinds {
-    ($type:ident { $first:literal => $default:ident { $($a:ident),* }
-        $(, $kind:literal => $variant:ident { $($b:ident),* })* $(,)? }) => {
+    ($type:ident { $first:literal => $default:ident { $($a:ident $(= $fallback:expr)?),* }
+        $(, $kind:literal => $variant:ident { $($b:ident $(= $otherwise:expr)?),* })* $(,)? }) => {
         impl $crate::config::document::Read for $type {
             const EXPECTED: &'static str = "a table with a `kind`";
             fn read(at: &$crate::config::document::At<'_>) -> Self {
@@ -264,11 +264,11 @@ macro_rules! kinds {
                 match kind {
                     $($kind => {
                         table.only(&["kind" $(, stringify!($b))*]);
-                        Self::$variant { $($b: table.field(stringify!($b))),* }
+                        Self::$variant { $($b: $crate::config::document::field!(table, $b $(, $otherwise)?)),* }
                     })*
                     _ => {
                         table.only(&["kind" $(, stringify!($a))*]);
-                        Self::$default { $($a: table.field(stringify!($a))),* }
+                        Self::$default { $($a: $crate::config::document::field!(table, $a $(, $fallback)?)),* }
                     }
                 }
             }

@@ -7,9 +7,9 @@ use super::mistakes::Mistake;
 use super::{ConfigError, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
-    Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GasPolicy, Policy,
-    PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
-    VenuePolicy, VolatilityPolicy,
+    BoundPolicy, Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GasPolicy,
+    Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
+    VenuePolicy, VolatilityPolicy, default_vol_of_vol,
 };
 
 /// Reads, checks and hashes the policy in `path`.
@@ -55,7 +55,17 @@ table!(Policy {
     limits,
     execution = ExecutionPolicy::default(),
 });
-kinds!(StrategyPolicy { "cppi" => Cppi { multiplier, cap } });
+kinds!(StrategyPolicy {
+    "cppi" => Cppi { multiplier, cap },
+    "constant_weight" => ConstantWeight { weight },
+    "volatility_target" => VolatilityTarget { annual, cap, vol_of_vol = default_vol_of_vol() },
+    "combined" => Combined { primary, bounds },
+});
+kinds!(BoundPolicy {
+    "cushion" => Cushion { multiplier },
+    "volatility" => Volatility { annual },
+    "weight" => Weight { most },
+});
 kinds!(FloorPolicy {
     "fixed" => Fixed { share },
     "accruing" => Accruing { share, rate },
@@ -73,6 +83,9 @@ kinds!(Trigger {
     "economic" => Economic {},
     "threshold" => Threshold { fraction, to },
     "interval" => Interval { seconds },
+    "any" => Any { of },
+    "all" => All { of },
+    "volatility_scaled" => VolatilityScaled { reference, trigger },
 });
 words!(TradeTo { "target" => Target, "edge" => Edge });
 table!(GasPolicy { rebalance_units, reference_tip_wei });

@@ -11,7 +11,7 @@ use super::models::tracking::{Appraised, Tracked};
 use super::models::{ModelError, years};
 use super::policy::Policy;
 use super::reason::Reason;
-use super::strategies::{Position, Response, Target};
+use super::strategies::{Position, Target};
 use super::units::{Price, Real, Units, Usd};
 
 /// The economics of the drift, as recorded.
@@ -86,9 +86,9 @@ impl Costing {
         let side = if books.held > target.units { Side::Sell } else { Side::Buy };
         let fixed = gas_cost(policy.gas.rebalance_units, gas_price, books.native)?;
         let proportional = books.price.times(market.marginal_cost(side))?;
-        let Response::Cppi(cppi) = target.response;
         let tracked = Tracked {
-            cppi,
+            response: target.response,
+            cushion: position.cushion.net.real(),
             holding: Holding {
                 units: books.held.real(),
                 price: books.price.real(),

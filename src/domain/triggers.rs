@@ -59,11 +59,87 @@ pub fn ask(
     if size == Units::ZERO {
         return Ok(Ask::Hold(Reason::OnTarget));
     }
-    match trigger {
-        Trigger::Economic => economic(drift, economics),
-        Trigger::Threshold { fraction, to } => threshold(position, drift, *fraction, *to),
-        Trigger::Interval { seconds } => Ok(interval(size, *seconds, clock)),
+    Question { position, drift, economics, clock, scale: Ratio::ONE }.put(trigger)
+}
+
+/// What a trigger is asked about.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    position: &'a Position<'a>,
+    drift: Units,
+    economics: &'a Economics,
+    clock: Clock,
+    /// `σ₀/σ`, 1 outside a `volatility_scaled`.
+    scale: Ratio,
+}
+
+impl Question<'_> {
+    fn put(self, trigger: &Trigger) -> Result<Ask, Reason> {
+        match trigger {
+            Trigger::Economic => economic(self.drift, self.economics),
+            Trigger::Threshold { fraction, to } => {
+                let fraction = fraction.times(self.scale)?.at_most(Ratio::ONE);
+                threshold(self.position, self.drift, fraction, *to)
+            }
+            Trigger::Interval { seconds } => {
+                let seconds = scaled(*seconds, self.scale)?;
+                Ok(interval(self.drift.abs(), seconds, self.clock))
+            }
+            Trigger::Any { of } => any(self.put_all(of)?),
+            Trigger::All { of } => all(self.put_all(of)?),
+            Trigger::VolatilityScaled { reference, trigger } => {
+                let volatility = Ratio::new(from_real(self.position.volatility.get(), SCALE_PLACES)?);
+                // Without any volatility the scale has no end.
+                let largest = Ratio::new(LARGEST_SCALE.into());
+                let scale = if volatility > Ratio::ZERO { reference.over(volatility)? } else { largest };
+                Self { scale: scale.at_most(largest), ..self }.put(trigger)
+            }
+        }
     }
+
+    fn put_all(self, triggers: &[Trigger]) -> Result<Vec<Ask>, Reason> {
+        triggers.iter().map(|trigger| self.put(trigger)).collect()
+    }
+}
+
+/// Largest factor on thresholds and intervals.
+const LARGEST_SCALE: u32 = 1_000_000;
+
+/// Decimal places of the volatility they are scaled with.
+const SCALE_PLACES: u32 = 12;
+
+/// `seconds·scale²`, rounded down, at least one.
+fn scaled(seconds: u64, scale: Ratio) -> Result<u64, Reason> {
+    use rust_decimal::prelude::ToPrimitive;
+    let exact = Ratio::new(seconds.into()).times(scale)?.times(scale)?.get();
+    Ok(exact.trunc().to_u64().unwrap_or(u64::MAX).max(1))
+}
+
+/// The largest trade that one of them asks for, by a rule before `economic`; else the first reason for none.
+fn any(asks: Vec<Ask>) -> Result<Ask, Reason> {
+    let rank = |ask: &Ask| match ask {
+        Ask::Hold(_) => (0, Units::ZERO),
+        Ask::Trade { size, motive: Motive::Economic } => (1, *size),
+        Ask::Trade { size, .. } => (2, *size),
+    };
+    chosen(asks.into_iter().reduce(|best, ask| if rank(&ask) > rank(&best) { ask } else { best }))
+}
+
+/// The smallest trade, where all of them ask for one; it has to pay where that is what one of them asks. Else the first
+/// reason for none.
+fn all(asks: Vec<Ask>) -> Result<Ask, Reason> {
+    chosen(asks.into_iter().reduce(|so_far, ask| match (so_far, ask) {
+        (Ask::Trade { size, motive }, Ask::Trade { size: other, motive: second }) => {
+            let motive = if second == Motive::Economic { second } else { motive };
+            Ask::Trade { size: size.at_most(other), motive }
+        }
+        (hold @ Ask::Hold(_), _) | (_, hold) => hold,
+    }))
+}
+
+/// A policy names at least one trigger.
+fn chosen(ask: Option<Ask>) -> Result<Ask, Reason> {
+    ask.ok_or_else(|| Reason::Numbers { what: "the policy combines no triggers".into() })
 }
 
 /// A mandate only ever sells; with nothing to sell it is the reason to hold.

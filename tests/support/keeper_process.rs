@@ -14,9 +14,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use vault_keeper::config::load_policy;
-use vault_keeper::domain::policy::PublishedPolicy;
+use vault_keeper::domain::policy::{FloorPolicy, PublishedPolicy};
+use vault_keeper::domain::units::Ratio;
 use vault_keeper::journal::{IntentEntry, Journal};
-use vault_keeper::protocols::abi::RebalancingVault;
+use vault_keeper::protocols::abi::RebalancingVault::{self, FloorKind, Parameters};
 use vault_keeper::stage::account::Actor;
 use vault_keeper::stage::artifacts::Artifacts;
 use vault_keeper::stage::path::Tick;
@@ -77,11 +78,18 @@ impl Scene {
 
     /// Sets the stage with a pool that so many whole units of the asset move by 1 %.
     pub(crate) async fn set_with(depth: Decimal) -> Self {
+        Self::set_for(depth, DEFAULT_POLICY).await
+    }
+
+    /// Sets the stage with a vault for the policy in `text`, its floor included.
+    pub(crate) async fn set_for(depth: Decimal, text: &str) -> Self {
         let plan = StagePlan { history: true, depth, ..StagePlan::new(START, Decimal::from(PRICE)) };
         let stage = Stage::set(Artifacts::new(env!("CARGO_MANIFEST_DIR")), &plan).await.unwrap();
-        let policy = policy(&stage);
-        let hash = published(&policy).hash();
-        let vault = stage.vault(&stage.vault_plan(hash), Decimal::from(CAPITAL)).await.unwrap().address;
+        let policy = staged(&stage, text);
+        let published = published(&policy);
+        let mut plan = stage.vault_plan(published.hash());
+        floor(&mut plan.parameters, published.policy().floor);
+        let vault = stage.vault(&plan, Decimal::from(CAPITAL)).await.unwrap().address;
         let keeper = stage.chain.address(Actor::Keeper).unwrap();
         let scene = Self { stage, vault, policy, keeper };
         scene.stage.market().await.unwrap().step(tick(START + SETTLED, PRICE)).await.unwrap();
@@ -159,9 +167,27 @@ impl Scene {
     }
 }
 
-/// The default policy on this stage.
-fn policy(stage: &Stage) -> String {
-    let mut text = include_str!("../../examples/policies/cppi.toml").to_owned();
+/// The default policy.
+const DEFAULT_POLICY: &str = include_str!("../../examples/policies/cppi.toml");
+
+/// The floor that a policy states, as a vault is deployed with it.
+fn floor(parameters: &mut Parameters, floor: FloorPolicy) {
+    let bps = |share: Ratio| u16::try_from((share.get() * Decimal::from(10_000)).trunc().mantissa()).unwrap();
+    let (share, kind) = match floor {
+        FloorPolicy::Fixed { share } => (share, FloorKind::Fixed),
+        FloorPolicy::Accruing { .. } => panic!("no scene accrues"),
+        FloorPolicy::Ratchet { share, peak_share } => {
+            parameters.shares.ratchetShareBps = bps(peak_share);
+            (share, FloorKind::Ratchet)
+        }
+    };
+    parameters.shares.initialFloorBps = bps(share);
+    parameters.floorKind = kind;
+}
+
+/// The policy in `text` on this stage.
+fn staged(stage: &Stage, text: &str) -> String {
+    let mut text = text.to_owned();
     for (from, to) in [
         ("chain_id = 1 ", format!("chain_id = {} ", stage.chain.chain_id())),
         ("0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419", stage.venue.risky_usd.proxy.to_string()),

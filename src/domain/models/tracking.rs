@@ -1,15 +1,31 @@
 //! From a target and its price sensitivity to the band around it: penalty, diffusion and edges in one place.
 
 use super::band::{Costs, Terms, residual_gain};
-use super::cppi::{Cppi, Holding, Tracking, kinked};
+use super::cppi::{Cppi, Holding, Sensitivity, Tracking, kinked};
 use super::shortfall::{GapRisk, penalty_with_floor};
-use super::{ModelError, in_range, positive};
+use super::{ModelError, in_range, non_negative, positive};
 
-/// A CPPI position whose drift is to be appraised.
+/// How a target moves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Response {
+    /// As CPPI's, with its kink at the cap.
+    Cppi(Cppi),
+    /// As a share of net asset value: `Γ = |w − 1|·q/S`, and `q*²·ν²` units² per year of its own.
+    Weight {
+        /// `w`.
+        weight: f64,
+        /// `ν`, annualised volatility of `ln w` that does not come from the price.
+        own_volatility: f64,
+    },
+}
+
+/// A position whose drift is to be appraised.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tracked {
-    /// The rule.
-    pub cppi: Cppi,
+    /// How the target moves.
+    pub response: Response,
+    /// `C`, USD.
+    pub cushion: f64,
     /// What is held, at which price and volatility.
     pub holding: Holding,
     /// `q*`, units.
@@ -72,10 +88,15 @@ impl Tracked {
         }
         let terms = Terms::new(self.costs, penalty)?;
         let tracking = Tracking { terms, horizon: self.horizon };
-        let sensitivity = self.cppi.sensitivity(&self.holding, &tracking)?;
+        let sensitivity = self.sensitivity(&self.holding, &tracking)?;
         let variance_rate = self.variance_rate(sensitivity.gamma)?;
         let band = terms.band(variance_rate)?;
-        let band = kinked(band, sensitivity.multiplier_weight, self.inner_at_target(&tracking)?)?;
+        let band = match self.response {
+            Response::Cppi(_) => {
+                kinked(band, sensitivity.multiplier_weight, self.inner_at_target(&tracking)?)?
+            }
+            Response::Weight { .. } => band,
+        };
         let band = band.with_interval(self.interval)?;
         let (inner, outer, cost_rate) = (band.inner, band.outer, band.cost_rate);
         let (gamma, horizon) = (sensitivity.gamma, self.horizon);
@@ -86,7 +107,7 @@ impl Tracked {
         let Holding { units, price, volatility } = self.holding;
         let deviation = volatility * price;
         let penalty = 0.5 * (self.aversion / positive("net asset value", self.nav)?) * deviation * deviation;
-        let cushion = self.cppi.cushion;
+        let cushion = self.cushion;
         let held = self.gap.shortfall_rate(units * price, cushion)?;
         let target = self.gap.shortfall_rate(self.target * price, cushion)?;
         penalty_with_floor(
@@ -98,15 +119,34 @@ impl Tracked {
         )
     }
 
+    fn sensitivity(&self, holding: &Holding, tracking: &Tracking) -> Result<Sensitivity, ModelError> {
+        match self.response {
+            Response::Cppi(cppi) => cppi.sensitivity(holding, tracking),
+            Response::Weight { weight, .. } => {
+                let weight = non_negative("weight", weight)?;
+                let slope = (weight - 1.0).abs() * (holding.units / holding.price);
+                Ok(Sensitivity {
+                    gamma: in_range("sensitivity of the target", slope)?,
+                    multiplier_weight: 0.0,
+                })
+            }
+        }
+    }
+
+    /// `s² = Γ²σ²S² + v_other`.
     fn variance_rate(&self, gamma: f64) -> Result<f64, ModelError> {
         let speed = gamma * self.holding.volatility * self.holding.price;
-        in_range("variance rate", speed * speed)
+        let own = match self.response {
+            Response::Cppi(_) => 0.0,
+            Response::Weight { own_volatility, .. } => self.target * own_volatility,
+        };
+        in_range("variance rate", speed * speed + own * own)
     }
 
     /// `y₀` of the band where the vault holds its target.
     fn inner_at_target(&self, tracking: &Tracking) -> Result<f64, ModelError> {
         let holding = Holding { units: self.target, ..self.holding };
-        let variance_rate = self.variance_rate(self.cppi.sensitivity(&holding, tracking)?.gamma)?;
+        let variance_rate = self.variance_rate(self.sensitivity(&holding, tracking)?.gamma)?;
         Ok(tracking.terms.edges(variance_rate)?.0)
     }
 }

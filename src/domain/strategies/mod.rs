@@ -1,6 +1,9 @@
-//! What a vault should hold: one file per strategy.
+//! What a vault should hold: one file per strategy, and the bounds that hold for all of them.
 
+mod bounds;
+mod constant_weight;
 mod cppi;
+mod volatility_target;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +12,9 @@ use super::policy::{Policy, StrategyPolicy};
 use super::reason::Reason;
 use super::units::{Ratio, Real, Units, Usd};
 use super::valuation::Valuation;
+use bounds::Gap;
+
+pub use super::models::tracking::Response;
 
 /// Where the vault stands when a strategy is asked.
 #[derive(Debug, Clone)]
@@ -49,28 +55,69 @@ pub struct Multiplier {
     pub bound: Option<Usd>,
 }
 
-/// How a target moves with the price, for the band.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Response {
-    /// CPPI with its kink at the cap.
-    Cppi(super::models::cppi::Cppi),
+/// What a strategy wants, before the bounds that hold for every vault.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Exposure in units of the asset.
+    pub exposure: Usd,
+    /// How it moves with the price.
+    pub response: Response,
+    /// Exposure per unit of cushion, where the strategy states one.
+    pub multiplier: Option<Ratio>,
 }
 
-/// One strategy: pure, from a position to a target.
+/// One strategy: pure, from a position to what is wanted there.
 pub trait Strategy {
-    /// The target at `position`.
+    /// What is wanted at `position`, where a gap allows `gap`.
     ///
     /// # Errors
     /// A reason to refuse, [`Reason::Numbers`] out of range.
-    fn target(&self, position: &Position<'_>, policy: &Policy) -> Result<Target, Reason>;
+    fn wanted(&self, position: &Position<'_>, gap: &Gap) -> Result<Wanted, Reason>;
 }
 
-/// The target of the policy's strategy.
+/// The target of the policy's strategy: bounds first (cash-lock and reserve, then the gap, then those of the policy),
+/// and what is wanted clipped into them. A bound can only take risk away.
 ///
 /// # Errors
-/// As [`Strategy::target`].
+/// As [`Strategy::wanted`].
 pub fn target(position: &Position<'_>, policy: &Policy) -> Result<Target, Reason> {
-    match policy.strategy {
-        StrategyPolicy::Cppi { multiplier, cap } => cppi::Cppi { multiplier, cap }.target(position, policy),
+    let gap = Gap::measure(position, &policy.gap)?;
+    let locked = bounds::locked(position);
+    let mut wanted = wanted(&policy.strategy, position, &gap)?;
+    if let StrategyPolicy::Combined { bounds, .. } = &policy.strategy {
+        for bound in bounds {
+            wanted = wanted.within(bounds::bound(bound, position, &gap)?);
+        }
+    }
+    if let Some(survivable) = gap.survivable(position)? {
+        wanted = wanted.within(survivable);
+    }
+    let exposure = if locked.is_some() { Usd::ZERO } else { wanted.exposure.or_zero() };
+    let units = position.books.price.units_for(exposure)?;
+    let multiplier = gap.multiplier(wanted.multiplier);
+    let mandate = locked.or_else(|| gap.at_risk(position));
+    Ok(Target { units, multiplier, mandate, response: wanted.response })
+}
+
+fn wanted(strategy: &StrategyPolicy, position: &Position<'_>, gap: &Gap) -> Result<Wanted, Reason> {
+    match strategy {
+        StrategyPolicy::Cppi { multiplier, cap } => {
+            cppi::Cppi { multiplier: *multiplier, cap: *cap }.wanted(position, gap)
+        }
+        StrategyPolicy::ConstantWeight { weight } => {
+            constant_weight::ConstantWeight { weight: *weight }.wanted(position, gap)
+        }
+        StrategyPolicy::VolatilityTarget { annual, cap, vol_of_vol } => {
+            volatility_target::VolatilityTarget { annual: *annual, cap: *cap, vol_of_vol: *vol_of_vol }
+                .wanted(position, gap)
+        }
+        StrategyPolicy::Combined { primary, .. } => self::wanted(primary, position, gap),
+    }
+}
+
+impl Wanted {
+    /// The lesser of the two.
+    fn within(self, bound: Self) -> Self {
+        if bound.exposure < self.exposure { bound } else { self }
     }
 }

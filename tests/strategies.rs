@@ -1,0 +1,107 @@
+//! Every example policy kept by the built program on real contracts: it buys toward its target, then holds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
+
+use keeper_process::{Home, PRICE, Scene};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use vault_keeper::domain::units::to_real;
+use vault_keeper::stage::account::Actor;
+
+alloy::sol! {
+    interface IVault {
+        function poke() external;
+    }
+}
+
+fn number(value: &Value) -> f64 {
+    to_real(value.as_str().unwrap().parse::<Decimal>().unwrap())
+}
+
+/// Target and exposure over net asset value, as decided on.
+fn weights(printed: &Value) -> (f64, f64) {
+    let appraisal = &printed["appraisal"];
+    let (price, nav) = (number(&appraisal["price"]), number(&appraisal["nav"]));
+    (number(&appraisal["target"]) * price / nav, number(&appraisal["exposure"]) / nav)
+}
+
+/// Keeps a vault under the policy until it holds, and returns the last cycle.
+async fn kept(scene: &Scene) -> Value {
+    let home = Home::new(scene, &scene.stage.chain.endpoint()).await;
+    for _ in 0..30 {
+        let ended = home.once_mined(scene).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let printed = ended.json();
+        if printed["verdict"] == "hold" {
+            return printed;
+        }
+        assert_eq!(printed["dispatch"], "executed", "{printed}");
+        assert_eq!(printed["trade"]["sell_risky"], false, "{printed}");
+        scene.price(PRICE, 301).await;
+    }
+    panic!("it never holds");
+}
+
+/// The scene's pool moves by 1 % for so many whole units of the asset.
+const DEPTH: i64 = 4_000_000;
+
+async fn scene(text: &str) -> Scene {
+    Scene::set_for(Decimal::from(DEPTH), text).await
+}
+
+#[tokio::test]
+async fn a_constant_weight_is_bought_and_held() {
+    let scene = scene(include_str!("../examples/policies/constant-weight.toml")).await;
+    let held = kept(&scene).await;
+    let (target, exposure) = weights(&held);
+    assert!((target - 0.6).abs() < 1e-6, "{target}");
+    assert!((0.5..=0.6).contains(&exposure), "{exposure}");
+    assert_eq!(held["reason"]["code"], "within_band", "{held}");
+}
+
+#[tokio::test]
+async fn a_volatility_target_is_bought_and_held_at_the_estimated_volatility() {
+    let scene = scene(include_str!("../examples/policies/volatility-target.toml")).await;
+    let held = kept(&scene).await;
+    let (target, exposure) = weights(&held);
+    let volatility: f64 = held["appraisal"]["volatility"].as_str().unwrap().parse().unwrap();
+    assert!((target - (0.3 / volatility).min(1.0)).abs() < 1e-6, "{target} at {volatility}");
+    assert!(exposure > 0.0 && exposure <= target, "{exposure} of {target}");
+}
+
+#[tokio::test]
+async fn a_combination_is_bought_up_to_its_tightest_bound() {
+    let scene = scene(include_str!("../examples/policies/combined.toml")).await;
+    let held = kept(&scene).await;
+    let (target, exposure) = weights(&held);
+    assert!((0.3..=0.45 + 1e-9).contains(&target), "{target}");
+    assert!(exposure > 0.0 && exposure <= target, "{exposure} of {target}");
+}
+
+#[tokio::test]
+async fn a_floor_that_follows_the_peak_rises_with_it_and_the_exposure_falls() {
+    let scene = scene(include_str!("../examples/policies/tipp.toml")).await;
+    let before = kept(&scene).await;
+    let floor = |printed: &Value| number(&printed["appraisal"]["floor"]);
+    assert!((floor(&before) / 750_000.0 - 1.0).abs() < 0.01, "{before}");
+    // The peak is the lower of two looks an hour apart.
+    for _ in 0..2 {
+        scene.price(3_600, 3_601).await;
+        let mut anyone = scene.stage.act_as(Actor::Stranger).await.unwrap();
+        anyone.call(scene.vault, &IVault::pokeCall {}).await.unwrap();
+    }
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    let after = home.start(&["run", "--once", "--json", "--dry-run"]).end().await.json();
+    let (nav, risen) = (number(&after["appraisal"]["nav"]), floor(&after));
+    assert!(risen > 1.05 * floor(&before), "{risen}");
+    assert!((risen / nav - 0.75).abs() < 0.005, "{risen} of {nav}");
+}

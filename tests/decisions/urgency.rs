@@ -70,7 +70,7 @@ fn a_part_smaller_than_the_smallest_trade_does_not_lock_the_whole() {
     let above =
         |facts: Facts, min: u64| facts.with(|_, p| p.limits.min_trade = min.to_string().parse().unwrap());
     let value = part.value.real();
-    let min = u64::try_from((value * 1.2) as i64).unwrap();
+    let min: u64 = format!("{:.0}", value * 1.2).parse().unwrap();
     let wanted = free.decide().appraisal.unwrap();
     assert!(wanted.drift.abs().real() * 2_000.0 > value * 1.5, "more is wanted");
     assert_eq!(above(free.clone(), min).trade(), part);

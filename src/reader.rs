@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use alloy::primitives::Address;
 
 use crate::chain::{ChainError, Endpoint, Header};
-use crate::domain::policy::{Estimator, FeedPolicy, Policy, VenuePolicy};
+use crate::domain::policy::{FeedPolicy, Policy, VenuePolicy};
 use crate::domain::snapshot::{self, Block, Feeds, Snapshot};
 use crate::domain::venues::uniswap_v3::Pool;
 use crate::protocols::oracles::chainlink::{self, RoundCache};
@@ -161,10 +161,8 @@ pub async fn pool(
 
 /// Rounds before the newest that the policy's estimator wants.
 fn history(policy: &Policy) -> u16 {
-    match policy.volatility.estimator {
-        Estimator::Fixed { .. } => 0,
-        Estimator::Ewma { rounds, .. } => u16::try_from(rounds.saturating_sub(1)).unwrap_or(u16::MAX),
-    }
+    let rounds = policy.volatility.estimator.history().map_or(0, |history| history.rounds);
+    u16::try_from(rounds.saturating_sub(1)).unwrap_or(u16::MAX)
 }
 
 fn block(endpoint: &Endpoint, header: &Header) -> Result<Block, ReadError> {

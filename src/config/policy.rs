@@ -7,8 +7,8 @@ use super::mistakes::Mistake;
 use super::{ConfigError, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
-    Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GasPolicy, Policy,
-    PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
+    Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GarchPolicy, GasPolicy,
+    Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
     VenuePolicy, VolatilityPolicy,
 };
 
@@ -67,7 +67,16 @@ table!(ReservePolicy { exit_gas_price_wei, feed_deviation_bps });
 table!(VolatilityPolicy { floor = VolatilityPolicy::default_floor(), estimator });
 kinds!(Estimator {
     "fixed" => Fixed { annual },
-    "ewma" => Ewma { half_life_hours, rounds, min_rounds, fallback },
+    "ewma" => Ewma { half_life_hours, rounds, min_rounds, max_gap_seconds, fallback },
+    "realised" => Realised { window_hours, rounds, min_rounds, max_gap_seconds, fallback },
+    "garch11" => Garch11 {
+        step_seconds, horizon_steps, parameters, rounds, min_rounds, max_gap_seconds, fallback
+    },
+    "har" => Har { period_seconds, medium, long, rounds, min_rounds, max_gap_seconds, fallback },
+});
+kinds!(GarchPolicy {
+    "fitted" => Fitted {},
+    "stated" => Stated { long_run, alpha, beta },
 });
 kinds!(Trigger {
     "economic" => Economic {},

@@ -8,8 +8,14 @@ use crate::domain::units::Ratio;
 
 /// Most feed rounds that one reading may ask for; beyond it providers refuse the call.
 const MOST_ROUNDS: u32 = 1_000;
-/// Longest half-life of a volatility estimate.
+/// Longest half-life and longest window of a volatility estimate.
 const HOURS_OF_A_YEAR: u32 = 8_760;
+/// Longest step of a grid.
+const SECONDS_OF_A_DAY: u32 = 86_400;
+/// Longest horizon over which a forecast is averaged, steps.
+const MOST_HORIZON: u32 = 10_000;
+/// Longest past that a forecast is made from, periods.
+const MOST_PERIODS: u32 = 365;
 
 /// Where volatility comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +28,8 @@ pub struct VolatilityPolicy {
     pub estimator: Estimator,
 }
 
-/// How volatility is estimated.
+/// How volatility is estimated. All but `fixed` take the price feed's rounds at the block; four keys mean the same in
+/// each, see [`History`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Estimator {
@@ -31,7 +38,7 @@ pub enum Estimator {
         /// Annualised volatility (0.80 is 80 %).
         annual: Ratio,
     },
-    /// Exponentially weighted squared returns of the price feed's rounds over irregular times.
+    /// Exponentially weighted squared returns over irregular times.
     Ewma {
         /// Half-life in hours.
         half_life_hours: u32,
@@ -39,10 +46,113 @@ pub enum Estimator {
         rounds: u32,
         /// Fewest rounds that make an estimate, `K_min`.
         min_rounds: u32,
-        /// Annualised volatility with fewer; absent is a refusal.
+        /// Longest time between two rounds in seconds.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        max_gap_seconds: Option<u64>,
+        /// Annualised volatility where there is no estimate; absent is a refusal.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         fallback: Option<Ratio>,
     },
+    /// Quadratic variation over a window that ends at the block.
+    Realised {
+        /// Hours of the window.
+        window_hours: u32,
+        /// Rounds to read, `K`.
+        rounds: u32,
+        /// Fewest rounds that make an estimate, `K_min`; of those before the window the newest counts.
+        min_rounds: u32,
+        /// Longest time between two of these rounds in seconds.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        max_gap_seconds: Option<u64>,
+        /// Annualised volatility where there is no estimate; absent is a refusal.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        fallback: Option<Ratio>,
+    },
+    /// GARCH(1,1) on a regular grid that ends at the block.
+    Garch11 {
+        /// Seconds of a step of the grid. Below the feed's heartbeat a fit finds its own sharing of returns among steps
+        /// without a round.
+        step_seconds: u32,
+        /// Steps ahead over which variance is averaged; 1 is the next alone.
+        horizon_steps: u32,
+        /// Its parameters.
+        parameters: GarchPolicy,
+        /// Rounds to read, `K`.
+        rounds: u32,
+        /// Fewest rounds that make an estimate, `K_min`.
+        min_rounds: u32,
+        /// Longest time between two rounds in seconds.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        max_gap_seconds: Option<u64>,
+        /// Annualised volatility where there is no estimate; absent is a refusal.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        fallback: Option<Ratio>,
+    },
+    /// HAR-RV: realised variance of the next period from those of the last one, of `medium` and of `long` periods.
+    Har {
+        /// Seconds of a period; Corsi's is a day.
+        period_seconds: u32,
+        /// Periods of the medium horizon; Corsi's is a week of 5.
+        medium: u32,
+        /// Periods of the long horizon; Corsi's is a month of 22.
+        long: u32,
+        /// Rounds to read, `K`.
+        rounds: u32,
+        /// Fewest rounds that make an estimate, `K_min`.
+        min_rounds: u32,
+        /// Longest time between two rounds in seconds.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        max_gap_seconds: Option<u64>,
+        /// Annualised volatility where there is no estimate; absent is a refusal.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        fallback: Option<Ratio>,
+    },
+}
+
+/// Where the parameters of GARCH(1,1) come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum GarchPolicy {
+    /// Fitted to the rounds by quasi-maximum likelihood with variance targeting.
+    Fitted,
+    /// Stated.
+    Stated {
+        /// Annualised volatility in the long run (0.80 is 80 %).
+        long_run: Ratio,
+        /// Weight of the newest squared return, per step.
+        alpha: Ratio,
+        /// Weight of the last variance, per step.
+        beta: Ratio,
+    },
+}
+
+/// What an estimator asks of the feed's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// Rounds to read, `K`.
+    pub rounds: u32,
+    /// Fewest rounds that make an estimate, `K_min`.
+    pub min_rounds: u32,
+    /// Longest time between two rounds in seconds, where the policy bounds it.
+    pub max_gap_seconds: Option<u64>,
+    /// Annualised volatility where there is no estimate; absent is a refusal.
+    pub fallback: Option<Ratio>,
+}
+
+impl Estimator {
+    /// What it asks of the feed's history; `None` where it needs none.
+    #[must_use]
+    pub const fn history(&self) -> Option<History> {
+        match *self {
+            Self::Fixed { .. } => None,
+            Self::Ewma { rounds, min_rounds, max_gap_seconds, fallback, .. }
+            | Self::Realised { rounds, min_rounds, max_gap_seconds, fallback, .. }
+            | Self::Garch11 { rounds, min_rounds, max_gap_seconds, fallback, .. }
+            | Self::Har { rounds, min_rounds, max_gap_seconds, fallback, .. } => {
+                Some(History { rounds, min_rounds, max_gap_seconds, fallback })
+            }
+        }
+    }
 }
 
 impl VolatilityPolicy {
@@ -57,22 +167,66 @@ pub(super) fn volatility(rules: &mut Rules, volatility: &VolatilityPolicy) {
     rules.annual_volatility("volatility.floor", volatility.floor);
     match &volatility.estimator {
         Estimator::Fixed { annual } => rules.annual_volatility("volatility.estimator.annual", *annual),
-        Estimator::Ewma { half_life_hours, rounds, min_rounds, fallback } => {
+        Estimator::Ewma { half_life_hours, .. } => {
             let memory = (1..=HOURS_OF_A_YEAR).contains(half_life_hours);
             rules.require(memory, "volatility.estimator.half_life_hours", "expected 1 to 8760 hours");
-            let rounds_fit = (2..=MOST_ROUNDS).contains(rounds);
-            rules.require(rounds_fit, "volatility.estimator.rounds", "expected 2 to 1000 rounds");
-            let fewest = "volatility.estimator.min_rounds";
-            rules.require(*min_rounds >= 2, fewest, "expected at least 2: one return needs two rounds");
-            rules.compare(
-                min_rounds <= rounds,
-                fewest,
-                "volatility.estimator.rounds",
-                "expected at most `rounds`",
-            );
-            if let Some(annual) = fallback {
-                rules.annual_volatility("volatility.estimator.fallback", *annual);
-            }
         }
+        Estimator::Realised { window_hours, .. } => {
+            let window = (1..=HOURS_OF_A_YEAR).contains(window_hours);
+            rules.require(window, "volatility.estimator.window_hours", "expected 1 to 8760 hours");
+        }
+        Estimator::Garch11 { step_seconds, horizon_steps, parameters, .. } => {
+            garch(rules, *step_seconds, *horizon_steps, parameters);
+        }
+        Estimator::Har { period_seconds, medium, long, .. } => har(rules, *period_seconds, *medium, *long),
+    }
+    if let Some(asked) = volatility.estimator.history() {
+        history(rules, &asked);
+    }
+}
+
+fn garch(rules: &mut Rules, step_seconds: u32, horizon_steps: u32, parameters: &GarchPolicy) {
+    let step = (60..=SECONDS_OF_A_DAY).contains(&step_seconds);
+    rules.require(step, "volatility.estimator.step_seconds", "expected 60 to 86400 seconds");
+    let horizon = (1..=MOST_HORIZON).contains(&horizon_steps);
+    rules.require(horizon, "volatility.estimator.horizon_steps", "expected 1 to 10000 steps");
+    let GarchPolicy::Stated { long_run, alpha, beta } = parameters else { return };
+    let level = "volatility.estimator.parameters.long_run";
+    rules.annual_volatility(level, *long_run);
+    rules.require(*long_run != Ratio::ZERO, level, "expected a volatility above 0");
+    let (newest, last) = ("volatility.estimator.parameters.alpha", "volatility.estimator.parameters.beta");
+    for (path, weight) in [(newest, *alpha), (last, *beta)] {
+        let fits = weight >= Ratio::ZERO && weight < Ratio::ONE;
+        rules.require(fits, path, "expected a weight of at least 0 and below 1");
+    }
+    let stationary = alpha.get().checked_add(beta.get()).is_some_and(|sum| sum < Ratio::ONE.get());
+    rules.compare(stationary, last, newest, "expected alpha and beta to sum to less than 1");
+}
+
+fn har(rules: &mut Rules, period_seconds: u32, medium: u32, long: u32) {
+    let period = (600..=SECONDS_OF_A_DAY).contains(&period_seconds);
+    rules.require(period, "volatility.estimator.period_seconds", "expected 600 to 86400 seconds");
+    rules.require(medium > 1, "volatility.estimator.medium", "expected at least 2 periods");
+    let last = "volatility.estimator.long";
+    rules.require(long <= MOST_PERIODS, last, "expected at most 365 periods");
+    rules.compare(long > medium, last, "volatility.estimator.medium", "expected more periods than `medium`");
+}
+
+fn history(rules: &mut Rules, history: &History) {
+    let rounds_fit = (2..=MOST_ROUNDS).contains(&history.rounds);
+    rules.require(rounds_fit, "volatility.estimator.rounds", "expected 2 to 1000 rounds");
+    let fewest = "volatility.estimator.min_rounds";
+    rules.require(history.min_rounds >= 2, fewest, "expected at least 2: one return needs two rounds");
+    rules.compare(
+        history.min_rounds <= history.rounds,
+        fewest,
+        "volatility.estimator.rounds",
+        "expected at most `rounds`",
+    );
+    if let Some(gap) = history.max_gap_seconds {
+        rules.positive("volatility.estimator.max_gap_seconds", gap);
+    }
+    if let Some(annual) = history.fallback {
+        rules.annual_volatility("volatility.estimator.fallback", annual);
     }
 }

@@ -427,8 +427,13 @@ fn every_variant_of_a_policy_survives_the_way_through_toml() {
          parameters = { kind = \"stated\", long_run = \"0.7\", alpha = \"0.1\", beta = \"0.85\" }\n",
         "kind = \"har\"\nperiod_seconds = 21_600\nmedium = 4\nlong = 28\n",
     ];
+    let source = "floor = \"0.20\"                   # annualised; never taken to be lower (0.20 is 20 %)\n";
+    let sources = [
+        "floor = \"0.20\"\nsource = { kind = \"feed\" }\n",
+        "source = { kind = \"pool\", step_seconds = 1_800 }\n",
+    ];
     let changes = strategies.iter().chain(&triggers).map(|(from, to)| (*from, to.as_slice()));
-    for (from, to) in changes.chain([(estimator, estimators.as_slice())]) {
+    for (from, to) in changes.chain([(estimator, estimators.as_slice()), (source, sources.as_slice())]) {
         for to in to {
             let text = with(POLICY, from, to);
             let files = Files::new(KEEPER, &text);

@@ -1,4 +1,4 @@
-//! Volatility of recorded Chainlink rounds beside that of a market that was watched every hour.
+//! Volatility of recorded Chainlink rounds and of a recorded pool, beside that of prices watched at regular times.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,9 +13,9 @@
 use std::path::Path;
 
 use alloy::primitives::I256;
-use vault_keeper::domain::policy::{Estimator, GarchPolicy, Policy, VolatilityPolicy};
+use vault_keeper::domain::policy::{Estimator, GarchPolicy, Policy, Source, VolatilityPolicy};
 use vault_keeper::domain::reason::{HistoryFault, Reason};
-use vault_keeper::domain::snapshot::{Round, Snapshot};
+use vault_keeper::domain::snapshot::{Observations, Pool, Round, Snapshot};
 use vault_keeper::domain::units::Ratio;
 use vault_keeper::domain::volatility::estimate;
 
@@ -81,7 +81,8 @@ fn snapshot_at(rounds: &[Round], now: u64) -> Snapshot {
 }
 
 fn annual(snapshot: &Snapshot, estimator: Estimator) -> Result<f64, Reason> {
-    estimate(snapshot, &VolatilityPolicy { floor: Ratio::ZERO, estimator }).map(|found| found.get())
+    estimate(snapshot, &VolatilityPolicy { floor: Ratio::ZERO, source: Source::Feed, estimator })
+        .map(|found| found.get())
 }
 
 fn realised(window_hours: u32, max_gap_seconds: Option<u64>) -> Estimator {
@@ -195,6 +196,64 @@ fn every_estimator_speaks_of_the_same_market() {
         // The market itself went from one volatility to three times that within a week of August.
         assert!(least > 0.3 && most < 3.0, "{name}: {least} to {most}");
     }
+}
+
+/// Ticks of the pool after each swap of 5 January 2024, with their times.
+fn swaps(path: &Path) -> Vec<(u64, i64)> {
+    const DAY_BEGAN: u64 = 1_704_412_800;
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let columns = reader.headers().unwrap().clone();
+    let column = |name: &str| columns.iter().position(|column| column == name).unwrap();
+    let (time, kind, tick) = (column("block_timestamp"), column("tx_type"), column("current_tick"));
+    let swap = |row: &csv::StringRecord| {
+        let [hours, minutes, seconds] = [11, 14, 17].map(|at| row[time][at..at + 2].parse::<u64>().unwrap());
+        let tick = row[tick].split('.').next().unwrap().parse().unwrap();
+        (DAY_BEGAN + hours * HOUR + minutes * 60 + seconds, tick)
+    };
+    reader.records().map(Result::unwrap).filter(|row| &row[kind] == "SWAP").map(|row| swap(&row)).collect()
+}
+
+#[test]
+fn a_pools_means_are_as_volatile_as_its_price_once_they_are_stretched() {
+    let Some(path) = data("uniswap_v3/usdc_weth_500_2024-01-05.events.csv") else { return };
+    let swaps = swaps(&path);
+    let (first, now) = (swaps[0].0, swaps[swaps.len() - 1].0);
+    let tick_at = |time: u64| swaps[swaps.partition_point(|(at, _)| *at <= time) - 1].1;
+    let mut ratios = Vec::new();
+    for step_seconds in [120_u32, 240, 300, 600, 900] {
+        let steps = (now - first) / u64::from(step_seconds);
+        let begin = now - steps * u64::from(step_seconds);
+        // As the pool accumulates them: the tick of every second.
+        let mut tick_cumulatives = vec![0];
+        let mut sampled = 0.0;
+        for step in 0..steps {
+            let from = begin + step * u64::from(step_seconds);
+            let sum: i64 = (from..from + u64::from(step_seconds)).map(tick_at).sum();
+            tick_cumulatives.push(tick_cumulatives[tick_cumulatives.len() - 1] + sum);
+            let moved = tick_at(from + u64::from(step_seconds)) - tick_at(from);
+            sampled += (moved as f64 * 1.0001_f64.ln()).powi(2);
+        }
+        let sampled = (sampled / (now - begin) as f64 * YEAR_HOURS * HOUR as f64).sqrt();
+        let facts = Facts::all_stable().with(|snapshot, _| {
+            snapshot.block.timestamp = now;
+            let Some(Pool::UniswapV3 { observations, .. }) = snapshot.pools.first_mut() else { panic!() };
+            *observations = Some(Observations { step_seconds, tick_cumulatives });
+        });
+        let policy = VolatilityPolicy {
+            floor: Ratio::ZERO,
+            source: Source::Pool { step_seconds },
+            estimator: realised(24, None),
+        };
+        let found = estimate(&facts.snapshot, &policy).unwrap().get();
+        let (ratio, plain) = (found / sampled, found / sampled / 1.5_f64.sqrt());
+        println!(
+            "{step_seconds} s: {sampled:.4} sampled, {found:.4} of means, ratio {ratio:.3}, not stretched {plain:.3}"
+        );
+        ratios.push(ratio);
+    }
+    let (mean, least, most) = range(&ratios);
+    println!("mean ratio {mean:.4}, from {least:.3} to {most:.3}");
+    assert!((mean - 1.0).abs() < 0.1 && least > 0.85 && most < 1.15, "{mean}, {least} to {most}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::{ConfigError, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
     Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GarchPolicy, GasPolicy,
-    Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
-    VenuePolicy, VolatilityPolicy,
+    Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, Source, StrategyPolicy, TradeTo,
+    Trigger, VenuePolicy, VolatilityPolicy,
 };
 
 /// Reads, checks and hashes the policy in `path`.
@@ -64,7 +64,11 @@ kinds!(FloorPolicy {
 table!(RiskPolicy defaults { aversion, horizon_seconds });
 table!(GapPolicy defaults { outage_seconds, quantile, jump, safety, jumps_per_year, jump_mean, floor_weight });
 table!(ReservePolicy { exit_gas_price_wei, feed_deviation_bps });
-table!(VolatilityPolicy { floor = VolatilityPolicy::default_floor(), estimator });
+table!(VolatilityPolicy { floor = VolatilityPolicy::default_floor(), source = Source::default(), estimator });
+kinds!(Source {
+    "feed" => Feed {},
+    "pool" => Pool { step_seconds },
+});
 kinds!(Estimator {
     "fixed" => Fixed { annual },
     "ewma" => Ewma { half_life_hours, rounds, min_rounds, max_gap_seconds, fallback },

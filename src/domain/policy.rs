@@ -30,7 +30,7 @@ pub use rules::Violation;
 pub use strategy::StrategyPolicy;
 pub use trigger::{TradeTo, Trigger};
 pub use venues::VenuePolicy;
-pub use volatility::{Estimator, GarchPolicy, History, VolatilityPolicy};
+pub use volatility::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
 
 /// One policy for one vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

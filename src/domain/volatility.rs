@@ -1,12 +1,12 @@
-//! The volatility estimate that the policy asks for, from the feed's rounds at the block and nothing else.
+//! The volatility estimate that the policy asks for, from its source at the block and nothing else.
 
 use super::models::volatility::{
     Garch, GarchParameters, Har, MIN_OBSERVATIONS, Observation, VolatilityError, ewma, garch11, har,
-    realised, widest_gap,
+    of_means, realised, widest_gap,
 };
-use super::policy::{Estimator, GarchPolicy, History, VolatilityPolicy};
+use super::policy::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
 use super::reason::{HistoryFault, Reason};
-use super::snapshot::{Feed, Round, Snapshot};
+use super::snapshot::{Feed, Pool, Round, Snapshot};
 use super::units::{Checked, Real, from_raw, to_real};
 
 /// Annualised volatility, never below the policy's floor.
@@ -15,16 +15,24 @@ use super::units::{Checked, Real, from_raw, to_real};
 /// [`Reason::NoVolatility`] with too short or too gappy a history and no fallback, [`Reason::Numbers`] out of range.
 pub fn estimate(snapshot: &Snapshot, policy: &VolatilityPolicy) -> Result<Real, Reason> {
     let estimate = match policy.estimator.history() {
-        Some(history) => from_history(snapshot, &policy.estimator, history)?,
+        Some(history) => from_history(snapshot, policy, history)?,
         None => model(&policy.estimator, &[], snapshot.block.timestamp, 0)?,
     };
     Ok(if estimate.get() < policy.floor.real() { Real::new(policy.floor.real())? } else { estimate })
 }
 
 /// The estimate, or the fallback where the history is at fault.
-fn from_history(snapshot: &Snapshot, estimator: &Estimator, history: History) -> Result<Real, Reason> {
+fn from_history(snapshot: &Snapshot, policy: &VolatilityPolicy, history: History) -> Result<Real, Reason> {
+    let VolatilityPolicy { source, estimator, .. } = policy;
     let now = snapshot.block.timestamp;
-    let observations = observations(&snapshot.feeds.risky_usd, history.rounds, now)?;
+    let observations = match source {
+        Source::Feed => observations(&snapshot.feeds.risky_usd, history.rounds, now)?,
+        Source::Pool { .. } => snapshot
+            .pools
+            .iter()
+            .find_map(Pool::observations)
+            .map_or_else(Vec::new, |means| of_means(&means.tick_cumulatives, now, means.step_seconds)),
+    };
     let observations = reached(&observations, estimator, now);
     let needed = u32::try_from(MIN_OBSERVATIONS).unwrap_or(u32::MAX).max(history.min_rounds);
     let sound = sound(observations, history, needed);

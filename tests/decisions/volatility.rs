@@ -3,9 +3,9 @@
 use alloy::primitives::I256;
 use serde_json::Value;
 use vault_keeper::domain::decision::Decision;
-use vault_keeper::domain::policy::{Estimator, GarchPolicy};
+use vault_keeper::domain::policy::{Estimator, GarchPolicy, Source};
 use vault_keeper::domain::reason::{HistoryFault, Reason};
-use vault_keeper::domain::snapshot::Round;
+use vault_keeper::domain::snapshot::{Observations, Pool, Round};
 
 use crate::facts::*;
 
@@ -227,6 +227,42 @@ fn the_fallback_stands_in_for_every_fault_of_the_history() {
     }
     let empty = with_fallback(garch(3_600, 24, stated())).with(|s, _| s.feeds.risky_usd.history.clear());
     assert_eq!(sigma(&empty), 0.91);
+}
+
+/// A day of half-hourly means of a pool, after which the estimate reads nothing of the feed.
+fn of_pool(tick_cumulatives: Option<Vec<i64>>) -> Facts {
+    let (rounds, min_rounds, max_gap_seconds, fallback) = (48, 24, None, None);
+    let estimator = Estimator::Realised { window_hours: 24, rounds, min_rounds, max_gap_seconds, fallback };
+    under(&estimator).with(|s, p| {
+        p.volatility.source = Source::Pool { step_seconds: 1_800 };
+        s.feeds.risky_usd.history.clear();
+        let Some(Pool::UniswapV3 { observations, .. }) = s.pools.first_mut() else { panic!("no pool") };
+        *observations =
+            tick_cumulatives.map(|tick_cumulatives| Observations { step_seconds: 1_800, tick_cumulatives });
+    })
+}
+
+#[test]
+fn a_pools_own_means_are_stretched_to_the_volatility_of_its_price() {
+    // Means that go up and down by 30 ticks: 48 of them have 47 returns within 23.5 hours.
+    let mut cumulatives = vec![-9_000_000_000];
+    for step in 0..48 {
+        let mean = 200_000 + if step % 2 == 0 { 15 } else { -15 };
+        cumulatives.push(cumulatives[step] + mean * 1_800);
+    }
+    let found = sigma(&of_pool(Some(cumulatives.clone())));
+    let per_step = 30.0 * 1.0001_f64.ln() * 1.5_f64.sqrt();
+    let expected = per_step * (2.0 * 8_760.0_f64).sqrt();
+    assert!((found / expected - 1.0).abs() < 1e-9, "{found} is not {expected}");
+    // Both are facts, and told apart.
+    let other = of_pool(Some(cumulatives.iter().map(|sum| sum + 1).collect()));
+    assert_ne!(other.decision_hash(), of_pool(Some(cumulatives)).decision_hash());
+}
+
+#[test]
+fn a_pool_that_does_not_look_back_so_far_is_no_estimate() {
+    let reason = of_pool(None).decide().verdict.reason().clone();
+    assert_eq!(reason, Reason::NoVolatility { rounds: 0, needed: 24, fault: None });
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod ewma;
 mod garch;
 mod grid;
 mod har;
+mod means;
 mod realised;
 
 use thiserror::Error;
@@ -14,6 +15,7 @@ use thiserror::Error;
 pub use ewma::ewma;
 pub use garch::{Garch, GarchParameters, MIN_FIT_STEPS, garch11};
 pub use har::{Har, MIN_ROWS, har};
+pub use means::of_means;
 pub use realised::realised;
 
 /// Fewest prices that make an estimate: seven returns.

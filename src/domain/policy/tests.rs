@@ -129,6 +129,37 @@ fn garch_is_stationary_and_its_grid_within_a_day() {
 }
 
 #[test]
+fn a_pools_steps_are_bounded_and_those_of_its_garch() {
+    let pool = |step_seconds, rounds, estimator: fn(u32) -> Estimator| {
+        broken(|p| {
+            p.volatility.source = Source::Pool { step_seconds };
+            p.volatility.estimator = estimator(rounds);
+        })
+    };
+    let realised = |rounds| {
+        let (window_hours, min_rounds, max_gap_seconds, fallback) = (24, 2, None, None);
+        Estimator::Realised { window_hours, rounds, min_rounds, max_gap_seconds, fallback }
+    };
+    assert!(pool(60, 500, realised).is_empty() && pool(86_400, 2, realised).is_empty());
+    let keys = ["volatility.estimator.rounds", "volatility.source.step_seconds"];
+    assert_eq!(pool(59, 500, realised), keys[1..]);
+    assert_eq!(pool(86_401, 2, realised), keys[1..]);
+    assert_eq!(pool(60, 501, realised), keys[..1]);
+    let garch = |rounds| Estimator::Garch11 {
+        step_seconds: 1_800,
+        horizon_steps: 1,
+        parameters: GarchPolicy::Fitted,
+        rounds,
+        min_rounds: 2,
+        max_gap_seconds: None,
+        fallback: None,
+    };
+    assert!(pool(1_800, 400, garch).is_empty());
+    assert_eq!(pool(3_600, 400, garch), ["volatility.estimator.step_seconds"]);
+    assert_eq!(pool(60, 2, |_| Estimator::Fixed { annual: ratio("0.8") }), ["volatility.source"]);
+}
+
+#[test]
 fn the_horizons_of_har_grow() {
     let har = |period_seconds, medium, long| {
         let (rounds, min_rounds, max_gap_seconds, fallback) = (2, 2, None, None);

@@ -8,6 +8,8 @@ use crate::domain::units::Ratio;
 
 /// Most feed rounds that one reading may ask for; beyond it providers refuse the call.
 const MOST_ROUNDS: u32 = 1_000;
+/// Most steps of a pool's observations that one reading may ask for: each costs the node a search.
+const MOST_STEPS: u32 = 500;
 /// Longest half-life and longest window of a volatility estimate.
 const HOURS_OF_A_YEAR: u32 = 8_760;
 /// Longest step of a grid.
@@ -24,12 +26,36 @@ pub struct VolatilityPolicy {
     /// Annualised volatility is never taken to be below this (0.20 is 20 %).
     #[serde(default = "VolatilityPolicy::default_floor")]
     pub floor: Ratio,
+    /// What it is estimated from.
+    #[serde(skip_serializing_if = "Source::is_feed", default)]
+    pub source: Source,
     /// How it is estimated.
     pub estimator: Estimator,
 }
 
-/// How volatility is estimated. All but `fixed` take the price feed's rounds at the block; four keys mean the same in
-/// each, see [`History`].
+/// What volatility is estimated from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// The rounds of the risky asset's feed.
+    #[default]
+    Feed,
+    /// The first pool's own observations: its mean price over each step of a grid that ends at the block. What the
+    /// estimator calls rounds are these steps.
+    Pool {
+        /// Seconds of a step.
+        step_seconds: u32,
+    },
+}
+
+impl Source {
+    const fn is_feed(&self) -> bool {
+        matches!(self, Self::Feed)
+    }
+}
+
+/// How volatility is estimated. All but `fixed` take prices of the past at the block; four keys mean the same in each,
+/// see [`History`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Estimator {
@@ -126,7 +152,7 @@ pub enum GarchPolicy {
     },
 }
 
-/// What an estimator asks of the feed's history.
+/// What an estimator asks of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
     /// Rounds to read, `K`.
@@ -140,7 +166,7 @@ pub struct History {
 }
 
 impl Estimator {
-    /// What it asks of the feed's history; `None` where it needs none.
+    /// What it asks of its source; `None` where it needs none.
     #[must_use]
     pub const fn history(&self) -> Option<History> {
         match *self {
@@ -180,8 +206,34 @@ pub(super) fn volatility(rules: &mut Rules, volatility: &VolatilityPolicy) {
         }
         Estimator::Har { period_seconds, medium, long, .. } => har(rules, *period_seconds, *medium, *long),
     }
-    if let Some(asked) = volatility.estimator.history() {
+    let asked = volatility.estimator.history();
+    if let Some(asked) = asked {
         history(rules, &asked);
+    }
+    if let Source::Pool { step_seconds } = volatility.source {
+        pool(rules, step_seconds, &volatility.estimator);
+    }
+}
+
+fn pool(rules: &mut Rules, step_seconds: u32, estimator: &Estimator) {
+    let step = "volatility.source.step_seconds";
+    rules.require((60..=SECONDS_OF_A_DAY).contains(&step_seconds), step, "expected 60 to 86400 seconds");
+    let rounds = "volatility.estimator.rounds";
+    match estimator.history() {
+        Some(asked) => rules.require(asked.rounds <= MOST_STEPS, rounds, "expected at most 500 of a pool"),
+        None => rules.require(false, "volatility.source", "expected no source beside a stated volatility"),
+    }
+    match estimator {
+        Estimator::Garch11 { step_seconds: grid, .. } => rules.compare(
+            *grid == step_seconds,
+            "volatility.estimator.step_seconds",
+            step,
+            "expected the step of the pool's means",
+        ),
+        Estimator::Fixed { .. }
+        | Estimator::Ewma { .. }
+        | Estimator::Realised { .. }
+        | Estimator::Har { .. } => {}
     }
 }
 

@@ -14,7 +14,8 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::decision::{decide, decision_hash};
-use vault_keeper::domain::policy::Estimator;
+use vault_keeper::domain::policy::{Estimator, GarchPolicy};
+use vault_keeper::domain::snapshot::Round;
 use vault_keeper::domain::volatility::estimate;
 
 use facts::{Facts, Liquidity, price_of};
@@ -45,10 +46,69 @@ fn deciding(criterion: &mut Criterion) {
             b.iter(|| decide(black_box(&snapshot), black_box(&policy)));
         });
     }
+}
+
+/// A thousand rounds, about 41 days: the sixty of the facts again and again.
+fn long_history() -> Facts {
+    Facts::all_stable().with(|snapshot, _| {
+        let feed = &mut snapshot.feeds.risky_usd;
+        let sixty = feed.history.clone();
+        for back in 1..17_u64 {
+            let older =
+                sixty.iter().map(|round| Round { updated_at: round.updated_at - back * 216_000, ..*round });
+            feed.history.splice(0..0, older.collect::<Vec<_>>());
+        }
+    })
+}
+
+fn estimating(criterion: &mut Criterion) {
+    let (rounds, min_rounds, max_gap_seconds, fallback) = (1_000, 24, Some(86_400), None);
+    let garch = |parameters| {
+        let (step_seconds, horizon_steps) = (3_600, 24);
+        Estimator::Garch11 {
+            step_seconds,
+            horizon_steps,
+            parameters,
+            rounds,
+            min_rounds,
+            max_gap_seconds,
+            fallback,
+        }
+    };
+    let ratio = |text: &str| text.parse().expect("a ratio");
+    let stated = GarchPolicy::Stated { long_run: ratio("0.7"), alpha: ratio("0.1"), beta: ratio("0.85") };
+    let cases = [
+        ("ewma", Estimator::Ewma { half_life_hours: 24, rounds, min_rounds, max_gap_seconds, fallback }),
+        (
+            "realised",
+            Estimator::Realised { window_hours: 168, rounds, min_rounds, max_gap_seconds, fallback },
+        ),
+        ("garch11 stated", garch(stated)),
+        ("garch11 fitted", garch(GarchPolicy::Fitted)),
+        (
+            "har",
+            Estimator::Har {
+                period_seconds: 21_600,
+                medium: 4,
+                long: 28,
+                rounds,
+                min_rounds,
+                max_gap_seconds,
+                fallback,
+            },
+        ),
+    ];
     let (snapshot, policy) = Facts::all_stable().published();
-    criterion.bench_function("decide/volatility of 61 rounds alone", |b| {
+    criterion.bench_function("volatility/ewma of 61 rounds", |b| {
         b.iter(|| estimate(black_box(&snapshot), &policy.policy().volatility));
     });
+    for (name, estimator) in cases {
+        let facts = long_history().with(|_, policy| policy.volatility.estimator = estimator);
+        assert!(estimate(&facts.snapshot, &facts.policy.volatility).is_ok(), "{name}");
+        criterion.bench_function(&format!("volatility/{name} of 1000 rounds"), |b| {
+            b.iter(|| estimate(black_box(&facts.snapshot), &facts.policy.volatility));
+        });
+    }
 }
 
 fn hashing(criterion: &mut Criterion) {
@@ -63,5 +123,5 @@ fn hashing(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, deciding, hashing);
+criterion_group!(benches, deciding, estimating, hashing);
 criterion_main!(benches);

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use alloy::primitives::Address;
 
 use crate::chain::{ChainError, Endpoint, Header};
-use crate::domain::policy::{Estimator, FeedPolicy, Policy, VenuePolicy};
+use crate::domain::policy::{FeedPolicy, Policy, Source, VenuePolicy};
 use crate::domain::snapshot::{self, Block, Feeds, Snapshot};
 use crate::domain::venues::uniswap_v3::Pool;
 use crate::protocols::oracles::chainlink::{self, RoundCache};
 use crate::protocols::vaults::rebalancing_vault;
 use crate::protocols::venues::uniswap_v3;
-use crate::protocols::{Answer, Ask, FeedAsk, PoolAsk, ReadError, batch_reader, snapshot_reader};
+use crate::protocols::{Answer, Ask, FeedAsk, Grid, PoolAsk, ReadError, batch_reader, snapshot_reader};
 
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -92,9 +92,9 @@ impl Reader {
         let plain = |feed: &FeedPolicy| FeedAsk { feed: feed.address, rounds: 0, known: None };
         let known = self.rounds.lock().ok().and_then(|cache| cache.known(feeds.risky_usd.address));
         let risky = FeedAsk { feed: feeds.risky_usd.address, rounds: history, known };
-        let pools = policy.venues.iter().map(|venue| match venue {
+        let pools = policy.venues.iter().zip(grids(policy)).map(|(venue, grid)| match venue {
             VenuePolicy::UniswapV3 { pool, tick_words } => {
-                PoolAsk { pool: *pool, words: *tick_words, twap_window }
+                PoolAsk { pool: *pool, words: *tick_words, twap_window, grid }
             }
         });
         Ask {
@@ -130,7 +130,8 @@ impl Reader {
             sequencer: answer.sequencer.as_ref().map(chainlink::sequencer),
         };
         let window = policy.limits.twap.as_ref().map(|t| t.window_seconds);
-        let pools = answer.pools.iter().filter_map(|pool| uniswap_v3::facts(pool, window)).collect();
+        let pools = answer.pools.iter().zip(grids(policy));
+        let pools = pools.filter_map(|(pool, grid)| uniswap_v3::facts(pool, window, grid)).collect();
         Ok(Snapshot { block, vault, feeds, pools })
     }
 }
@@ -149,22 +150,35 @@ pub async fn pool(
         vault: None,
         feeds: Vec::new(),
         sequencer: None,
-        pools: vec![PoolAsk { pool, words, twap_window: 0 }],
+        pools: vec![PoolAsk { pool, words, twap_window: 0, grid: None }],
     };
     let answer = Reader::new(mode).answer(endpoint, header, &ask).await?;
-    let facts = answer.pools.first().and_then(|pool| uniswap_v3::facts(pool, None));
+    let facts = answer.pools.first().and_then(|pool| uniswap_v3::facts(pool, None, None));
     match facts {
         Some(snapshot::Pool::UniswapV3 { state, .. }) => Ok(state),
         None => Err(ReadError::NotAPool(pool)),
     }
 }
 
-/// Rounds before the newest that the policy's estimator wants.
+/// Rounds before the newest that the policy's estimator wants of the feed.
 fn history(policy: &Policy) -> u16 {
-    match policy.volatility.estimator {
-        Estimator::Fixed { .. } => 0,
-        Estimator::Ewma { rounds, .. } => u16::try_from(rounds.saturating_sub(1)).unwrap_or(u16::MAX),
-    }
+    let rounds = match policy.volatility.source {
+        Source::Feed => policy.volatility.estimator.history().map_or(0, |history| history.rounds),
+        Source::Pool { .. } => 0,
+    };
+    u16::try_from(rounds.saturating_sub(1)).unwrap_or(u16::MAX)
+}
+
+/// What the policy's estimator wants of each pool: observations of the first, if of any.
+fn grids(policy: &Policy) -> impl Iterator<Item = Option<Grid>> + use<> {
+    let first = match policy.volatility.source {
+        Source::Feed => None,
+        Source::Pool { step_seconds } => policy.volatility.estimator.history().map(|history| {
+            let steps = u16::try_from(history.rounds).unwrap_or(u16::MAX);
+            Grid { step_seconds, steps }
+        }),
+    };
+    std::iter::once(first).chain(std::iter::repeat(None))
 }
 
 fn block(endpoint: &Endpoint, header: &Header) -> Result<Block, ReadError> {

@@ -394,10 +394,14 @@ fn a_mistyped_address_fails_its_checksum() {
 
 #[test]
 fn an_unknown_kind_names_the_known_ones_and_says_nothing_else_of_its_table() {
-    let text = with(POLICY, "kind = \"ewma\"", "kind = \"garch\"");
+    let text = with(POLICY, "kind = \"ewma\"", "kind = \"parkinson\"");
     let error = policy_error(&text);
-    assert_eq!(found(&error), [(line_of(&text, "garch"), "volatility.estimator.kind")]);
-    assert!(error.to_string().ends_with("is not valid; expected one of `fixed`, `ewma`"));
+    assert_eq!(found(&error), [(line_of(&text, "parkinson"), "volatility.estimator.kind")]);
+    assert!(
+        error
+            .to_string()
+            .ends_with("is not valid; expected one of `fixed`, `ewma`, `realised`, `garch11`, `har`")
+    );
 }
 
 #[test]
@@ -413,7 +417,23 @@ fn every_variant_of_a_policy_survives_the_way_through_toml() {
         "kind = \"economic\"",
         ["kind = \"threshold\"\nfraction = \"0.05\"\nto = \"edge\"", "kind = \"interval\"\nseconds = 86_400"],
     )];
-    for (from, to) in strategies.iter().chain(&triggers) {
+    let estimator =
+        "kind = \"ewma\"\nhalf_life_hours = 24             # hours after which a return counts half\n";
+    let estimators = [
+        "kind = \"ewma\"\nhalf_life_hours = 24\nmax_gap_seconds = 7_200\n",
+        "kind = \"realised\"\nwindow_hours = 168\n",
+        "kind = \"garch11\"\nstep_seconds = 3_600\nhorizon_steps = 24\nparameters = { kind = \"fitted\" }\n",
+        "kind = \"garch11\"\nstep_seconds = 3_600\nhorizon_steps = 1\nmax_gap_seconds = 7_200\n\
+         parameters = { kind = \"stated\", long_run = \"0.7\", alpha = \"0.1\", beta = \"0.85\" }\n",
+        "kind = \"har\"\nperiod_seconds = 21_600\nmedium = 4\nlong = 28\n",
+    ];
+    let source = "floor = \"0.20\"                   # annualised; never taken to be lower (0.20 is 20 %)\n";
+    let sources = [
+        "floor = \"0.20\"\nsource = { kind = \"feed\" }\n",
+        "source = { kind = \"pool\", step_seconds = 1_800 }\n",
+    ];
+    let changes = strategies.iter().chain(&triggers).map(|(from, to)| (*from, to.as_slice()));
+    for (from, to) in changes.chain([(estimator, estimators.as_slice()), (source, sources.as_slice())]) {
         for to in to {
             let text = with(POLICY, from, to);
             let files = Files::new(KEEPER, &text);

@@ -22,6 +22,9 @@ mod cppi;
 #[path = "decisions/triggers.rs"]
 mod triggers;
 
+#[path = "decisions/volatility.rs"]
+mod volatility;
+
 #[path = "decisions/record.rs"]
 mod record;
 

@@ -19,9 +19,10 @@ use proxy::{Overrides, Proxy};
 use rust_decimal::Decimal;
 use vault_keeper::chain::{Endpoint, Header, SecretUrl, Timeouts};
 use vault_keeper::domain::canonical;
-use vault_keeper::domain::policy::{Policy, PublishedPolicy, VenuePolicy};
+use vault_keeper::domain::policy::{Estimator, Policy, PublishedPolicy, Source, VenuePolicy};
 use vault_keeper::domain::snapshot::{Pool, Snapshot};
 use vault_keeper::domain::venues::uniswap_v3;
+use vault_keeper::domain::volatility::estimate;
 use vault_keeper::reader::{Mode, Reader};
 use vault_keeper::stage::artifacts::Artifacts;
 use vault_keeper::stage::interfaces::IQuoterV2;
@@ -92,7 +93,7 @@ async fn assert_readers_agree(stable_is_token0: bool) {
     assert!(feed.history.len() > 10, "{}", feed.history.len());
     assert!(feed.history.windows(2).all(|pair| pair[0].id + 1 == pair[1].id));
     assert_eq!(feed.history.last().unwrap().id + 1, feed.latest.unwrap().id);
-    let Pool::UniswapV3 { state, twap } = &packed.pools[0];
+    let Pool::UniswapV3 { state, twap, .. } = &packed.pools[0];
     state.validate().unwrap();
     assert!(state.ticks.len() > 4, "{}", state.ticks.len());
     assert_eq!(twap.unwrap().window_seconds, 600);
@@ -110,6 +111,47 @@ async fn both_readers_give_the_same_facts_with_the_stable_first() {
 #[tokio::test]
 async fn both_readers_give_the_same_facts_with_the_stable_last() {
     assert_readers_agree(false).await;
+}
+
+#[tokio::test]
+async fn both_readers_give_the_same_observations_of_a_pool_or_none() {
+    let mut scene = scene(true).await;
+    let mut market = scene.stage.market().await.unwrap();
+    some_market(&mut market, 40).await;
+    let header = scene.head().await;
+    let estimator = |rounds| {
+        let (half_life_hours, min_rounds, max_gap_seconds, fallback) = (1, 8, None, None);
+        Estimator::Ewma { half_life_hours, rounds, min_rounds, max_gap_seconds, fallback }
+    };
+    for (rounds, step_seconds, reaches) in [(30, 60, true), (10, 90, true), (500, 86_400, false)] {
+        scene.policy.volatility.estimator = estimator(rounds);
+        scene.policy.volatility.source = Source::Pool { step_seconds };
+        let packed = scene.read(&Reader::new(Mode::Override), &header).await;
+        assert_eq!(packed, scene.read(&Reader::new(Mode::Multicall), &header).await);
+        assert!(packed.feeds.risky_usd.history.is_empty(), "the feed's rounds are not asked for");
+        let observations = packed.pools[0].observations();
+        assert_eq!(observations.is_some(), reaches);
+        let volatility = estimate(&packed, &scene.policy.volatility);
+        let Some(observations) = observations else {
+            assert_eq!(volatility.unwrap_err().code(), "no_volatility");
+            continue;
+        };
+        assert_eq!(observations.tick_cumulatives.len(), usize::try_from(rounds).unwrap() + 1);
+        // The last ten minutes are those of the time-weighted price.
+        let Pool::UniswapV3 { twap, .. } = &packed.pools[0];
+        let ten_minutes = usize::try_from(600 / step_seconds).unwrap();
+        let [then, now] = [ten_minutes, 0].map(|back| {
+            let sums = &observations.tick_cumulatives;
+            sums[sums.len() - 1 - back]
+        });
+        if 600 % step_seconds == 0 {
+            assert_eq!((now - then).div_euclid(600), i64::from(twap.unwrap().mean_tick));
+        }
+        let volatility = volatility.unwrap().get();
+        assert!(volatility > 1.0, "the price moves by a percent every minute: {volatility}");
+        let text = canonical::json(&packed).unwrap();
+        assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), packed);
+    }
 }
 
 #[tokio::test]

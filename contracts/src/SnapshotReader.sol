@@ -64,6 +64,7 @@ contract SnapshotReader is ISnapshotReader {
         _readWords(target, request.words, pool);
         _readTicks(target, pool);
         _observe(target, request.twapWindow, pool);
+        _observeGrid(target, request.gridStep, request.gridSteps, pool);
     }
 
     /// @notice A pair; reverts where it cannot be read. Called by the reader itself.
@@ -203,6 +204,17 @@ contract SnapshotReader is ISnapshotReader {
             pool.twapOk = true;
             pool.tickCumulativeThen = cumulatives[0];
             pool.tickCumulativeNow = cumulatives[1];
+        } catch {}
+    }
+
+    function _observeGrid(IUniswapV3Pool target, uint32 step, uint16 steps, Pool memory pool) private view {
+        if (steps == 0) return;
+        uint32[] memory secondsAgos = new uint32[](uint256(steps) + 1);
+        for (uint256 i = 0; i < steps; ++i) {
+            secondsAgos[i] = uint32(step * (steps - i));
+        }
+        try target.observe(secondsAgos) returns (int56[] memory cumulatives, uint160[] memory) {
+            pool.gridCumulatives = cumulatives;
         } catch {}
     }
 

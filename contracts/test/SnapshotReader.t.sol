@@ -147,7 +147,7 @@ contract SnapshotReaderTest is VaultFixture {
     // ---------------------------------------------------------------- pools
 
     function test_a_pool_is_read_whole() public {
-        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 2, 60));
+        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 2, 60, 0, 0));
         (uint160 sqrtPrice, int24 tick,, uint16 cardinality,,,) = v3Pool.slot0();
         assertTrue(p.ok);
         assertEq(p.token0, v3Pool.token0());
@@ -166,7 +166,7 @@ contract SnapshotReaderTest is VaultFixture {
     }
 
     function test_every_initialised_tick_of_the_window_is_there_in_order() public {
-        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 8, 0));
+        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 8, 0, 0, 0));
         assertEq(p.ticks.length, 2 * 4, "four ranges, two ticks each");
         int256 sum = 0;
         for (uint256 i = 0; i < p.ticks.length; ++i) {
@@ -181,7 +181,7 @@ contract SnapshotReaderTest is VaultFixture {
     }
 
     function test_the_window_ends_where_ticks_end() public {
-        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 1000, 0));
+        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 1000, 0, 0, 0));
         assertEq(p.windowLower, -887272);
         assertEq(p.windowUpper, 887272);
         assertEq(p.firstWord, -347);
@@ -189,21 +189,34 @@ contract SnapshotReaderTest is VaultFixture {
     }
 
     function test_observations_are_read_as_far_as_they_reach() public {
-        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 0, 3600));
+        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 0, 3600, 0, 0));
         assertTrue(p.twapOk);
         assertEq((p.tickCumulativeNow - p.tickCumulativeThen) / 3600, p.tick);
-        p = readPool(R.PoolRequest(address(v3Pool), 0, 365 days));
+        p = readPool(R.PoolRequest(address(v3Pool), 0, 365 days, 0, 0));
         assertFalse(p.twapOk);
         assertTrue(p.ok);
-        p = readPool(R.PoolRequest(address(v3Pool), 0, 0));
+        p = readPool(R.PoolRequest(address(v3Pool), 0, 0, 0, 0));
         assertFalse(p.twapOk);
+    }
+
+    function test_a_grid_of_observations_is_read_whole_or_not_at_all() public {
+        R.Pool memory p = readPool(R.PoolRequest(address(v3Pool), 0, 1800, 600, 3));
+        assertEq(p.gridCumulatives.length, 4);
+        for (uint256 i = 0; i < 3; ++i) {
+            assertEq((p.gridCumulatives[i + 1] - p.gridCumulatives[i]) / 600, p.tick);
+        }
+        assertEq(p.gridCumulatives[0], p.tickCumulativeThen);
+        assertEq(p.gridCumulatives[3], p.tickCumulativeNow);
+        p = readPool(R.PoolRequest(address(v3Pool), 0, 0, 1 days, 365));
+        assertEq(p.gridCumulatives.length, 0);
+        assertTrue(p.ok);
     }
 
     function test_a_false_pool_loses_no_other_part() public {
         R.Request memory q = empty();
         q.pools = new R.PoolRequest[](2);
-        q.pools[0] = R.PoolRequest(address(risky), 1, 0);
-        q.pools[1] = R.PoolRequest(address(v3Pool), 1, 0);
+        q.pools[0] = R.PoolRequest(address(risky), 1, 0, 0, 0);
+        q.pools[1] = R.PoolRequest(address(v3Pool), 1, 0, 0, 0);
         q.pairs = new address[](2);
         (q.pairs[0], q.pairs[1]) = (alice, pair);
         R.Response memory a = reader.read(q);
@@ -223,7 +236,7 @@ contract SnapshotReaderTest is VaultFixture {
         q.feeds[0] = R.FeedRequest(address(riskyFeed), 6, 0, 0);
         q.feeds[1] = R.FeedRequest(address(assetFeed), 6, 0, 0);
         q.pools = new R.PoolRequest[](1);
-        q.pools[0] = R.PoolRequest(address(v3Pool), 2, 60);
+        q.pools[0] = R.PoolRequest(address(v3Pool), 2, 60, 0, 0);
         // forge-std 1.9.3 does not know this cheat code yet.
         (bool cooled,) = address(vm).call(abi.encodeWithSignature("cool(address)", v3Pool));
         assertTrue(cooled);

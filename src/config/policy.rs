@@ -7,9 +7,9 @@ use super::mistakes::Mistake;
 use super::{ConfigError, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
-    BoundPolicy, Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GasPolicy,
-    Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
-    VenuePolicy, VolatilityPolicy, default_vol_of_vol,
+    BoundPolicy, Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GarchPolicy,
+    GasPolicy, Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, Source, StrategyPolicy,
+    TradeTo, Trigger, VenuePolicy, VolatilityPolicy, default_vol_of_vol,
 };
 
 /// Reads, checks and hashes the policy in `path`.
@@ -74,10 +74,23 @@ kinds!(FloorPolicy {
 table!(RiskPolicy defaults { aversion, horizon_seconds });
 table!(GapPolicy defaults { outage_seconds, quantile, jump, safety, jumps_per_year, jump_mean, floor_weight });
 table!(ReservePolicy { exit_gas_price_wei, feed_deviation_bps });
-table!(VolatilityPolicy { floor = VolatilityPolicy::default_floor(), estimator });
+table!(VolatilityPolicy { floor = VolatilityPolicy::default_floor(), source = Source::default(), estimator });
+kinds!(Source {
+    "feed" => Feed {},
+    "pool" => Pool { step_seconds },
+});
 kinds!(Estimator {
     "fixed" => Fixed { annual },
-    "ewma" => Ewma { half_life_hours, rounds, min_rounds, fallback },
+    "ewma" => Ewma { half_life_hours, rounds, min_rounds, max_gap_seconds, fallback },
+    "realised" => Realised { window_hours, rounds, min_rounds, max_gap_seconds, fallback },
+    "garch11" => Garch11 {
+        step_seconds, horizon_steps, parameters, rounds, min_rounds, max_gap_seconds, fallback
+    },
+    "har" => Har { period_seconds, medium, long, rounds, min_rounds, max_gap_seconds, fallback },
+});
+kinds!(GarchPolicy {
+    "fitted" => Fitted {},
+    "stated" => Stated { long_run, alpha, beta },
 });
 kinds!(Trigger {
     "economic" => Economic {},

@@ -60,7 +60,7 @@ impl<'a> Market<'a> {
         let allowed = snapshot.vault.allowed_pools.iter().find(|p| p.pool == pool);
         let venue = allowed.ok_or(Reason::VenueNotAllowed { pool })?.venue;
         let dry = Reason::NoLiquidity { pool, size: Units::ZERO };
-        let Some(Pool::UniswapV3 { state, twap }) = snapshot.pools.iter().find(|p| p.address() == pool)
+        let Some(Pool::UniswapV3 { state, twap, .. }) = snapshot.pools.iter().find(|p| p.address() == pool)
         else {
             return Err(dry);
         };

@@ -31,7 +31,7 @@ pub(crate) use strategy::default_vol_of_vol;
 pub use strategy::{BoundPolicy, StrategyPolicy};
 pub use trigger::{TradeTo, Trigger};
 pub use venues::VenuePolicy;
-pub use volatility::{Estimator, VolatilityPolicy};
+pub use volatility::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
 
 /// One policy for one vault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -114,8 +114,8 @@ pub enum Reason {
         /// The pool.
         pool: Address,
     },
-    /// Too little history for the volatility estimate, and no fallback.
-    #[error("volatility cannot be estimated: {rounds} usable rounds, at least {needed} needed")]
+    /// Too little history for the volatility estimate, or one with a gap, and no fallback.
+    #[error("volatility cannot be estimated: {}", history_fault(*rounds, *needed, fault.as_ref()))]
     NoVolatility {
         /// Usable rounds.
         #[serde_as(as = "DisplayFromStr")]
@@ -123,6 +123,9 @@ pub enum Reason {
         /// `K_min` of the policy.
         #[serde_as(as = "DisplayFromStr")]
         needed: u32,
+        /// What else is wrong with them; absent where they are too few.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        fault: Option<HistoryFault>,
     },
     /// A number left the range in which it means something.
     #[error("the numbers of this vault cannot be computed with: {what}")]
@@ -280,6 +283,47 @@ pub enum PriceFault {
     FromTheFuture,
     /// Outside the policy's bounds.
     OutOfBounds,
+}
+
+/// What keeps rounds that are not too few from making an estimate.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum HistoryFault {
+    /// Two of them lie too far apart.
+    #[error("a gap of {seconds} s between two rounds, at most {limit} s are allowed")]
+    Gap {
+        /// The longest time between two rounds.
+        #[serde_as(as = "DisplayFromStr")]
+        seconds: u64,
+        /// The policy's bound.
+        #[serde_as(as = "DisplayFromStr")]
+        limit: u64,
+    },
+    /// They reach over too few steps or periods of the estimator.
+    #[error("the rounds cover {found} whole steps, at least {needed} are needed")]
+    TooShort {
+        /// How many they cover.
+        #[serde_as(as = "DisplayFromStr")]
+        found: u64,
+        /// How many the estimator needs.
+        #[serde_as(as = "DisplayFromStr")]
+        needed: u64,
+    },
+    /// The newest lies too far before the block for the estimator's newest step.
+    #[error("the newest round is {seconds} s old, at most {limit} s are allowed")]
+    TooOld {
+        /// Seconds from it to the block.
+        #[serde_as(as = "DisplayFromStr")]
+        seconds: u64,
+        /// Most the estimator takes.
+        #[serde_as(as = "DisplayFromStr")]
+        limit: u64,
+    },
+}
+
+fn history_fault(rounds: u32, needed: u32, fault: Option<&HistoryFault>) -> String {
+    fault.map_or_else(|| format!("{rounds} usable rounds, at least {needed} needed"), ToString::to_string)
 }
 
 /// What a pool's price was compared with.

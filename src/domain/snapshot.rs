@@ -250,6 +250,9 @@ pub enum Pool {
         /// Its time-weighted price, where the policy asks for one and the pool can answer.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         twap: Option<Twap>,
+        /// Its observations, where the policy estimates volatility from them and the pool looks back so far.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        observations: Option<Observations>,
     },
 }
 
@@ -266,7 +269,28 @@ pub struct Twap {
     pub mean_tick: i32,
 }
 
+/// A pool's observations at the points of a regular grid whose last is the block.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observations {
+    /// Seconds between two points.
+    #[serde_as(as = "DisplayFromStr")]
+    pub step_seconds: u32,
+    /// Tick times seconds since the pool began, at every point, oldest first.
+    #[serde_as(as = "Vec<DisplayFromStr>")]
+    pub tick_cumulatives: Vec<i64>,
+}
+
 impl Pool {
+    /// Its observations, where they were asked for and it has them.
+    #[must_use]
+    pub const fn observations(&self) -> Option<&Observations> {
+        match self {
+            Self::UniswapV3 { observations, .. } => observations.as_ref(),
+        }
+    }
+
     /// The pool's address.
     #[must_use]
     pub const fn address(&self) -> Address {

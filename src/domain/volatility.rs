@@ -1,39 +1,130 @@
-//! The volatility estimate that the policy asks for, from the feed's rounds at the block and nothing else.
+//! The volatility estimate that the policy asks for, from its source at the block and nothing else.
 
-use super::models::volatility::{MIN_OBSERVATIONS, Observation, VolatilityError, ewma};
-use super::policy::{Estimator, VolatilityPolicy};
-use super::reason::Reason;
-use super::snapshot::{Feed, Round, Snapshot};
-use super::units::{Checked, Ratio, Real, from_raw, to_real};
+use super::models::volatility::{
+    Garch, GarchParameters, Har, MIN_OBSERVATIONS, Observation, VolatilityError, ewma, garch11, har,
+    of_means, realised, widest_gap,
+};
+use super::policy::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
+use super::reason::{HistoryFault, Reason};
+use super::snapshot::{Feed, Pool, Round, Snapshot};
+use super::units::{Checked, Real, from_raw, to_real};
 
 /// Annualised volatility, never below the policy's floor.
 ///
 /// # Errors
-/// [`Reason::NoVolatility`] with too short a history and no fallback, [`Reason::Numbers`] out of range.
+/// [`Reason::NoVolatility`] with too short or too gappy a history and no fallback, [`Reason::Numbers`] out of range.
 pub fn estimate(snapshot: &Snapshot, policy: &VolatilityPolicy) -> Result<Real, Reason> {
-    let estimate = match &policy.estimator {
-        Estimator::Fixed { annual } => Real::new(annual.real())?,
-        Estimator::Ewma { half_life_hours, rounds, min_rounds, fallback } => {
-            let now = snapshot.block.timestamp;
-            let observations = observations(&snapshot.feeds.risky_usd, *rounds, now)?;
-            let usable = u32::try_from(observations.len()).unwrap_or(u32::MAX);
-            let needed = u32::try_from(MIN_OBSERVATIONS).unwrap_or(u32::MAX).max(*min_rounds);
-            match ewma(&observations, now, (*half_life_hours).into()) {
-                Ok(value) if usable >= needed => Real::new(value)?,
-                Ok(_) | Err(VolatilityError::TooFew { .. }) => or_fallback(*fallback, usable, needed)?,
-                // A fallback is for a short history, not for a policy or a price that no model can take.
-                Err(error) => return Err(Reason::Numbers { what: error.to_string() }),
-            }
-        }
+    let estimate = match policy.estimator.history() {
+        Some(history) => from_history(snapshot, policy, history)?,
+        None => model(&policy.estimator, &[], snapshot.block.timestamp, 0)?,
     };
     Ok(if estimate.get() < policy.floor.real() { Real::new(policy.floor.real())? } else { estimate })
 }
 
-fn or_fallback(fallback: Option<Ratio>, rounds: u32, needed: u32) -> Result<Real, Reason> {
-    match fallback {
-        Some(annual) => Ok(Real::new(annual.real())?),
-        None => Err(Reason::NoVolatility { rounds, needed }),
+/// The estimate, or the fallback where the history is at fault.
+fn from_history(snapshot: &Snapshot, policy: &VolatilityPolicy, history: History) -> Result<Real, Reason> {
+    let VolatilityPolicy { source, estimator, .. } = policy;
+    let now = snapshot.block.timestamp;
+    let observations = match source {
+        Source::Feed => observations(&snapshot.feeds.risky_usd, history.rounds, now)?,
+        Source::Pool { .. } => snapshot
+            .pools
+            .iter()
+            .find_map(Pool::observations)
+            .map_or_else(Vec::new, |means| of_means(&means.tick_cumulatives, now, means.step_seconds)),
+    };
+    let observations = reached(&observations, estimator, now);
+    let needed = u32::try_from(MIN_OBSERVATIONS).unwrap_or(u32::MAX).max(history.min_rounds);
+    let sound = sound(observations, history, needed);
+    match (sound.and_then(|()| model(estimator, observations, now, needed)), history.fallback) {
+        (Err(Reason::NoVolatility { .. }), Some(annual)) => Ok(Real::new(annual.real())?),
+        (other, _) => other,
     }
+}
+
+/// The observations that `estimator` reaches back to: those inside a window and the one before it.
+fn reached<'a>(observations: &'a [Observation], estimator: &Estimator, now: u64) -> &'a [Observation] {
+    let seconds = match estimator {
+        Estimator::Realised { window_hours, .. } => hours(*window_hours),
+        Estimator::Fixed { .. }
+        | Estimator::Ewma { .. }
+        | Estimator::Garch11 { .. }
+        | Estimator::Har { .. } => {
+            return observations;
+        }
+    };
+    let start = now.saturating_sub(seconds);
+    let before = observations.iter().take_while(|observation| observation.time <= start).count();
+    observations.get(before.saturating_sub(1)..).unwrap_or(observations)
+}
+
+/// Whether the observations are many and close enough together.
+fn sound(observations: &[Observation], history: History, needed: u32) -> Result<(), Reason> {
+    if observations.len() < usize::try_from(needed).unwrap_or(usize::MAX) {
+        return Err(missing(observations, needed, None));
+    }
+    let seconds = widest_gap(observations);
+    match history.max_gap_seconds {
+        Some(limit) if seconds > limit => {
+            Err(missing(observations, needed, Some(HistoryFault::Gap { seconds, limit })))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn missing(observations: &[Observation], needed: u32, fault: Option<HistoryFault>) -> Reason {
+    let rounds = u32::try_from(observations.len()).unwrap_or(u32::MAX);
+    Reason::NoVolatility { rounds, needed, fault }
+}
+
+fn model(estimator: &Estimator, observations: &[Observation], now: u64, needed: u32) -> Result<Real, Reason> {
+    let count = |periods: u32| usize::try_from(periods).unwrap_or(usize::MAX);
+    let annual = match estimator {
+        Estimator::Fixed { annual } => Ok(annual.real()),
+        Estimator::Ewma { half_life_hours, .. } => ewma(observations, now, (*half_life_hours).into()),
+        Estimator::Realised { window_hours, .. } => realised(observations, now, hours(*window_hours)),
+        Estimator::Garch11 { step_seconds, horizon_steps, parameters, .. } => {
+            let (step_seconds, horizon_steps) = (u64::from(*step_seconds), *horizon_steps);
+            let parameters = known(parameters);
+            garch11(observations, now, &Garch { step_seconds, horizon_steps, parameters })
+        }
+        Estimator::Har { period_seconds, medium, long, .. } => {
+            let period_seconds = u64::from(*period_seconds);
+            har(observations, now, &Har { period_seconds, medium: count(*medium), long: count(*long) })
+        }
+    };
+    let annual = annual.map_err(|error| reason(&error, |fault| missing(observations, needed, fault)))?;
+    Ok(Real::new(annual)?)
+}
+
+fn known(parameters: &GarchPolicy) -> GarchParameters {
+    match parameters {
+        GarchPolicy::Fitted => GarchParameters::Fitted,
+        GarchPolicy::Stated { long_run, alpha, beta } => {
+            GarchParameters::Stated { long_run: long_run.real(), alpha: alpha.real(), beta: beta.real() }
+        }
+    }
+}
+
+/// A fallback is for a history, not for a policy or a price that no model can take.
+fn reason(error: &VolatilityError, missing: impl FnOnce(Option<HistoryFault>) -> Reason) -> Reason {
+    let steps = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    match *error {
+        VolatilityError::TooFew { .. } => missing(None),
+        VolatilityError::TooShort { found, needed } => {
+            missing(Some(HistoryFault::TooShort { found: steps(found), needed: steps(needed) }))
+        }
+        VolatilityError::TooOld { seconds, limit } => missing(Some(HistoryFault::TooOld { seconds, limit })),
+        VolatilityError::Unordered { .. }
+        | VolatilityError::AfterBlock { .. }
+        | VolatilityError::BadPrice { .. }
+        | VolatilityError::BadHalfLife { .. }
+        | VolatilityError::BadParameter { .. } => Reason::Numbers { what: error.to_string() },
+    }
+}
+
+fn hours(count: u32) -> u64 {
+    u64::from(count).saturating_mul(3_600)
 }
 
 /// The last `count` usable rounds up to block time `now`, oldest first. Of several with one time the last counts; one

@@ -60,7 +60,7 @@ fn first_calls(ask: &Ask) -> Vec<Call> {
         calls.push(call(*feed, &AggregatorV3::decimalsCall {}));
         calls.push(call(*feed, &AggregatorV3::latestRoundDataCall {}));
     }
-    for PoolAsk { pool, twap_window, .. } in &ask.pools {
+    for PoolAsk { pool, twap_window, grid, .. } in &ask.pools {
         calls.push(call(*pool, &UniswapV3Pool::token0Call {}));
         calls.push(call(*pool, &UniswapV3Pool::token1Call {}));
         calls.push(call(*pool, &UniswapV3Pool::feeCall {}));
@@ -68,6 +68,9 @@ fn first_calls(ask: &Ask) -> Vec<Call> {
         calls.push(call(*pool, &UniswapV3Pool::liquidityCall {}));
         calls.push(call(*pool, &UniswapV3Pool::slot0Call {}));
         calls.push(call(*pool, &UniswapV3Pool::observeCall { secondsAgos: vec![*twap_window, 0] }));
+        if let Some(grid) = grid {
+            calls.push(call(*pool, &UniswapV3Pool::observeCall { secondsAgos: grid.seconds_ago() }));
+        }
     }
     calls
 }
@@ -147,6 +150,7 @@ fn price(answers: &mut Answers, ask: &PoolAsk) -> ISnapshotReader::Pool {
     let liquidity = answers.next::<UniswapV3Pool::liquidityCall>();
     let slot0 = answers.next::<UniswapV3Pool::slot0Call>();
     let observed = answers.next::<UniswapV3Pool::observeCall>();
+    let on_grid = ask.grid.and_then(|_| answers.next::<UniswapV3Pool::observeCall>());
     let (Some(token0), Some(token1), Some(fee), Some(spacing), Some(liquidity), Some(slot0)) =
         (token0, token1, fee, spacing, liquidity, slot0)
     else {
@@ -163,6 +167,7 @@ fn price(answers: &mut Answers, ask: &PoolAsk) -> ISnapshotReader::Pool {
     {
         (pool.twapOk, pool.tickCumulativeThen, pool.tickCumulativeNow) = (true, *then, *now);
     }
+    pool.gridCumulatives = on_grid.map(|observed| observed.tickCumulatives).unwrap_or_default();
     pool
 }
 
@@ -192,6 +197,7 @@ fn unread_pool() -> ISnapshotReader::Pool {
         twapOk: false,
         tickCumulativeThen: I56::ZERO,
         tickCumulativeNow: I56::ZERO,
+        gridCumulatives: Vec::new(),
     }
 }
 

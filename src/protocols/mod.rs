@@ -51,6 +51,24 @@ pub struct PoolAsk {
     pub words: u16,
     /// Seconds of the time-weighted price, 0 for none.
     pub twap_window: u32,
+    /// Its observations on a grid that ends at the block, where they are asked for.
+    pub grid: Option<Grid>,
+}
+
+/// Points at which a pool's observations are read, the last of them the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    /// Seconds between two points.
+    pub step_seconds: u32,
+    /// Steps between the first point and the block.
+    pub steps: u16,
+}
+
+impl Grid {
+    /// Seconds before the block of every point, oldest first.
+    fn seconds_ago(self) -> Vec<u32> {
+        (0..=self.steps).rev().map(|back| self.step_seconds.saturating_mul(back.into())).collect()
+    }
 }
 
 /// What both readers answer; a part that could not be read has `ok` false.

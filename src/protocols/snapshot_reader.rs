@@ -82,6 +82,13 @@ pub(super) fn round_id(id: u128) -> U80 {
     ])
 }
 
-const fn pool(ask: &PoolAsk) -> ISnapshotReader::PoolRequest {
-    ISnapshotReader::PoolRequest { pool: ask.pool, words: ask.words, twapWindow: ask.twap_window }
+fn pool(ask: &PoolAsk) -> ISnapshotReader::PoolRequest {
+    let (step, steps) = ask.grid.map_or((0, 0), |grid| (grid.step_seconds, grid.steps));
+    ISnapshotReader::PoolRequest {
+        pool: ask.pool,
+        words: ask.words,
+        twapWindow: ask.twap_window,
+        gridStep: step,
+        gridSteps: steps,
+    }
 }

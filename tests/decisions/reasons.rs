@@ -94,7 +94,7 @@ fn what_makes_a_decision_impossible_is_named_with_its_figures() {
         let Estimator::Ewma { fallback, .. } = &mut p.volatility.estimator else { panic!("not the default") };
         *fallback = None;
     };
-    assert_eq!(refusal(short), Reason::NoVolatility { rounds: 11, needed: 24 });
+    assert_eq!(refusal(short), Reason::NoVolatility { rounds: 11, needed: 24, fault: None });
     let huge = |s: &mut Snapshot, _: &mut Policy| s.vault.risky_holdings = U256::MAX >> 1;
     assert_eq!(refusal(huge), Reason::Numbers { what: "a token amount is negative or too large".into() });
 }

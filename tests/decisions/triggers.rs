@@ -1,11 +1,11 @@
-//! When a vault acts: threshold and interval, and where volatility comes from.
+//! When a vault acts: threshold and interval.
 
-use alloy::primitives::{I256, U256};
+use alloy::primitives::U256;
 use vault_keeper::domain::decision::Verdict;
 use vault_keeper::domain::limits::SizeLimit;
 use vault_keeper::domain::policy::{Estimator, TradeTo, Trigger};
 use vault_keeper::domain::reason::Reason;
-use vault_keeper::domain::snapshot::{Pool, Round};
+use vault_keeper::domain::snapshot::Pool;
 
 use crate::facts::*;
 
@@ -124,77 +124,6 @@ fn each_limit_cuts_to_its_own_figure_and_is_named() {
     });
     assert_eq!(capped.trade().cut_by, Some(SizeLimit::VaultExposure));
     assert!((49.99..=50.0).contains(&capped.trade().size.real()), "{}", capped.trade().size);
-}
-
-#[test]
-fn volatility_is_the_estimate_over_the_rounds_or_the_floor() {
-    let ages = [36_000, 32_100, 29_000, 25_000, 21_400, 17_800, 14_300, 10_000, 7_100, 3_500, 240];
-    let cents =
-        [190_000, 192_550, 191_125, 196_000, 194_875, 199_050, 197_500, 201_010, 199_500, 200_440, 200_000];
-    let rounds: Vec<Round> = ages
-        .into_iter()
-        .zip(cents)
-        .zip(1..)
-        .map(|((age, cents), id)| Round {
-            id,
-            answer: I256::try_from(cents * 1_000_000_i64).unwrap(),
-            updated_at: NOW - age,
-        })
-        .collect();
-    let facts = |kept: usize, min_rounds: u32, fallback: Option<&str>| {
-        Facts::all_stable().with(|s, p| {
-            s.feeds.risky_usd.latest = rounds.last().copied();
-            s.feeds.risky_usd.history = rounds[11 - kept..10].to_vec();
-            let fallback = fallback.map(|text| text.parse().unwrap());
-            p.volatility.estimator =
-                Estimator::Ewma { half_life_hours: 24, rounds: 120, min_rounds, fallback };
-        })
-    };
-    let sigma = |facts: Facts| facts.decide().appraisal.map(|a| a.volatility.get());
-    // Computed apart, at 30 digits, from weights 2^(−age/24 h) integrated over each interval.
-    let found = sigma(facts(11, 11, None)).unwrap();
-    assert!((found - 1.240_913_739_530_71).abs() < 1e-13, "{found}");
-    assert_eq!(sigma(facts(11, 12, Some("0.9"))), Some(0.9));
-    assert_eq!(sigma(facts(11, 12, Some("0.1"))), Some(0.2));
-    let refused = |kept, min_rounds| facts(kept, min_rounds, None).decide().verdict.reason().clone();
-    assert_eq!(refused(11, 12), Reason::NoVolatility { rounds: 11, needed: 12 });
-    // Seven rounds make no estimate whatever the policy says.
-    assert_eq!(refused(7, 2), Reason::NoVolatility { rounds: 7, needed: 8 });
-    // Only the last K count.
-    let last = facts(11, 8, None).with(|_, p| {
-        let Estimator::Ewma { rounds, .. } = &mut p.volatility.estimator else { panic!() };
-        *rounds = 8;
-    });
-    assert_eq!(sigma(last), sigma(facts(8, 8, None)));
-    // A round that is missing, out of order or dated after the block is none.
-    let holed = facts(11, 11, None).with(|s, _| {
-        let history = &mut s.feeds.risky_usd.history;
-        history.insert(4, Round { updated_at: 0, ..rounds[3] });
-        history.insert(7, Round { updated_at: NOW - 90_000, ..rounds[3] });
-        history.push(Round { updated_at: NOW + 90_000, ..rounds[3] });
-    });
-    assert_eq!(sigma(holed), Some(found));
-}
-
-#[test]
-fn volatility_is_never_below_the_policys_floor() {
-    let at = |annual: &str, floor: &str| {
-        let facts = Facts::all_stable().with(|_, p| {
-            p.volatility.estimator = Estimator::Fixed { annual: annual.parse().unwrap() };
-            p.volatility.floor = floor.parse().unwrap();
-        });
-        facts.decide().appraisal.unwrap().volatility.get()
-    };
-    assert_eq!([at("0.1", "0.2"), at("0.3", "0.2"), at("0", "0")], [0.2, 0.3, 0.0]);
-}
-
-#[test]
-fn a_feed_that_stands_still_gives_the_floor() {
-    let facts = Facts::all_stable().with(|s, _| {
-        let answer = s.feeds.risky_usd.latest.unwrap().answer;
-        s.feeds.risky_usd.history.iter_mut().for_each(|round| round.answer = answer);
-    });
-    assert_eq!(facts.decide().appraisal.unwrap().volatility.get(), 0.2);
 }
 
 #[test]

@@ -57,6 +57,7 @@ impl Facts {
             },
             pools: vec![Pool::UniswapV3 {
                 twap: Some(Twap { window_seconds: 600, mean_tick: pool.tick }),
+                observations: None,
                 state: pool,
             }],
         };
@@ -92,7 +93,7 @@ impl Facts {
         let raw = to_raw(price, 8).expect("a price");
         self.snapshot.feeds.risky_usd = risky_feed_at(self.policy.feeds.risky_usd.address, raw);
         let twap = Twap { window_seconds: 600, mean_tick: pool.tick };
-        self.snapshot.pools = vec![Pool::UniswapV3 { state: pool, twap: Some(twap) }];
+        self.snapshot.pools = vec![Pool::UniswapV3 { state: pool, twap: Some(twap), observations: None }];
         self
     }
 

@@ -21,10 +21,14 @@ interface ISnapshotReader {
     /// @param pool The pool
     /// @param words Words of the tick bitmap to read on each side of the current one
     /// @param twapWindow Seconds for the cumulative ticks, 0 for none
+    /// @param gridStep Seconds between the points of a grid that ends at the block
+    /// @param gridSteps Steps of that grid, 0 for none
     struct PoolRequest {
         address pool;
         uint16 words;
         uint32 twapWindow;
+        uint32 gridStep;
+        uint16 gridSteps;
     }
 
     /// @notice What to read.
@@ -77,6 +81,7 @@ interface ISnapshotReader {
     /// @param twapOk Whether the pool's observations reach back over the window
     /// @param tickCumulativeThen At the start of the window
     /// @param tickCumulativeNow At its end
+    /// @param gridCumulatives At the points of the grid, oldest first; empty where the observations do not reach back
     struct Pool {
         bool ok;
         address pool;
@@ -98,6 +103,7 @@ interface ISnapshotReader {
         bool twapOk;
         int56 tickCumulativeThen;
         int56 tickCumulativeNow;
+        int56[] gridCumulatives;
     }
 
     /// @notice A Uniswap v2 pair.

@@ -112,5 +112,6 @@ fn pool() -> Pool {
             ticks: vec![edge(193_000, net), edge(199_000, net.saturating_neg())],
         },
         twap: Some(Twap { window_seconds: 600, mean_tick: TICK }),
+        observations: None,
     }
 }

@@ -1,14 +1,25 @@
 //! Volatility from time-stamped prices, reproducible by anyone who can read them at the same block.
+//!
+//! Every estimator takes prices from the oldest to the newest and the block time, counts closed intervals only, and
+//! leaves a floor to its caller. What it cannot estimate from is a [`VolatilityError`], never a guess.
+
+mod ewma;
+mod garch;
+mod grid;
+mod har;
+mod means;
+mod realised;
 
 use thiserror::Error;
 
-use super::YEAR_SECONDS;
+pub use ewma::ewma;
+pub use garch::{Garch, GarchParameters, MIN_FIT_STEPS, garch11};
+pub use har::{Har, MIN_ROWS, har};
+pub use means::of_means;
+pub use realised::realised;
 
 /// Fewest prices that make an estimate: seven returns.
 pub const MIN_OBSERVATIONS: usize = 8;
-
-/// Half-lives that are accepted, hours: from four seconds to a century, which keeps every weight in range.
-const HALF_LIFE_HOURS: core::ops::RangeInclusive<f64> = 1e-3..=1e6;
 
 /// One price of a feed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +38,22 @@ pub enum VolatilityError {
     TooFew {
         /// How many there are.
         found: usize,
+    },
+    /// The prices reach over too few steps of a regular grid.
+    #[error("the price observations cover {found} steps of the grid, at least {needed} are needed")]
+    TooShort {
+        /// Closed steps that they cover.
+        found: usize,
+        /// How many the model needs.
+        needed: usize,
+    },
+    /// The newest price is too old for the model's newest step.
+    #[error("the newest price observation is {seconds} s old, at most {limit} s are allowed")]
+    TooOld {
+        /// Seconds from it to the block.
+        seconds: u64,
+        /// Most the model takes.
+        limit: u64,
     },
     /// Two prices of the same time, or one older than the price before it.
     #[error("price observations are not in order of time at {time}")]
@@ -54,45 +81,22 @@ pub enum VolatilityError {
         /// The half-life.
         hours: f64,
     },
+    /// A parameter of a model outside its domain.
+    #[error("the {parameter} of the volatility model must be {domain}")]
+    BadParameter {
+        /// Which parameter.
+        parameter: &'static str,
+        /// What it must be.
+        domain: &'static str,
+    },
 }
 
-/// Annualised volatility as an exponentially weighted mean of variance over true time.
-///
-/// Between two observations at `t₁ < t₂` the variance rate is `ln(p₂/p₁)²/(t₂ − t₁)`; it counts with the integral of
-/// `2^(−(now − t)/half-life)` over that interval. So a feed that reports more often when the price moves is not
-/// overstated, as it would be by an average of squared returns, and splitting an interval of steady variance changes
-/// nothing. (RiskMetrics 1996, for irregular times.)
-///
-/// `observations` from the oldest to the newest; `now` is the block time in seconds. The interval from the newest
-/// observation to `now` is open and does not count; its length scales all weights alike. A floor is the caller's.
-///
-/// # Errors
-/// Too few observations, times out of order, equal or after the block, a price that is not positive, or a half-life
-/// out of range.
-pub fn ewma(observations: &[Observation], now: u64, half_life_hours: f64) -> Result<f64, VolatilityError> {
-    if !HALF_LIFE_HOURS.contains(&half_life_hours) {
-        return Err(VolatilityError::BadHalfLife { hours: half_life_hours });
-    }
-    check(observations, now)?;
-    let decay = core::f64::consts::LN_2 / (half_life_hours * 3600.0);
-    let mut newer: Option<(u64, f64)> = None;
-    // What is left of all weight before the observation looked at. Ages count from the newest one: any common factor
-    // cancels, and an old series cannot vanish.
-    let (mut variance, mut weight, mut left) = (0.0, 0.0, 1.0);
-    for observation in observations.iter().rev() {
-        let log_price = libm::log(observation.price);
-        if let Some((time, newer_log)) = newer {
-            let seconds = elapsed(observation.time, time);
-            let share = -libm::expm1(-decay * seconds);
-            let time_weight = left * share;
-            let log_return = newer_log - log_price;
-            variance += time_weight * log_return * log_return / seconds;
-            weight += time_weight;
-            left *= 1.0 - share;
-        }
-        newer = Some((observation.time, log_price));
-    }
-    Ok(libm::sqrt(variance / weight * YEAR_SECONDS))
+/// The longest time between two neighbours of `observations`, seconds; 0 with fewer than two.
+#[must_use]
+pub fn widest_gap(observations: &[Observation]) -> u64 {
+    let later = observations.iter().skip(1);
+    let gaps = observations.iter().zip(later).map(|(from, to)| to.time.saturating_sub(from.time));
+    gaps.max().unwrap_or(0)
 }
 
 /// Whether all observations keep the rules.
@@ -111,10 +115,26 @@ fn check(observations: &[Observation], now: u64) -> Result<(), VolatilityError> 
     if newest > now { Err(VolatilityError::AfterBlock { time: newest }) } else { Ok(()) }
 }
 
+/// A parameter that must hold `domain`.
+fn require(holds: bool, parameter: &'static str, domain: &'static str) -> Result<(), VolatilityError> {
+    if holds { Ok(()) } else { Err(VolatilityError::BadParameter { parameter, domain }) }
+}
+
 /// Seconds from `from` to `to`.
-#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 seconds, and beyond that only a weight")]
 fn elapsed(from: u64, to: u64) -> f64 {
-    to.saturating_sub(from) as f64
+    real(to.saturating_sub(from))
+}
+
+/// A count or a time in seconds as a real number.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and beyond that only a weight")]
+fn real(count: u64) -> f64 {
+    count as f64
+}
+
+/// The mean of `values`, 0 of none.
+fn mean(values: &[f64]) -> f64 {
+    let count = u64::try_from(values.len()).unwrap_or(u64::MAX).max(1);
+    values.iter().sum::<f64>() / real(count)
 }
 
 #[cfg(test)]
@@ -123,13 +143,15 @@ fn elapsed(from: u64, to: u64) -> f64 {
     clippy::cast_precision_loss,
     reason = "test arithmetic within known bounds"
 )]
-mod tests {
-    use super::super::testing::{NASTY, Xorshift, assert_close, fixed_seed};
-    use super::*;
-    use proptest::prelude::*;
+mod testing {
+    //! Paths of prices that the tests of the estimators share.
+
+    use super::Observation;
+    use crate::domain::models::YEAR_SECONDS;
+    use crate::domain::models::testing::Xorshift;
 
     /// Prices at `times` after which the logarithm has moved by ±√(σ²·Δt): quadratic variation σ² per year exactly.
-    fn steady(times: &[u64], volatility: f64) -> Vec<Observation> {
+    pub(super) fn steady(times: &[u64], volatility: f64) -> Vec<Observation> {
         let (mut log_price, mut last, mut sign) = (libm::log(2000.0), times[0], 1.0);
         times
             .iter()
@@ -141,140 +163,187 @@ mod tests {
             .collect()
     }
 
-    fn hourly(count: u64) -> Vec<u64> {
+    pub(super) fn hourly(count: u64) -> Vec<u64> {
         (0..count).map(|i| 1_700_000_000 + 3600 * i).collect()
     }
 
-    #[test]
-    fn a_brownian_path_gives_its_volatility_back() {
-        let (mut random, mut log_price, mut time) = (Xorshift(2023), 0.0, 1_700_000_000);
-        let path: Vec<_> = (0..20_000)
+    /// A Brownian path observed every one to 121 minutes, and the time of its last observation.
+    pub(super) fn brownian(seed: u64, count: usize, volatility: f64) -> (Vec<Observation>, u64) {
+        let (mut random, mut log_price, mut time) = (Xorshift(seed), 0.0, 1_700_000_000);
+        let path: Vec<_> = (0..count)
             .map(|_| {
                 let seconds = 60 + random.bits() % 7200;
                 time += seconds;
-                log_price += 0.65 * libm::sqrt(seconds as f64 / YEAR_SECONDS) * random.normal();
+                log_price += volatility * libm::sqrt(seconds as f64 / YEAR_SECONDS) * random.normal();
                 Observation { time, price: 1800.0 * libm::exp(log_price) }
             })
             .collect();
-        // About 10,000 effective returns: a standard error of 0.7 %.
-        assert_close(ewma(&path, time, 24.0 * 365.0).unwrap(), 0.65, 0.02);
+        (path, time)
     }
 
-    #[test]
-    fn the_weights_are_those_of_the_formula() {
-        let mut path = steady(&hourly(9), 0.0);
-        path[0].price = 1900.0;
-        path[8].price = 2100.0;
-        let (old, new) = (libm::log(2000.0 / 1900.0), libm::log(2100.0 / 2000.0));
-        // Half-life of an hour: the newest of eight intervals weighs 1, the oldest 2^-7.
-        let weights = 2.0 - libm::pow(2.0, -7.0);
-        let variance = (new * new + old * old / 128.0) / weights * 8760.0;
-        assert_close(ewma(&path, path[8].time + 900, 1.0).unwrap(), libm::sqrt(variance), 1e-12);
-    }
-
-    #[test]
-    fn the_age_of_the_series_does_not_matter_however_old() {
-        let path = steady(&hourly(10), 0.7);
-        let fresh = ewma(&path, path[9].time, 0.5);
-        assert_eq!(ewma(&path, u64::MAX, 0.5), fresh);
-        assert_close(fresh.unwrap(), 0.7, 1e-11);
-    }
-
-    #[test]
-    fn prices_that_do_not_move_have_no_volatility() {
-        assert_eq!(ewma(&steady(&hourly(8), 0.0), 1_800_000_000, 24.0), Ok(0.0));
-    }
-
-    #[test]
-    fn what_cannot_be_estimated_from_is_refused() {
-        let now = 1_800_000_000;
-        let good = steady(&hourly(8), 0.5);
-        let with = |index: usize, time: u64, price: f64| {
-            let mut path = good.clone();
-            path[index] = Observation { time, price };
-            ewma(&path, now, 24.0)
-        };
-        assert_eq!(ewma(&[], now, 24.0), Err(VolatilityError::TooFew { found: 0 }));
-        assert_eq!(ewma(&good[1..], now, 24.0), Err(VolatilityError::TooFew { found: 7 }));
-        assert_eq!(with(3, good[2].time, 2000.0), Err(VolatilityError::Unordered { time: good[2].time }));
-        assert_eq!(with(3, 5, 2000.0), Err(VolatilityError::Unordered { time: 5 }));
-        assert_eq!(with(7, now + 1, 2000.0), Err(VolatilityError::AfterBlock { time: now + 1 }));
-        for price in [0.0, -1.0, f64::INFINITY] {
-            let time = good[4].time;
-            assert_eq!(with(4, time, price), Err(VolatilityError::BadPrice { time, price }));
+    /// Prices of every `seconds` from returns per step.
+    pub(super) fn of_returns(returns: &[f64], seconds: u64) -> Vec<Observation> {
+        let (mut log_price, mut time) = (7.5, 1_700_000_000);
+        let mut path = vec![Observation { time, price: libm::exp(log_price) }];
+        for log_return in returns {
+            log_price += log_return;
+            time += seconds;
+            path.push(Observation { time, price: libm::exp(log_price) });
         }
-        assert!(matches!(with(4, good[4].time, f64::NAN), Err(VolatilityError::BadPrice { .. })));
-        for hours in [0.0, -1.0, 1e-4, 1e7, f64::NAN, f64::INFINITY] {
-            assert!(matches!(ewma(&good, now, hours), Err(VolatilityError::BadHalfLife { .. })));
+        path
+    }
+
+    /// Returns of GARCH(1,1) with variance 1 in the long run, times `scale`, after a thousand that are dropped.
+    pub(super) fn simulated(seed: u64, count: usize, (alpha, beta): (f64, f64), scale: f64) -> Vec<f64> {
+        let (mut random, mut variance) = (Xorshift(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)), 1.0);
+        let mut returns = Vec::new();
+        for _ in 0..count + 1_000 {
+            let shock = libm::sqrt(variance) * random.normal();
+            variance = (1.0 - alpha - beta) + alpha * shock * shock + beta * variance;
+            returns.push(shock * scale);
+        }
+        returns.split_off(1_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{brownian, hourly, steady};
+    use super::*;
+    use crate::domain::models::testing::{assert_close, fixed_seed};
+    use proptest::prelude::*;
+
+    type Named = (&'static str, Result<f64, VolatilityError>);
+
+    const STATED: GarchParameters = GarchParameters::Stated { long_run: 0.7, alpha: 0.1, beta: 0.85 };
+
+    fn hourly_garch(parameters: GarchParameters) -> Garch {
+        Garch { step_seconds: 3_600, horizon_steps: 24, parameters }
+    }
+
+    /// Every estimator.
+    fn all(path: &[Observation], now: u64) -> [Named; 5] {
+        [
+            ("ewma", ewma(path, now, 24.0)),
+            ("realised", realised(path, now, 7 * 86_400)),
+            ("garch11 fitted", garch11(path, now, &hourly_garch(GarchParameters::Fitted))),
+            ("garch11 stated", garch11(path, now, &hourly_garch(STATED))),
+            ("har", har(path, now, &Har { period_seconds: 21_600, medium: 4, long: 28 })),
+        ]
+    }
+
+    #[test]
+    fn every_estimator_finds_the_volatility_of_a_brownian_path() {
+        let (path, now) = brownian(2009, 1_000, 0.65);
+        for (name, found) in all(&path, now) {
+            let found = found.unwrap();
+            // Of 1,000 rounds a few dozen to all of them count.
+            assert!((found / 0.65 - 1.0).abs() < 0.15, "{name}: {found}");
         }
     }
 
     #[test]
-    fn no_input_whatever_panics_or_gives_a_number_that_is_not_finite() {
-        let spread = [0, 1 << 40, 1 << 41, 1 << 42, 1 << 43, 1 << 44, 1 << 62, u64::MAX];
-        let late = [0, 1, 2, 3, 4, 5, 6, u64::MAX];
-        for (price, times) in [(f64::MAX, spread), (f64::MAX, late), (1e-300, spread), (1.0, late)] {
-            let path: Vec<_> = times
-                .iter()
-                .map(|&time| Observation { time, price: if time % 2 == 0 { price } else { 5e-324 } })
-                .collect();
-            for hours in NASTY.into_iter().chain([1e-3, 24.0, 1e6]) {
-                let result = ewma(&path, u64::MAX, hours);
-                assert!(result.map_or(true, |v| v.is_finite() && v >= 0.0), "{result:?} with {hours}");
-            }
+    fn every_estimator_refuses_what_it_cannot_estimate_from() {
+        let good = steady(&hourly(1_000), 0.5);
+        let now = good[999].time;
+        for (_, refused) in all(&good[..7], now) {
+            assert_eq!(refused, Err(VolatilityError::TooFew { found: 7 }));
         }
+        for (_, refused) in all(&good, now - 1) {
+            assert_eq!(refused, Err(VolatilityError::AfterBlock { time: now }));
+        }
+        let mut wrong = good.clone();
+        wrong[5].time = wrong[4].time;
+        for (_, refused) in all(&wrong, now) {
+            assert_eq!(refused, Err(VolatilityError::Unordered { time: good[4].time }));
+        }
+        wrong[5] = Observation { time: good[5].time, price: 0.0 };
+        for (_, refused) in all(&wrong, now) {
+            assert_eq!(refused, Err(VolatilityError::BadPrice { time: good[5].time, price: 0.0 }));
+        }
+    }
+
+    #[test]
+    fn prices_that_do_not_move_have_no_volatility_but_that_of_stated_parameters() {
+        let still = steady(&hourly(1_000), 0.0);
+        let [ewma, realised, fitted, stated, har] =
+            all(&still, still[999].time).map(|(_, found)| found.unwrap());
+        assert_eq!([ewma, realised, fitted, har], [0.0; 4]);
+        // 1/(1 − β) of its 5 %: what is left of 0.7² after a long calm, mean over 24 steps of reversion at 0.95.
+        let calm = 0.05 / 0.15 - 1.0;
+        let left = (1.0 - libm::pow(0.95, 24.0)) / (24.0 * 0.05);
+        assert_close(stated, 0.7 * libm::sqrt(1.0 + calm * left), 1e-9);
+    }
+
+    #[test]
+    fn the_widest_gap_is_that_between_two_neighbours() {
+        let times = [10, 20, 95, 100];
+        assert_eq!(widest_gap(&steady(&times, 0.5)), 75);
+        assert_eq!((widest_gap(&steady(&times[..1], 0.5)), widest_gap(&[])), (0, 0));
     }
 
     proptest! {
-        #![proptest_config(fixed_seed())]
+        #![proptest_config(ProptestConfig { cases: 48, ..fixed_seed() })]
 
         #[test]
-        fn irregular_sampling_of_the_same_quadratic_variation_gives_the_same_number(
-            gaps in prop::collection::vec(1_u64..50_000, 7..60), hours in 0.1..1000.0_f64, volatility in 0.1..2.0_f64,
+        fn no_prices_whatever_panic_or_give_a_number_that_is_not_finite(
+            steps in prop::collection::vec(
+                (prop_oneof![1..20_000_u64, 1..u64::MAX >> 11], prop_oneof![1e3..2e3_f64, 5e-324..f64::MAX]), 8..300,
+            ),
+            age in prop_oneof![0..4_000_u64, any::<u64>()],
+            seconds in prop_oneof![1..100_000_u64, any::<u64>()],
+            horizons in (0..50_usize, 0..50_usize),
+            weights in (0.0..1.1_f64, 0.0..1.1_f64, prop_oneof![0.0..3.0_f64, any::<f64>()]),
         ) {
-            let mut times = vec![1_700_000_000];
-            for gap in &gaps {
-                times.push(times[times.len() - 1] + gap);
+            let mut time = 0_u64;
+            let path: Vec<_> = steps
+                .iter()
+                .map(|&(gap, price)| {
+                    time = time.saturating_add(gap);
+                    Observation { time, price }
+                })
+                .collect();
+            let now = time.saturating_add(age);
+            let (alpha, beta, long_run) = weights;
+            let stated = GarchParameters::Stated { long_run, alpha, beta };
+            let garch = |parameters| Garch { step_seconds: seconds, horizon_steps: 3, parameters };
+            let own = [
+                ("realised", realised(&path, now, seconds)),
+                ("garch11 fitted", garch11(&path, now, &garch(GarchParameters::Fitted))),
+                ("garch11 stated", garch11(&path, now, &garch(stated))),
+                ("har", har(&path, now, &Har { period_seconds: seconds, medium: horizons.0, long: horizons.1 })),
+            ];
+            for (name, found) in all(&path, now).into_iter().chain(own) {
+                prop_assert!(found.is_err() || found.is_ok_and(|v| v.is_finite() && v >= 0.0), "{name}: {found:?}");
             }
-            let now = times[times.len() - 1] + 77;
-            assert_close(ewma(&steady(&times, volatility), now, hours).unwrap(), volatility, 1e-8);
         }
 
         #[test]
-        fn splitting_intervals_of_a_changing_variance_changes_nothing(
-            rates in prop::collection::vec(0.1..2.0_f64, 8..30), parts in 2_u64..6, hours in 0.1..100.0_f64,
-        ) {
-            let sample = |parts: u64| {
-                let (mut log_price, mut time, mut sign) = (7.0, 1_700_000_000, 1.0);
-                let mut path = vec![Observation { time, price: libm::exp(log_price) }];
-                for rate in &rates {
-                    for _ in 0..parts {
-                        time += 3600 / parts;
-                        log_price += sign * rate * libm::sqrt((3600 / parts) as f64 / YEAR_SECONDS);
-                        sign = -sign;
-                        path.push(Observation { time, price: libm::exp(log_price) });
-                    }
-                }
-                ewma(&path, time, hours).unwrap()
+        fn neither_the_unit_of_price_nor_its_direction_matters(k in 1e-12..1e12_f64, seed in 1..u64::MAX) {
+            let (path, now) = brownian(seed, 700, 0.8);
+            let changed = |change: fn(f64, f64) -> f64| -> Vec<_> {
+                path.iter().map(|o| Observation { price: change(o.price, k), ..*o }).collect()
             };
-            assert_close(sample(parts), sample(1), 1e-9);
+            let found = all(&path, now);
+            for other in [changed(|price, k| price * k), changed(|price, k| k / price)] {
+                for ((name, found), (_, same)) in found.iter().zip(all(&other, now)) {
+                    let (found, same) = (found.unwrap(), same.unwrap());
+                    prop_assert!((found / same - 1.0).abs() < 1e-6, "{name}: {found} and {same}");
+                }
+            }
         }
 
         #[test]
-        fn an_interval_without_a_move_lowers_the_estimate(gap in 1_u64..500_000, hours in 0.1..1000.0_f64) {
-            let mut path = steady(&hourly(12), 0.6);
-            let before = ewma(&path, 1_800_000_000, hours).unwrap();
-            let last = path[path.len() - 1];
-            path.push(Observation { time: last.time + gap, ..last });
-            prop_assert!(ewma(&path, 1_800_000_000, hours).unwrap() < before);
-        }
-
-        #[test]
-        fn the_unit_of_price_does_not_matter(k in 1e-12..1e12_f64, hours in 0.1..1000.0_f64) {
-            let path = steady(&hourly(12), 0.6);
-            let scaled: Vec<_> = path.iter().map(|o| Observation { price: o.price * k, ..*o }).collect();
-            let now = 1_800_000_000;
-            assert_close(ewma(&scaled, now, hours).unwrap(), ewma(&path, now, hours).unwrap(), 1e-10);
+        fn returns_twice_as_large_are_twice_the_volatility_where_nothing_is_stated(seed in 1..u64::MAX) {
+            let (path, now) = brownian(seed, 700, 0.4);
+            let doubled: Vec<_> = path
+                .iter()
+                .map(|o| Observation { price: path[0].price * libm::pow(o.price / path[0].price, 2.0), ..*o })
+                .collect();
+            for ((name, single), (_, double)) in all(&path, now).into_iter().zip(all(&doubled, now)) {
+                let ratio = double.unwrap() / single.unwrap();
+                prop_assert!(name == "garch11 stated" || (ratio / 2.0 - 1.0).abs() < 1e-6, "{name}: {ratio}");
+            }
         }
     }
 }

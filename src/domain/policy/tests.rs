@@ -68,8 +68,9 @@ fn risk_and_gap_stay_in_their_ranges() {
 #[test]
 fn an_estimator_needs_the_eight_rounds_of_the_model_and_no_more_than_it_reads() {
     let ewma = |half_life_hours, rounds, min_rounds, fallback: &str| {
-        let fallback = Some(ratio(fallback));
-        broken(|p| p.volatility.estimator = Estimator::Ewma { half_life_hours, rounds, min_rounds, fallback })
+        let (max_gap_seconds, fallback) = (None, Some(ratio(fallback)));
+        let estimator = Estimator::Ewma { half_life_hours, rounds, min_rounds, max_gap_seconds, fallback };
+        broken(|p| p.volatility.estimator = estimator)
     };
     let least = u32::try_from(crate::domain::models::volatility::MIN_OBSERVATIONS).unwrap();
     assert!(ewma(1, least, least, "0").is_empty());
@@ -90,6 +91,99 @@ fn a_name_is_short_and_can_be_printed() {
     for bad in ["", "  ", "red \u{1b}[31m", "two\nlines", "nul \0", &"x".repeat(65)] {
         assert_eq!(name(bad), ["name"], "{bad:?}");
     }
+}
+
+#[test]
+fn a_window_and_a_longest_gap_are_times_above_zero() {
+    let realised = |window_hours, rounds, max_gap_seconds| {
+        let (min_rounds, fallback, max_gap_seconds) = (8, None, Some(max_gap_seconds));
+        let estimator = Estimator::Realised { window_hours, rounds, min_rounds, max_gap_seconds, fallback };
+        broken(|p| p.volatility.estimator = estimator)
+    };
+    assert!(realised(1, 8, 1).is_empty() && realised(8_760, 1_000, u64::MAX).is_empty());
+    let keys = ["window_hours", "rounds", "max_gap_seconds"].map(|key| format!("volatility.estimator.{key}"));
+    assert_eq!(realised(0, 1_001, 0), keys);
+    assert_eq!(realised(8_761, 8, 1), keys[..1]);
+}
+
+#[test]
+fn garch_is_stationary_and_its_grid_within_a_day() {
+    let garch = |step_seconds, horizon_steps, parameters| {
+        let (rounds, min_rounds, max_gap_seconds, fallback) = (8, 8, None, None);
+        let estimator = Estimator::Garch11 {
+            step_seconds,
+            horizon_steps,
+            parameters,
+            rounds,
+            min_rounds,
+            max_gap_seconds,
+            fallback,
+        };
+        broken(|p| p.volatility.estimator = estimator)
+    };
+    let stated = |long_run: &str, alpha: &str, beta: &str| {
+        let parameters =
+            GarchPolicy::Stated { long_run: ratio(long_run), alpha: ratio(alpha), beta: ratio(beta) };
+        garch(3_600, 24, parameters)
+    };
+    assert!(garch(60, 1, GarchPolicy::Fitted).is_empty());
+    assert!(garch(86_400, 10_000, GarchPolicy::Fitted).is_empty());
+    let grid = ["volatility.estimator.step_seconds", "volatility.estimator.horizon_steps"];
+    assert_eq!(garch(59, 0, GarchPolicy::Fitted), grid);
+    assert_eq!(garch(86_401, 10_001, GarchPolicy::Fitted), grid);
+    assert!(stated("0.8", "0.1", "0.899999").is_empty() && stated("10", "0", "0").is_empty());
+    let [level, alpha, beta] =
+        ["long_run", "alpha", "beta"].map(|key| format!("volatility.estimator.parameters.{key}"));
+    assert_eq!(stated("0.8", "0.1", "0.9"), [beta.as_str()]);
+    assert_eq!(stated("0", "-0.1", "0.9"), [level.clone(), alpha.clone()]);
+    assert_eq!(stated("10.1", "1", "-0.1"), [level, alpha, beta]);
+}
+
+#[test]
+fn a_pools_steps_are_bounded_and_those_of_its_garch() {
+    let pool = |step_seconds, rounds, estimator: fn(u32) -> Estimator| {
+        broken(|p| {
+            p.volatility.source = Source::Pool { step_seconds };
+            p.volatility.estimator = estimator(rounds);
+        })
+    };
+    let realised = |rounds| {
+        let (window_hours, min_rounds, max_gap_seconds, fallback) = (24, 8, None, None);
+        Estimator::Realised { window_hours, rounds, min_rounds, max_gap_seconds, fallback }
+    };
+    assert!(pool(60, 500, realised).is_empty() && pool(86_400, 8, realised).is_empty());
+    let keys = ["volatility.estimator.rounds", "volatility.source.step_seconds"];
+    assert_eq!(pool(59, 500, realised), keys[1..]);
+    assert_eq!(pool(86_401, 8, realised), keys[1..]);
+    assert_eq!(pool(60, 501, realised), keys[..1]);
+    let garch = |rounds| Estimator::Garch11 {
+        step_seconds: 1_800,
+        horizon_steps: 1,
+        parameters: GarchPolicy::Fitted,
+        rounds,
+        min_rounds: 8,
+        max_gap_seconds: None,
+        fallback: None,
+    };
+    assert!(pool(1_800, 400, garch).is_empty());
+    assert_eq!(pool(3_600, 400, garch), ["volatility.estimator.step_seconds"]);
+    assert_eq!(pool(60, 8, |_| Estimator::Fixed { annual: ratio("0.8") }), ["volatility.source"]);
+}
+
+#[test]
+fn the_horizons_of_har_grow() {
+    let har = |period_seconds, medium, long| {
+        let (rounds, min_rounds, max_gap_seconds, fallback) = (8, 8, None, None);
+        let estimator =
+            Estimator::Har { period_seconds, medium, long, rounds, min_rounds, max_gap_seconds, fallback };
+        broken(|p| p.volatility.estimator = estimator)
+    };
+    assert!(har(600, 2, 3).is_empty() && har(86_400, 5, 22).is_empty());
+    let keys = ["period_seconds", "medium", "long"].map(|key| format!("volatility.estimator.{key}"));
+    assert_eq!(har(599, 1, 1), keys);
+    assert_eq!(har(86_401, 2, 365), keys[..1]);
+    assert_eq!(har(600, 2, 366), keys[2..]);
+    assert_eq!(har(600, 3, 3), keys[2..]);
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use alloy::primitives::{I256, U256};
 
-use crate::domain::snapshot::{Pool, Twap};
+use crate::domain::snapshot::{Observations, Pool, Twap};
 use crate::domain::venues::uniswap_v3;
+use crate::protocols::Grid;
 use crate::protocols::abi::ISnapshotReader;
 
-/// The pool's state as a fact; `None` where it could not be read. `twap_window` in seconds, where the policy asks.
+/// The pool's state as a fact; `None` where it could not be read. `twap_window` in seconds and `grid` as the policy asks.
 #[must_use]
-pub fn facts(pool: &ISnapshotReader::Pool, twap_window: Option<u32>) -> Option<Pool> {
+pub fn facts(pool: &ISnapshotReader::Pool, twap_window: Option<u32>, grid: Option<Grid>) -> Option<Pool> {
     if !pool.ok {
         return None;
     }
@@ -30,7 +31,14 @@ pub fn facts(pool: &ISnapshotReader::Pool, twap_window: Option<u32>) -> Option<P
         ticks: ticks.collect(),
     };
     let twap = twap_window.and_then(|window| mean_tick(pool, window));
-    Some(Pool::UniswapV3 { state, twap })
+    Some(Pool::UniswapV3 { state, twap, observations: grid.and_then(|grid| observations(pool, grid)) })
+}
+
+/// The cumulative ticks of every point; `None` where the pool does not look back so far.
+fn observations(pool: &ISnapshotReader::Pool, grid: Grid) -> Option<Observations> {
+    let tick_cumulatives: Vec<i64> = pool.gridCumulatives.iter().map(|tick| tick.as_i64()).collect();
+    let whole = tick_cumulatives.len() == usize::from(grid.steps).saturating_add(1);
+    whole.then_some(Observations { step_seconds: grid.step_seconds, tick_cumulatives })
 }
 
 /// The mean tick over the window, rounded towards minus infinity like `OracleLibrary.consult`.

@@ -9,7 +9,6 @@
 #[path = "support/data.rs"]
 mod data;
 #[path = "support/program.rs"]
-#[allow(dead_code, reason = "a file of options needs no configuration")]
 mod program;
 
 use std::fs;

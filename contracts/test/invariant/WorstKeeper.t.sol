@@ -137,10 +137,10 @@ contract WorstKeeper is Market {
         (uint256 free, uint256 all, uint256 taken) = lastDay();
         assertLe(free, p.turnoverCapBps * WAD / BPS, "more than a day's turnover");
         // One sale of everything can come on top, but not a second one: the excess has to leak away before any buy.
-        uint256 most = (p.turnoverCapBps + BPS) * WAD / BPS;
-        assertLe(all, most, "forced sales repeat");
+        uint256 turnoverAndExit = (p.turnoverCapBps + BPS) * WAD / BPS;
+        assertLe(all, turnoverAndExit, "forced sales repeat");
         assertLe(taken, all * rate / BPS + 1e12, "more than its trades allow");
-        assertLe(taken, most * rate / BPS, "more than SECURITY.md says");
+        assertLe(taken, turnoverAndExit * rate / BPS, "more than SECURITY.md says");
     }
 
     /// @return free Traded within the last 24 hours without force, part of NAV, WAD

@@ -1,5 +1,8 @@
 //! `keeper decide`: the decision at a block, or on a stored snapshot.
 
+mod explain;
+mod what_if;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +11,7 @@ use clap::Args;
 use eyre::WrapErr;
 use serde::Serialize;
 
-use super::output::Row;
+use super::output::{Row, table};
 use super::show::decision_rows;
 use super::snapshot::{At, read};
 use super::{Context, Failure, Outcome};
@@ -17,11 +20,13 @@ use crate::domain::canonical;
 use crate::domain::decision::{DECISION_VERSION, Decision, decide, decision_hash};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
+use what_if::Change;
 
 /// What the policy decides at a block, with all its numbers. Never acts.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  keeper decide --vault main\n  keeper decide --vault main --policy other.toml --what-if\n  \
+    after_help = "Examples:\n  keeper decide --vault main\n  keeper decide --vault main --what-if price=1800 --what-if gas=120\n  \
+                        keeper decide --vault main --policy other.toml --as-approved\n  \
                         keeper decide --snapshot snapshot.json --policy examples/policies/cppi.toml --json"
 )]
 pub(super) struct Decide {
@@ -39,41 +44,61 @@ pub(super) struct Decide {
     policy: Option<PathBuf>,
     /// Decide as if the vault's owner had approved this policy.
     #[arg(long, requires = "policy")]
-    what_if: bool,
+    as_approved: bool,
+    /// Decide again with a fact or a policy value changed, and show both: price (USD), gas (gwei), volatility
+    /// (annualised, 0.9 is 90 %), or the path of a value in the policy. May be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    what_if: Vec<Change>,
 }
 
 /// What the command prints.
 #[derive(Serialize)]
-struct Printed<'a> {
+struct Printed {
+    #[serde(flatten)]
+    decided: Decided,
+    /// The same with the changes made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what_if: Option<WhatIf>,
+}
+
+#[derive(Serialize)]
+struct WhatIf {
+    changes: Vec<String>,
+    #[serde(flatten)]
+    decided: Decided,
+}
+
+/// A decision, where it comes from, and what it means.
+#[derive(Serialize)]
+struct Decided {
     decision_version: &'static str,
     snapshot_hash: B256,
     policy_hash: B256,
     decision_hash: B256,
     block: String,
-    what_if: bool,
+    /// Whether the vault's owner approved another policy.
+    as_approved: bool,
+    explanation: String,
     #[serde(flatten)]
-    decision: &'a Decision,
+    decision: Decision,
 }
 
 impl Decide {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
-        let (mut snapshot, policy) = self.inputs(context).await?;
-        let what_if = self.what_if && snapshot.vault.policy_hash != policy.hash();
-        if what_if {
-            snapshot.vault.policy_hash = policy.hash();
-        }
-        let decision = decide(&snapshot, &policy);
-        let printed = Printed {
-            decision_version: DECISION_VERSION,
-            snapshot_hash: canonical::hash(&snapshot).wrap_err("the snapshot")?,
-            policy_hash: policy.hash(),
-            decision_hash: decision_hash(&snapshot, &policy, &decision).wrap_err("the decision")?,
-            block: snapshot.block.number.to_string(),
-            what_if,
-            decision: &decision,
-        };
-        context.output.print(&printed, rows)?;
+        let (snapshot, policy) = self.inputs(context).await?;
+        let what_if = self.what_if(&snapshot, &policy)?;
+        let printed = Printed { decided: decided(snapshot, &policy, self.as_approved)?, what_if };
+        context.output.show(&printed, text)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn what_if(&self, snapshot: &Snapshot, policy: &PublishedPolicy) -> Result<Option<WhatIf>, Failure> {
+        if self.what_if.is_empty() {
+            return Ok(None);
+        }
+        let (snapshot, policy) = what_if::changed(snapshot, policy, &self.what_if).map_err(Failure::usage)?;
+        let changes = self.what_if.iter().map(ToString::to_string).collect();
+        Ok(Some(WhatIf { changes, decided: decided(snapshot, &policy, true)? }))
     }
 
     async fn inputs(&self, context: &Context) -> Result<(Snapshot, PublishedPolicy), Failure> {
@@ -95,10 +120,43 @@ fn stored(file: &PathBuf) -> Result<Snapshot, Failure> {
         .map_err(Failure::usage)
 }
 
-fn rows(printed: &Printed<'_>) -> Vec<Row> {
-    let mut rows = vec![("block", printed.block.clone())];
-    rows.extend(decision_rows(printed.decision));
-    rows.push(("policy hash", printed.policy_hash.to_string()));
-    rows.push(("decision hash", printed.decision_hash.to_string()));
+fn decided(mut snapshot: Snapshot, policy: &PublishedPolicy, as_approved: bool) -> eyre::Result<Decided> {
+    let as_approved = as_approved && snapshot.vault.policy_hash != policy.hash();
+    if as_approved {
+        snapshot.vault.policy_hash = policy.hash();
+    }
+    let decision = decide(&snapshot, policy);
+    Ok(Decided {
+        decision_version: DECISION_VERSION,
+        snapshot_hash: canonical::hash(&snapshot).wrap_err("the snapshot")?,
+        policy_hash: policy.hash(),
+        decision_hash: decision_hash(&snapshot, policy, &decision).wrap_err("the decision")?,
+        block: snapshot.block.number.to_string(),
+        as_approved,
+        explanation: explain::explain(&decision),
+        decision,
+    })
+}
+
+fn text(printed: &Printed) -> String {
+    let as_it_is = section(&printed.decided);
+    match &printed.what_if {
+        None => as_it_is,
+        Some(what_if) => {
+            let (changes, changed) = (what_if.changes.join(", "), section(&what_if.decided));
+            format!("As it is\n\n{as_it_is}\n\nWith {changes}\n\n{changed}")
+        }
+    }
+}
+
+fn section(decided: &Decided) -> String {
+    format!("{}\n\n{}", decided.explanation, table(rows(decided)))
+}
+
+fn rows(decided: &Decided) -> Vec<Row> {
+    let mut rows = vec![("block", decided.block.clone())];
+    rows.extend(decision_rows(&decided.decision));
+    rows.push(("policy hash", decided.policy_hash.to_string()));
+    rows.push(("decision hash", decided.decision_hash.to_string()));
     rows
 }

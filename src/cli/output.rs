@@ -69,7 +69,8 @@ pub(super) fn grid(headings: &[&str], rows: Vec<Vec<String>>) -> String {
     table.trim_fmt()
 }
 
-fn table(rows: Vec<Row>) -> String {
+/// Names and values, one to a line.
+pub(super) fn table(rows: Vec<Row>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (name, value) in rows {

@@ -72,6 +72,23 @@ pub enum SizeLimit {
     KnownLiquidity,
 }
 
+impl SizeLimit {
+    /// As in the record.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MaxTrade => "max_trade",
+            Self::VaultCall => "vault_call",
+            Self::VaultTurnover => "vault_turnover",
+            Self::Holdings => "holdings",
+            Self::VaultExposure => "vault_exposure",
+            Self::VaultLoss => "vault_loss",
+            Self::Slippage => "slippage",
+            Self::KnownLiquidity => "known_liquidity",
+        }
+    }
+}
+
 impl Cut {
     /// The wanted amount, cut by nothing yet.
     #[must_use]

@@ -15,6 +15,7 @@ use serde_with::{DisplayFromStr, serde_as};
 use thiserror::Error;
 use uniswap_v3_sdk::prelude::{
     MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, get_sqrt_ratio_at_tick,
+    get_tick_at_sqrt_ratio,
 };
 
 use crate::domain::units::from_raw;
@@ -201,6 +202,22 @@ impl Pool {
     /// [`QuoteError`].
     pub fn quote_exact_out(&self, zero_for_one: bool, amount_out: U256) -> Result<Quote, QuoteError> {
         self.quoter()?.quote_exact_out(zero_for_one, amount_out)
+    }
+
+    /// The same liquidity with the price elsewhere; `None` beyond what is known of it.
+    #[must_use]
+    pub fn moved_to(&self, sqrt_price_x96: U256) -> Option<Self> {
+        let root: U160 = sqrt_price_x96.saturating_to();
+        let tick = get_tick_at_sqrt_ratio(root).ok()?.as_i32();
+        let between =
+            |t: &&Tick| (self.tick.min(tick).saturating_add(1)..=self.tick.max(tick)).contains(&t.index);
+        let liquidity = self.ticks.iter().filter(between).try_fold(self.liquidity, |sum, crossed| {
+            let net =
+                if tick > self.tick { crossed.liquidity_net } else { crossed.liquidity_net.checked_neg()? };
+            sum.checked_add_signed(net).filter(|_| crossed.liquidity_gross > 0)
+        })?;
+        let moved = Self { sqrt_price_x96, tick, liquidity, ..self.clone() };
+        moved.validate().ok().map(|()| moved)
     }
 
     /// How far the average price of a swap stays behind the price before it, the fee left out, in basis points.

@@ -195,6 +195,20 @@ fn beyond_the_window_and_beyond_all_liquidity_there_is_no_quote() {
 }
 
 #[test]
+fn a_pool_moved_to_where_a_swap_leaves_it_is_the_pool_after_the_swap() {
+    let pool = usdc_weth();
+    for (zero_for_one, amount) in [(false, e18(40)), (false, e18(80)), (true, U256::from(50_000_000_000_u64))]
+    {
+        let quote = pool.quote_exact_in(zero_for_one, amount).unwrap();
+        let moved = pool.moved_to(quote.sqrt_price_after).unwrap();
+        assert_eq!((moved.tick, moved.liquidity), (quote.tick_after, quote.liquidity_after));
+        assert_eq!(moved.moved_to(pool.sqrt_price_x96).unwrap(), pool);
+    }
+    assert_eq!(pool.moved_to(U256::ONE << 100), None);
+    assert_eq!(pool.moved_to(U256::ZERO), None);
+}
+
+#[test]
 fn the_most_that_is_known_is_quoted_and_a_little_more_is_not() {
     let mut torn = usdc_weth();
     (torn.ticks[2].liquidity_net, torn.ticks[2].liquidity_gross) = (0, 0);

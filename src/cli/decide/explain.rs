@@ -1,0 +1,93 @@
+//! A decision in one paragraph that a person understands. All amounts are in units of the vault's asset.
+
+use rust_decimal::Decimal;
+
+use crate::domain::decision::{Appraisal, Decision, Trade, Verdict};
+use crate::domain::reason::Reason;
+use crate::domain::units::{Ratio, Units, Usd};
+
+/// What is held, what is wanted, what it would cost, what it is worth, and why it is done or not.
+pub(super) fn explain(decision: &Decision) -> String {
+    let Some(appraisal) = &decision.appraisal else {
+        return format!("No decision is possible, so nothing is traded: {}.", decision.verdict.reason());
+    };
+    [holds(appraisal), wants(appraisal), pays(appraisal), concludes(&decision.verdict)].join(" ")
+}
+
+fn holds(a: &Appraisal) -> String {
+    let cash = a.nav.minus(a.exposure).unwrap_or_default();
+    format!(
+        "The vault holds {} units worth {} at a price of {}, and {} in cash: {} in all. That is {} above its floor of \
+         {} once the exit is paid for ({}).",
+        units(a.held),
+        money(a.exposure),
+        a.price.get().round_dp(2).normalize(),
+        money(cash),
+        money(a.nav),
+        money(a.cushion.net),
+        money(a.floor),
+        money(a.cushion.reserve),
+    )
+}
+
+fn wants(a: &Appraisal) -> String {
+    let volatility = format!("a volatility of {:.1} %", 100.0 * a.volatility.get());
+    let weight = a.price.value_of(a.target).and_then(|value| value.over(a.nav)).map(percent);
+    let weight = weight.map_or_else(|_| String::new(), |weight| format!(", {weight} of all"));
+    let drift = a.drift.abs();
+    let off = if drift == Units::ZERO {
+        "which is what it holds".to_owned()
+    } else {
+        let side = if a.drift > Units::ZERO { "too many" } else { "too few" };
+        let worth = a.price.value_of(drift).map(money).unwrap_or_default();
+        format!("so it holds {} units {side}, worth {worth}", units(drift))
+    };
+    format!("At {volatility} its strategy wants {} units{weight}, {off}.", units(a.target))
+}
+
+fn pays(a: &Appraisal) -> String {
+    let (inner, outer) = (a.economics.inner, a.economics.outer);
+    let gas = format!("Gas for one trade costs {}", money(a.economics.fixed));
+    if outer.get() > 0.0 {
+        format!("{gas}; trading pays from a drift of {outer} units on, and then goes back to {inner}.")
+    } else {
+        format!("{gas}; nothing makes it pay to wait, so any trade that brings more than it costs is made.")
+    }
+}
+
+fn concludes(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Hold { reason: Reason::WithinBand { .. } } => {
+            "The drift is inside that band, so it holds: waiting is cheaper than trading.".into()
+        }
+        Verdict::Hold { reason } => format!("So it holds: {reason}."),
+        Verdict::Refuse { reason } => format!("It wants to trade and does not: {reason}."),
+        Verdict::Rebalance { reason, trade } => format!("{} Why: {reason}.", trades(trade)),
+    }
+}
+
+fn trades(trade: &Trade) -> String {
+    let side = if trade.sell_risky { "sells" } else { "buys" };
+    let cut =
+        trade.cut_by.map_or_else(String::new, |limit| format!(" (cut by the limit `{}`)", limit.name()));
+    let worth = if trade.mandatory {
+        "It has to, whatever it costs:".to_owned()
+    } else {
+        format!("That is worth {} and costs", trade.benefit)
+    };
+    let cost = format!("{worth} {} with gas, fee and impact.", trade.cost);
+    format!("So it {side} {} units for {}{cut}. {cost}", units(trade.size), money(trade.value))
+}
+
+fn money(value: Usd) -> String {
+    value.get().round_dp(2).normalize().to_string()
+}
+
+fn units(value: Units) -> String {
+    value.get().round_dp(6).normalize().to_string()
+}
+
+fn percent(share: Ratio) -> String {
+    let percent = share.get().checked_mul(Decimal::ONE_HUNDRED).unwrap_or_default();
+    format!("{} %", percent.round_dp(1).normalize())
+}

@@ -10,6 +10,7 @@ use std::hint::black_box;
 use alloy::primitives::{Address, U256};
 use criterion::{Criterion, criterion_group, criterion_main};
 use vault_keeper::domain::venues::search::least_average_cost;
+use vault_keeper::domain::venues::uniswap_v2;
 use vault_keeper::domain::venues::uniswap_v3::{Pool, Tick, Window, mid_price};
 
 /// One token of 18 decimals, and the liquidity of one position.
@@ -64,5 +65,22 @@ fn quotes(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, quotes);
+fn constant_product(criterion: &mut Criterion) {
+    let (token0, token1) = (Address::with_last_byte(1), Address::with_last_byte(2));
+    let reserve = 100_000 * u128::from(ONE);
+    let pair =
+        uniswap_v2::Pool { address: Address::ZERO, token0, token1, reserve0: reserve, reserve1: reserve };
+    let quoter = pair.quoter().unwrap();
+    let mut group = criterion.benchmark_group("quote");
+    let amount = U256::from(3 * ONE);
+    group.bench_function("in/constant product", |bencher| {
+        bencher.iter(|| quoter.quote_exact_in(black_box(true), black_box(amount)));
+    });
+    group.bench_function("out/constant product", |bencher| {
+        bencher.iter(|| quoter.quote_exact_out(black_box(true), black_box(amount)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, quotes, constant_product);
 criterion_main!(benches);

@@ -1,4 +1,5 @@
 //! Exact arithmetic of the pools that a vault may trade with.
 
 pub mod search;
+pub mod uniswap_v2;
 pub mod uniswap_v3;

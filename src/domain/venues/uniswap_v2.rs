@@ -6,11 +6,13 @@
 //! swap that pays nothing. The fee is a constant of the pair's code, so no fork with another fee is quoted.
 
 use alloy::primitives::{Address, U256, U512};
+use libm::sqrt;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 use thiserror::Error;
 
+use super::stretch::Stretch;
 use crate::domain::units::from_raw;
 
 /// Fee on the amount in, hundredths of a basis point.
@@ -168,6 +170,19 @@ impl<'a> Quoter<'a> {
             worth.checked_div(left.checked_mul(FEE_KEPT)?)?.checked_add(U256::ONE)
         });
         self.after(zero_for_one, amount_in.ok_or_else(|| self.dry())?, amount_out)
+    }
+
+    /// The pair in the direction of a trade: one stretch, as far as its reserves fit. `None` where nothing fits.
+    #[must_use]
+    pub fn stretch(&self, zero_for_one: bool) -> Option<Stretch> {
+        let most = f64::from(self.most_in(zero_for_one)?);
+        let (reserve_in, reserve_out) = self.reserves(zero_for_one);
+        let (reserve_in, reserve_out) =
+            (f64::from(U256::from(reserve_in)), f64::from(U256::from(reserve_out)));
+        let kept = sqrt(f64::from(FEE_KEPT) / f64::from(FEE_BASE));
+        let depth = sqrt(reserve_in) * sqrt(reserve_out) / kept;
+        let from = sqrt(reserve_in) / (sqrt(reserve_out) * kept);
+        Some(Stretch { from, to: from + most / depth, depth })
     }
 
     /// The largest amount in that is still quoted, raw units; `None` where that is nothing.

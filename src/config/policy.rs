@@ -88,11 +88,14 @@ kinds!(Trigger {
     "volatility_scaled" => VolatilityScaled { reference, trigger },
 });
 words!(TradeTo { "target" => Target, "edge" => Edge });
-table!(GasPolicy { rebalance_units, reference_tip_wei });
+table!(GasPolicy { rebalance_units, swap_units = GasPolicy::default_swap_units(), reference_tip_wei });
 table!(FeedsPolicy { risky_usd, asset_usd, native_usd, sequencer });
 table!(FeedPolicy { address, heartbeat_seconds, margin_seconds, min, max });
 table!(SequencerPolicy { address, grace_seconds });
-kinds!(VenuePolicy { "uniswap_v3" => UniswapV3 { pool, tick_words } });
+kinds!(VenuePolicy {
+    "uniswap_v3" => UniswapV3 { pool, tick_words },
+    "uniswap_v2" => UniswapV2 { pair },
+});
 table!(Limits {
     max_trade,
     min_trade,

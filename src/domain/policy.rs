@@ -30,7 +30,7 @@ pub use rules::Violation;
 pub(crate) use strategy::default_vol_of_vol;
 pub use strategy::{BoundPolicy, StrategyPolicy};
 pub use trigger::{TradeTo, Trigger};
-pub use venues::VenuePolicy;
+pub use venues::{MOST_VENUES, VenuePolicy};
 pub use volatility::{Estimator, VolatilityPolicy};
 
 /// One policy for one vault.

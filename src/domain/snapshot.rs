@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
 use super::policy::FloorPolicy;
-use super::venues::uniswap_v3;
+use super::venues::{uniswap_v2, uniswap_v3};
 
 /// All facts of one decision.
 ///
@@ -251,6 +251,11 @@ pub enum Pool {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         twap: Option<Twap>,
     },
+    /// A Uniswap v2 pair.
+    UniswapV2 {
+        /// Its reserves.
+        state: uniswap_v2::Pool,
+    },
 }
 
 /// A pool's time-weighted average price.
@@ -272,6 +277,7 @@ impl Pool {
     pub const fn address(&self) -> Address {
         match self {
             Self::UniswapV3 { state, .. } => state.address,
+            Self::UniswapV2 { state } => state.address,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use alloy::primitives::{Address, B256, I256, U256, U512, address, b256};
 use rust_decimal::Decimal;
 use vault_keeper::domain::decision::{Decision, Trade, Verdict, decide, decision_hash};
-use vault_keeper::domain::policy::{Policy, PublishedPolicy, StrategyPolicy, VenuePolicy};
+use vault_keeper::domain::policy::{Policy, PublishedPolicy, StrategyPolicy};
 use vault_keeper::domain::snapshot::{
     AllowedPool, Block, Feed, Feeds, Guards, Pool, Round, Snapshot, Token, Twap, Vault,
 };
@@ -298,7 +298,7 @@ fn tick_of(sqrt_price_x96: U256) -> i32 {
 
 fn pool_address() -> Address {
     match POLICY.venues.first() {
-        Some(VenuePolicy::UniswapV3 { pool, .. }) => *pool,
+        Some(venue) => venue.pool(),
         None => panic!("the default policy names a pool"),
     }
 }

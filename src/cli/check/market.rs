@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_pool_of_other_tokens_is_an_error_and_one_that_is_not_allowed_is_told_elsewhere() {
         let mut snapshot = fixture::snapshot();
-        let Pool::UniswapV3 { state, .. } = &mut snapshot.pools[0];
+        let Pool::UniswapV3 { state, .. } = &mut snapshot.pools[0] else { unreachable!() };
         state.token1 = Address::repeat_byte(9);
         assert_eq!(found(&snapshot), [("pool", Level::Error)]);
         snapshot.vault.allowed_pools.clear();
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn what_the_window_does_not_show_cannot_be_sold_into() {
         let mut snapshot = fixture::snapshot();
-        let Pool::UniswapV3 { state, .. } = &mut snapshot.pools[0];
+        let Pool::UniswapV3 { state, .. } = &mut snapshot.pools[0] else { unreachable!() };
         (state.window.lower, state.window.upper) = (state.tick - 1, state.tick + 1);
         state.ticks.clear();
         let levels = found(&snapshot);

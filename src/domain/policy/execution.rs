@@ -8,14 +8,37 @@ use crate::domain::limits::Limits;
 /// Gas that any transaction costs.
 const LEAST_GAS: u64 = 21_000;
 
+/// Gas of each swap after the first where the policy does not say.
+const SWAP_UNITS: u64 = 150_000;
+
 /// What gas costs a decision. Constants, so that the decision can be computed again from the block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GasPolicy {
     /// Gas of one rebalance with one swap.
     pub rebalance_units: u64,
+    /// Gas of each further swap in the same rebalance. A pool that brings less than this costs is not used.
+    #[serde(
+        default = "GasPolicy::default_swap_units",
+        skip_serializing_if = "GasPolicy::is_default_swap_units"
+    )]
+    pub swap_units: u64,
     /// Tip assumed in wei per gas.
     pub reference_tip_wei: u64,
+}
+
+impl GasPolicy {
+    /// Gas of each further swap where the policy does not say: 150,000, of a Uniswap v3 swap through the vault's adapter.
+    #[must_use]
+    pub const fn default_swap_units() -> u64 {
+        SWAP_UNITS
+    }
+
+    /// What is not said is not part of the hash either.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    const fn is_default_swap_units(units: &u64) -> bool {
+        *units == SWAP_UNITS
+    }
 }
 
 /// How a plan is carried out.
@@ -42,6 +65,7 @@ pub(super) fn gas(rules: &mut Rules, gas: &GasPolicy, limits: &Limits) {
         "gas.rebalance_units",
         "expected at least 21000 units of gas",
     );
+    rules.positive("gas.swap_units", gas.swap_units);
     rules.compare(
         gas.reference_tip_wei <= limits.max_gas_price_wei,
         "gas.reference_tip_wei",

@@ -133,6 +133,11 @@ fn best_on_a_grid(curves: &[Curve<'_>], up: bool, total: U256, steps: u32) -> U2
 }
 
 #[test]
+fn a_policy_names_no_more_pools_than_a_trade_is_split_over() {
+    assert_eq!(MAX_POOLS, crate::domain::policy::MOST_VENUES);
+}
+
+#[test]
 fn equal_pools_share_a_trade_equally() {
     let pools = [pair(E18, 3 * E18), pair(E18, 3 * E18)];
     let split = split_exact_in(&curves(&pools), true, U256::from(E18 / 10), 0.0).unwrap();

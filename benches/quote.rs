@@ -97,12 +97,12 @@ fn splits(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("split");
     for (name, amount, parts) in [("near the price", 2 * ONE, 3), ("across ticks", 9 * ONE, 4)] {
         let amount = U256::from(amount);
-        assert_eq!(split_exact_in(&curves, true, amount, 0.0).unwrap().parts.len(), parts, "{name}");
+        assert_eq!(split_exact_in(&curves, true, amount, U256::ZERO).unwrap().parts.len(), parts, "{name}");
         group.bench_function(format!("in/4 pools, {name}"), |bencher| {
-            bencher.iter(|| split_exact_in(black_box(&curves), true, black_box(amount), 0.0));
+            bencher.iter(|| split_exact_in(black_box(&curves), true, black_box(amount), U256::ZERO));
         });
         group.bench_function(format!("out/4 pools, {name}"), |bencher| {
-            bencher.iter(|| amount_in_for(black_box(&curves), true, black_box(amount), 0.0));
+            bencher.iter(|| amount_in_for(black_box(&curves), true, black_box(amount), U256::ZERO));
         });
     }
     group.finish();

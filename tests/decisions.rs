@@ -22,6 +22,9 @@ mod cppi;
 #[path = "decisions/triggers.rs"]
 mod triggers;
 
+#[path = "decisions/pools.rs"]
+mod pools;
+
 #[path = "decisions/record.rs"]
 mod record;
 

@@ -34,6 +34,12 @@ impl GasPolicy {
         SWAP_UNITS
     }
 
+    /// Wei per gas that a decision reckons with: next base fee plus reference tip.
+    #[must_use]
+    pub const fn price(&self, next_base_fee: u64) -> u64 {
+        next_base_fee.saturating_add(self.reference_tip_wei)
+    }
+
     /// What is not said is not part of the hash either.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     const fn is_default_swap_units(units: &u64) -> bool {

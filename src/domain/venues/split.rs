@@ -52,7 +52,7 @@ pub fn split_exact_in(
     curves: &[Curve<'_>],
     zero_for_one: bool,
     amount_in: U256,
-    per_swap: f64,
+    per_swap: U256,
 ) -> Result<Split, QuoteError> {
     if let [curve] = curves {
         return Ok(Split::single(0, curve.quote_exact_in(zero_for_one, amount_in)?));
@@ -61,7 +61,7 @@ pub fn split_exact_in(
         let first = curves.first().ok_or(QuoteError::NoPool)?;
         return Ok(Split::single(0, first.quote_exact_in(zero_for_one, amount_in)?));
     }
-    let router = Router { curves, zero_for_one, per_swap: per_swap.max(1.0) };
+    let router = Router { curves, zero_for_one, per_swap: f64::from(per_swap).max(1.0) };
     let poured = router.pour_worth(Goal::In(f64::from(amount_in)));
     let split = router.quote(&poured, amount_in);
     let floor = match &split {
@@ -83,12 +83,12 @@ pub fn amount_in_for(
     curves: &[Curve<'_>],
     zero_for_one: bool,
     amount_out: U256,
-    per_swap: f64,
+    per_swap: U256,
 ) -> Result<U256, QuoteError> {
     if let [curve] = curves {
         return Ok(curve.quote_exact_out(zero_for_one, amount_out)?.amount_in);
     }
-    let router = Router { curves, zero_for_one, per_swap: per_swap.max(1.0) };
+    let router = Router { curves, zero_for_one, per_swap: f64::from(per_swap).max(1.0) };
     let poured = router.pour_worth(Goal::Out(f64::from(amount_out)));
     router.quote_out(&poured, amount_out)
 }

@@ -140,7 +140,7 @@ fn a_policy_names_no_more_pools_than_a_trade_is_split_over() {
 #[test]
 fn equal_pools_share_a_trade_equally() {
     let pools = [pair(E18, 3 * E18), pair(E18, 3 * E18)];
-    let split = split_exact_in(&curves(&pools), true, U256::from(E18 / 10), 0.0).unwrap();
+    let split = split_exact_in(&curves(&pools), true, U256::from(E18 / 10), U256::ZERO).unwrap();
     assert_eq!(split.parts.len(), 2);
     let half = U256::from(E18 / 20);
     assert!(split.parts.iter().all(|part| part.swap.amount_in.abs_diff(half) <= U256::from(1_000)));
@@ -151,7 +151,7 @@ fn pools_end_at_one_marginal_price_and_dear_ones_stay_out() {
     let pools = market();
     let curves = curves(&pools);
     let used = |amount: u128| -> Vec<usize> {
-        let split = split_exact_in(&curves, true, U256::from(amount), 0.0).unwrap();
+        let split = split_exact_in(&curves, true, U256::from(amount), U256::ZERO).unwrap();
         split.parts.iter().map(|part| part.pool).collect()
     };
     // 0.05 % alone until its price has fallen by a quarter of a percent, where 0.30 % begins, and so on.
@@ -165,8 +165,9 @@ fn a_pool_that_does_not_pay_for_its_swap_is_left_out() {
     let pools = market();
     let curves = curves(&pools);
     let total = U256::from(30_000 * E18);
-    let pools_at = |per_swap: f64| split_exact_in(&curves, true, total, per_swap).unwrap().parts.len();
-    assert_eq!([pools_at(0.0), pools_at(5e18), pools_at(1e24)], [4, 2, 1]);
+    let pools_at =
+        |per_swap: u128| split_exact_in(&curves, true, total, U256::from(per_swap)).unwrap().parts.len();
+    assert_eq!([pools_at(0), pools_at(5 * E18), pools_at(1_000_000 * E18)], [4, 2, 1]);
 }
 
 #[test]
@@ -174,9 +175,9 @@ fn one_pool_is_quoted_as_it_stands() {
     let pools = [pool(500, 10, 0, &[(100, 1_000 * E18)])];
     let curves = curves(&pools);
     let amount = U256::from(E18);
-    let split = split_exact_in(&curves, true, amount, 0.0).unwrap();
+    let split = split_exact_in(&curves, true, amount, U256::ZERO).unwrap();
     assert_eq!(split.parts[0].swap, curves[0].quote_exact_in(true, amount).unwrap());
-    let paid = amount_in_for(&curves, true, amount, 0.0).unwrap();
+    let paid = amount_in_for(&curves, true, amount, U256::ZERO).unwrap();
     assert_eq!(paid, curves[0].quote_exact_out(true, amount).unwrap().amount_in);
 }
 
@@ -186,21 +187,21 @@ fn all_that_is_known_is_taken_and_no_more() {
     let curves = curves(&pools);
     for zero_for_one in [true, false] {
         let most = most_in(&curves, zero_for_one).unwrap();
-        let split = split_exact_in(&curves, zero_for_one, most, 0.0).unwrap();
+        let split = split_exact_in(&curves, zero_for_one, most, U256::ZERO).unwrap();
         assert_eq!(given(&split), most);
-        let more = split_exact_in(&curves, zero_for_one, most + U256::from(9), 0.0);
+        let more = split_exact_in(&curves, zero_for_one, most + U256::from(9), U256::ZERO);
         assert!(matches!(more, Err(QuoteError::NoLiquidity { .. })), "{more:?}");
-        let asked = amount_in_for(&curves, zero_for_one, U256::from(1_000_000 * E18), 0.0);
+        let asked = amount_in_for(&curves, zero_for_one, U256::from(1_000_000 * E18), U256::ZERO);
         assert!(matches!(asked, Err(QuoteError::NoLiquidity { .. })), "{asked:?}");
     }
 }
 
 #[test]
 fn no_pool_and_no_amount_are_no_split() {
-    assert_eq!(split_exact_in(&[], true, U256::ONE, 0.0), Err(QuoteError::NoPool));
-    assert_eq!(amount_in_for(&[], true, U256::ONE, 0.0), Err(QuoteError::NoPool));
+    assert_eq!(split_exact_in(&[], true, U256::ONE, U256::ZERO), Err(QuoteError::NoPool));
+    assert_eq!(amount_in_for(&[], true, U256::ONE, U256::ZERO), Err(QuoteError::NoPool));
     assert_eq!(most_in(&[], true), None);
-    assert!(split_exact_in(&curves(&market()), true, U256::ZERO, 0.0).is_err());
+    assert!(split_exact_in(&curves(&market()), true, U256::ZERO, U256::ZERO).is_err());
 }
 
 #[test]
@@ -213,7 +214,7 @@ fn on_small_pairs_it_is_the_best_of_all_splits_but_for_a_unit_per_pool() {
         if best.is_zero() {
             continue;
         }
-        let found = split_exact_in(&curves, false, amount, 0.0).unwrap().amount_out;
+        let found = split_exact_in(&curves, false, amount, U256::ZERO).unwrap().amount_out;
         assert!(found + U256::from(2) >= best, "{total}: {found} {best}");
     }
 }
@@ -273,7 +274,7 @@ proptest! {
         pools in markets(3), up in any::<bool>(), amount in amounts(),
     ) {
         let curves = curves(&pools);
-        if let Ok(split) = split_exact_in(&curves, !up, amount, 0.0) {
+        if let Ok(split) = split_exact_in(&curves, !up, amount, U256::ZERO) {
             let best = best_on_a_grid(&curves, up, amount, if curves.len() == 2 { 400 } else { 40 });
             // A unit per pool: of what is paid, and where a unit of what is given is worth more than that, of it too.
             let unit = U256::ONE + unit_worth(&curves, up);
@@ -284,11 +285,11 @@ proptest! {
 
     #[test]
     fn it_pays_at_least_what_the_best_single_pool_pays(
-        pools in markets(5), up in any::<bool>(), amount in amounts(), per_swap in 0.0..1e18f64,
+        pools in markets(5), up in any::<bool>(), amount in amounts(), per_swap in any::<u64>(),
     ) {
         let curves = curves(&pools);
         let single = best_single(&curves, up, amount);
-        match split_exact_in(&curves, !up, amount, per_swap) {
+        match split_exact_in(&curves, !up, amount, U256::from(per_swap)) {
             Ok(split) => {
                 prop_assert!(split.amount_out >= single);
                 prop_assert_eq!((given(&split), out_of(&split)), (amount, split.amount_out));
@@ -305,8 +306,8 @@ proptest! {
         pools in markets(4), up in any::<bool>(), amount in amounts(),
     ) {
         let curves = curves(&pools);
-        if let Ok(paid) = amount_in_for(&curves, !up, amount, 0.0)
-            && let Ok(split) = split_exact_in(&curves, !up, paid, 0.0)
+        if let Ok(paid) = amount_in_for(&curves, !up, amount, U256::ZERO)
+            && let Ok(split) = split_exact_in(&curves, !up, paid, U256::ZERO)
         {
             let short = amount.saturating_sub(split.amount_out);
             prop_assert!(short <= U256::from(4 * curves.len()) * (U256::ONE + unit_worth(&curves, up)), "{short}");
@@ -315,7 +316,7 @@ proptest! {
 
     #[test]
     fn the_same_pools_give_the_same_split(pools in markets(4), up in any::<bool>(), amount in amounts()) {
-        let split = || split_exact_in(&curves(&pools), up, amount, 3.0);
+        let split = || split_exact_in(&curves(&pools), up, amount, U256::from(3));
         prop_assert_eq!(split(), split());
     }
 }

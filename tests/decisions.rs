@@ -25,6 +25,9 @@ mod triggers;
 #[path = "decisions/pools.rs"]
 mod pools;
 
+#[path = "decisions/slices.rs"]
+mod slices;
+
 #[path = "decisions/record.rs"]
 mod record;
 

@@ -7,9 +7,9 @@ use super::mistakes::Mistake;
 use super::{ConfigError, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
-    BoundPolicy, Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GasPolicy,
-    Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo, Trigger,
-    VenuePolicy, VolatilityPolicy, default_vol_of_vol,
+    BoundPolicy, Estimator, ExecutionPolicy, ExecutionStyle, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy,
+    GasPolicy, Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, StrategyPolicy, TradeTo,
+    Trigger, VenuePolicy, VolatilityPolicy, default_vol_of_vol,
 };
 
 /// Reads, checks and hashes the policy in `path`.
@@ -107,4 +107,8 @@ table!(Limits {
     max_urgent_gas_price_wei,
 });
 table!(TwapLimit { window_seconds, max_deviation_bps });
-table!(ExecutionPolicy defaults { deadline_seconds, tolerance_bps, monitoring_seconds });
+table!(ExecutionPolicy defaults { deadline_seconds, tolerance_bps, monitoring_seconds, style });
+kinds!(ExecutionStyle {
+    "once" => Once {},
+    "twap" => Twap { slices, interval_seconds },
+});

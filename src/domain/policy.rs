@@ -22,7 +22,7 @@ use super::limits::Limits;
 use super::units::Ratio;
 use rules::Rules;
 
-pub use execution::{ExecutionPolicy, GasPolicy};
+pub use execution::{ExecutionPolicy, ExecutionStyle, GasPolicy};
 pub use feeds::{FeedPolicy, FeedsPolicy, SequencerPolicy};
 pub use floor::FloorPolicy;
 pub use risk::{GapPolicy, ReservePolicy, RiskPolicy};

@@ -301,7 +301,8 @@ impl Case<'_> {
             mandatory,
         };
         let economic = matches!(motive, Motive::Economic);
-        let best = if economic { sizing.least_average_cost(size)? } else { size };
+        let slice = sizing.slice(size)?;
+        let best = if economic { sizing.least_average_cost(slice)? } else { slice };
         let sized = sizing.size(best)?;
         let balance = self.balance(sized.fill.units, sizing.venue_cost(&sized.fill)?)?;
         let reason = match motive {
@@ -357,6 +358,7 @@ impl Case<'_> {
         if vault.last_rebalance > 0 && now < until && !sized.exempt {
             return Err(Reason::Cooldown { until });
         }
+        sizing.due(vault.last_rebalance, now)?;
         let (price, cap) = (
             self.appraisal.gas_price,
             if mandatory { limits.max_urgent_gas_price_wei } else { limits.max_gas_price_wei },

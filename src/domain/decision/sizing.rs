@@ -7,7 +7,7 @@ use super::super::cost::{Balance, Costing};
 use super::super::guards::VaultGuards;
 use super::super::limits::{Cut, SizeLimit};
 use super::super::market::{Fill, Market, Side};
-use super::super::policy::Policy;
+use super::super::policy::{ExecutionStyle, Policy};
 use super::super::reason::Reason;
 use super::super::units::{Checked, NumberError, Ratio, Units, Usd, from_raw, from_real, to_raw};
 use super::super::valuation::Valuation;
@@ -100,6 +100,28 @@ impl Sizing<'_> {
         match least_average_cost(fixed, most.real(), cost) {
             Some(search) => Ok(Units::new(from_real(search.size, SIZE_PLACES)?).at_most(most)),
             None => Ok(most),
+        }
+    }
+
+    /// What of a routine trade of `wanted` units goes at once.
+    pub(super) fn slice(&self, wanted: Units) -> Checked<Units> {
+        match self.policy.execution.style {
+            ExecutionStyle::Twap { slices, .. } if !self.mandatory => {
+                let part = Decimal::ONE.checked_div(slices.into()).ok_or(NumberError::Overflow)?;
+                wanted.times(Ratio::new(part))
+            }
+            ExecutionStyle::Twap { .. } | ExecutionStyle::Once => Ok(wanted),
+        }
+    }
+
+    /// Whether a slice may follow the rebalance at `last` already.
+    pub(super) fn due(&self, last: u64, now: u64) -> Result<(), Reason> {
+        match self.policy.execution.style {
+            ExecutionStyle::Twap { interval_seconds, .. } if !self.mandatory && last > 0 => {
+                let due = last.saturating_add(interval_seconds);
+                if now < due { Err(Reason::NotDue { due }) } else { Ok(()) }
+            }
+            ExecutionStyle::Twap { .. } | ExecutionStyle::Once => Ok(()),
         }
     }
 

@@ -170,10 +170,22 @@ fn names_ids_and_times_are_stated() {
     let nothing = |p: &mut Policy| {
         p.name = " ".into();
         p.chain_id = 0;
-        p.execution = ExecutionPolicy { deadline_seconds: 0, tolerance_bps: 0, monitoring_seconds: 0 };
+        p.execution = ExecutionPolicy {
+            deadline_seconds: 0,
+            tolerance_bps: 0,
+            monitoring_seconds: 0,
+            style: ExecutionStyle::Twap { slices: 1, interval_seconds: 0 },
+        };
     };
     assert_eq!(
         broken(nothing),
-        ["name", "chain_id", "execution.deadline_seconds", "execution.monitoring_seconds"]
+        [
+            "name",
+            "chain_id",
+            "execution.deadline_seconds",
+            "execution.monitoring_seconds",
+            "execution.style.slices",
+            "execution.style.interval_seconds",
+        ]
     );
 }

@@ -1,4 +1,5 @@
-//! Time to decide: goals 3 µs to hold inside the band, 60 µs to size a trade; canonical form and hash on their own.
+//! Time to decide: goals 3 µs to hold inside the band, 60 µs to size a trade on one pool and
+//! 100 µs on four; canonical form and hash on their own.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -11,14 +12,16 @@ mod facts;
 
 use std::hint::black_box;
 
+use alloy::primitives::Address;
 use criterion::{Criterion, criterion_group, criterion_main};
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::decision::{decide, decision_hash};
-use vault_keeper::domain::policy::{Estimator, GarchPolicy};
-use vault_keeper::domain::snapshot::Round;
+use vault_keeper::domain::policy::{Estimator, GarchPolicy, VenuePolicy};
+use vault_keeper::domain::snapshot::{AllowedPool, Pool, Round, Twap};
+use vault_keeper::domain::venues::{uniswap_v2, uniswap_v3};
 use vault_keeper::domain::volatility::estimate;
 
-use facts::{Facts, Liquidity, price_of};
+use facts::{Facts, Liquidity, PRICE, VENUE, price_of};
 
 /// 80 % a year, so that the estimate over the feed's rounds is not measured with the rest.
 fn fixed_volatility(facts: Facts) -> Facts {
@@ -35,7 +38,39 @@ fn cases() -> Vec<(&'static str, &'static str, Facts)> {
         ("size a sale", "worth", fixed_volatility(Facts::holding("380", "240000"))),
         ("size a purchase", "worth", fixed_volatility(Facts::holding("150", "700000"))),
         ("mandatory sale", "floor_at_risk", fixed_volatility(fallen)),
+        ("hold, four pools", "within_band", four_pools(Facts::holding("299.4", "401200"))),
+        ("size a sale, four pools", "worth", four_pools(Facts::holding("600", "300000"))),
+        ("size a purchase, four pools", "worth", four_pools(Facts::holding("150", "700000"))),
     ]
+}
+
+/// Beside the 0.05 % pool one of 0.30 %, one of 1 % and a pair of 8,000 ether.
+fn four_pools(facts: Facts) -> Facts {
+    fixed_volatility(facts).with(|snapshot, policy| {
+        let mut list = |address: Address, pool: Pool, venue: VenuePolicy| {
+            snapshot.pools.push(pool);
+            snapshot.vault.allowed_pools.push(AllowedPool { pool: address, venue: VENUE });
+            policy.venues.push(venue);
+        };
+        let template = Liquidity::default().pool(price_of(PRICE), false);
+        for (last, fee, spacing) in [(1, 3_000, 60), (2, 10_000, 200)] {
+            let address = Address::with_last_byte(last);
+            let liquidity = Liquidity { fee, spacing, ..Liquidity::of_depth(50) };
+            let state = uniswap_v3::Pool { address, ..liquidity.pool(price_of(PRICE), false) };
+            let twap = Some(Twap { window_seconds: 600, mean_tick: state.tick });
+            let venue = VenuePolicy::UniswapV3 { pool: address, tick_words: 2 };
+            list(address, Pool::UniswapV3 { state, twap }, venue);
+        }
+        let address = Address::with_last_byte(3);
+        let state = uniswap_v2::Pool {
+            address,
+            token0: template.token0,
+            token1: template.token1,
+            reserve0: 8_000 * u128::from(PRICE) * 10_u128.pow(6),
+            reserve1: 8_000 * 10_u128.pow(18),
+        };
+        list(address, Pool::UniswapV2 { state }, VenuePolicy::UniswapV2 { pair: address });
+    })
 }
 
 fn deciding(criterion: &mut Criterion) {

@@ -1,4 +1,5 @@
-//! Time of one exact quote, by the number of initialised ticks it crosses, and of a size search on such quotes.
+//! Time of one exact quote, by the number of initialised ticks it crosses, of a size search on such quotes, and of a
+//! trade split over several pools.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
@@ -9,7 +10,10 @@ use std::hint::black_box;
 
 use alloy::primitives::{Address, U256};
 use criterion::{Criterion, criterion_group, criterion_main};
+use vault_keeper::domain::venues::curve::Curve;
 use vault_keeper::domain::venues::search::least_average_cost;
+use vault_keeper::domain::venues::split::{amount_in_for, split_exact_in};
+use vault_keeper::domain::venues::uniswap_v2;
 use vault_keeper::domain::venues::uniswap_v3::{Pool, Tick, Window, mid_price};
 
 /// One token of 18 decimals, and the liquidity of one position.
@@ -64,5 +68,45 @@ fn quotes(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, quotes);
+fn constant_product(criterion: &mut Criterion) {
+    let (token0, token1) = (Address::with_last_byte(1), Address::with_last_byte(2));
+    let reserve = 100_000 * u128::from(ONE);
+    let pair =
+        uniswap_v2::Pool { address: Address::ZERO, token0, token1, reserve0: reserve, reserve1: reserve };
+    let quoter = pair.quoter().unwrap();
+    let mut group = criterion.benchmark_group("quote");
+    let amount = U256::from(3 * ONE);
+    group.bench_function("in/constant product", |bencher| {
+        bencher.iter(|| quoter.quote_exact_in(black_box(true), black_box(amount)));
+    });
+    group.bench_function("out/constant product", |bencher| {
+        bencher.iter(|| quoter.quote_exact_out(black_box(true), black_box(amount)));
+    });
+    group.finish();
+}
+
+/// Three v3 pools of different fees and a pair, all at a price of 1.
+fn splits(criterion: &mut Criterion) {
+    let fees = [500, 3000, 10_000].map(|fee| Pool { fee, ..pool() });
+    let (token0, token1) = (Address::with_last_byte(1), Address::with_last_byte(2));
+    let reserve = 100_000 * u128::from(ONE);
+    let pair =
+        uniswap_v2::Pool { address: Address::ZERO, token0, token1, reserve0: reserve, reserve1: reserve };
+    let mut curves: Vec<_> = fees.iter().map(|pool| Curve::UniswapV3(pool.quoter().unwrap())).collect();
+    curves.push(Curve::UniswapV2(pair.quoter().unwrap()));
+    let mut group = criterion.benchmark_group("split");
+    for (name, amount, parts) in [("near the price", 2 * ONE, 3), ("across ticks", 9 * ONE, 4)] {
+        let amount = U256::from(amount);
+        assert_eq!(split_exact_in(&curves, true, amount, U256::ZERO).unwrap().parts.len(), parts, "{name}");
+        group.bench_function(format!("in/4 pools, {name}"), |bencher| {
+            bencher.iter(|| split_exact_in(black_box(&curves), true, black_box(amount), U256::ZERO));
+        });
+        group.bench_function(format!("out/4 pools, {name}"), |bencher| {
+            bencher.iter(|| amount_in_for(black_box(&curves), true, black_box(amount), U256::ZERO));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, quotes, constant_product, splits);
 criterion_main!(benches);

@@ -12,7 +12,7 @@ use crate::domain::snapshot::{self, Block, Feeds, Snapshot};
 use crate::domain::venues::uniswap_v3::Pool;
 use crate::protocols::oracles::chainlink::{self, RoundCache};
 use crate::protocols::vaults::rebalancing_vault;
-use crate::protocols::venues::uniswap_v3;
+use crate::protocols::venues::{uniswap_v2, uniswap_v3};
 use crate::protocols::{Answer, Ask, FeedAsk, Grid, PoolAsk, ReadError, batch_reader, snapshot_reader};
 
 /// How to read.
@@ -92,11 +92,16 @@ impl Reader {
         let plain = |feed: &FeedPolicy| FeedAsk { feed: feed.address, rounds: 0, known: None };
         let known = self.rounds.lock().ok().and_then(|cache| cache.known(feeds.risky_usd.address));
         let risky = FeedAsk { feed: feeds.risky_usd.address, rounds: history, known };
-        let pools = policy.venues.iter().zip(grids(policy)).map(|(venue, grid)| match venue {
-            VenuePolicy::UniswapV3 { pool, tick_words } => {
-                PoolAsk { pool: *pool, words: *tick_words, twap_window, grid }
+        let (mut pools, mut pairs, mut grids) = (Vec::new(), Vec::new(), grids(policy));
+        for venue in &policy.venues {
+            match venue {
+                VenuePolicy::UniswapV3 { pool, tick_words } => {
+                    let grid = grids.next().flatten();
+                    pools.push(PoolAsk { pool: *pool, words: *tick_words, twap_window, grid });
+                }
+                VenuePolicy::UniswapV2 { pair } => pairs.push(*pair),
             }
-        });
+        }
         Ask {
             vault: Some(vault),
             feeds: [risky, plain(&feeds.asset_usd)]
@@ -104,7 +109,8 @@ impl Reader {
                 .chain(feeds.native_usd.as_ref().map(plain))
                 .collect(),
             sequencer: feeds.sequencer.as_ref().map(|s| s.address),
-            pools: pools.collect(),
+            pools,
+            pairs,
         }
     }
 
@@ -129,10 +135,7 @@ impl Reader {
             native_usd: rest.first().map(chainlink::newest),
             sequencer: answer.sequencer.as_ref().map(chainlink::sequencer),
         };
-        let window = policy.limits.twap.as_ref().map(|t| t.window_seconds);
-        let pools = answer.pools.iter().zip(grids(policy));
-        let pools = pools.filter_map(|(pool, grid)| uniswap_v3::facts(pool, window, grid)).collect();
-        Ok(Snapshot { block, vault, feeds, pools })
+        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer) })
     }
 }
 
@@ -151,13 +154,27 @@ pub async fn pool(
         feeds: Vec::new(),
         sequencer: None,
         pools: vec![PoolAsk { pool, words, twap_window: 0, grid: None }],
+        pairs: Vec::new(),
     };
     let answer = Reader::new(mode).answer(endpoint, header, &ask).await?;
     let facts = answer.pools.first().and_then(|pool| uniswap_v3::facts(pool, None, None));
     match facts {
         Some(snapshot::Pool::UniswapV3 { state, .. }) => Ok(state),
-        None => Err(ReadError::NotAPool(pool)),
+        Some(snapshot::Pool::UniswapV2 { .. }) | None => Err(ReadError::NotAPool(pool)),
     }
+}
+
+/// The pools that answered, in the policy's order.
+fn pools(policy: &Policy, answer: &Answer) -> Vec<snapshot::Pool> {
+    let window = policy.limits.twap.as_ref().map(|t| t.window_seconds);
+    let (mut pools, mut pairs) = (answer.pools.iter().zip(grids(policy)), answer.pairs.iter());
+    let facts = policy.venues.iter().map(|venue| match venue {
+        VenuePolicy::UniswapV3 { .. } => {
+            pools.next().and_then(|(pool, grid)| uniswap_v3::facts(pool, window, grid))
+        }
+        VenuePolicy::UniswapV2 { .. } => pairs.next().and_then(uniswap_v2::facts),
+    });
+    facts.flatten().collect()
 }
 
 /// Rounds before the newest that the policy's estimator wants of the feed.

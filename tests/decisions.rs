@@ -22,8 +22,13 @@ mod cppi;
 #[path = "decisions/triggers.rs"]
 mod triggers;
 
+#[path = "decisions/pools.rs"]
+mod pools;
 #[path = "decisions/volatility.rs"]
 mod volatility;
+
+#[path = "decisions/slices.rs"]
+mod slices;
 
 #[path = "decisions/record.rs"]
 mod record;

@@ -24,7 +24,10 @@ use vault_keeper::domain::snapshot::{Pool, Snapshot};
 use vault_keeper::domain::venues::uniswap_v3;
 use vault_keeper::domain::volatility::estimate;
 use vault_keeper::reader::{Mode, Reader};
+use vault_keeper::stage::account::Actor;
 use vault_keeper::stage::artifacts::Artifacts;
+use vault_keeper::stage::deploy::uniswap::{PoolPlan, ladder, pool};
+use vault_keeper::stage::deploy::uniswap_v2::pair;
 use vault_keeper::stage::interfaces::IQuoterV2;
 use vault_keeper::stage::market::Market;
 use vault_keeper::stage::path::Tick;
@@ -93,7 +96,7 @@ async fn assert_readers_agree(stable_is_token0: bool) {
     assert!(feed.history.len() > 10, "{}", feed.history.len());
     assert!(feed.history.windows(2).all(|pair| pair[0].id + 1 == pair[1].id));
     assert_eq!(feed.history.last().unwrap().id + 1, feed.latest.unwrap().id);
-    let Pool::UniswapV3 { state, twap, .. } = &packed.pools[0];
+    let Pool::UniswapV3 { state, twap, .. } = &packed.pools[0] else { panic!("{:?}", packed.pools) };
     state.validate().unwrap();
     assert!(state.ticks.len() > 4, "{}", state.ticks.len());
     assert_eq!(twap.unwrap().window_seconds, 600);
@@ -101,6 +104,51 @@ async fn assert_readers_agree(stable_is_token0: bool) {
     // A snapshot survives its canonical text.
     let text = canonical::json(&packed).unwrap();
     assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), packed);
+}
+
+/// Another fee tier and a pair beside the pool of the stage: the policy names all three, and one that is none.
+async fn several_pools(scene: &mut Scene) -> (Address, Address) {
+    let mut provider = scene.stage.act_as(Actor::LiquidityProvider).await.unwrap();
+    let (tokens, price) = (scene.stage.venue.tokens, Decimal::from(3_000));
+    let plan =
+        PoolPlan { fee: 3_000, price, ranges: ladder(price, Decimal::from(4_000_000)), observations: 50 };
+    let tier = pool(&mut provider, &scene.stage.venue.uniswap, &tokens, &plan).await.unwrap().address;
+    let pair = pair(&mut provider, &tokens, price, Decimal::from(5_000)).await.unwrap().address;
+    let nothing = Address::repeat_byte(0x99);
+    scene.policy.venues = vec![
+        VenuePolicy::UniswapV2 { pair },
+        VenuePolicy::UniswapV3 { pool: tier, tick_words: 1 },
+        VenuePolicy::UniswapV2 { pair: nothing },
+        VenuePolicy::UniswapV3 { pool: nothing, tick_words: 1 },
+        VenuePolicy::UniswapV3 { pool: scene.stage.venue.pool.address, tick_words: 2 },
+    ];
+    (pair, tier)
+}
+
+#[tokio::test]
+async fn pools_of_both_kinds_are_read_together_in_the_policys_order() {
+    for stable_is_token0 in [true, false] {
+        let mut scene = scene(stable_is_token0).await;
+        let (pair, tier) = several_pools(&mut scene).await;
+        let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
+        scene.endpoint = connect(proxy.url(), scene.stage.chain.chain_id()).await;
+        let header = scene.head().await;
+        let mut facts = Vec::new();
+        for (mode, calls) in [(Mode::Override, 1), (Mode::Multicall, 2)] {
+            proxy.forget();
+            facts.push(scene.read(&Reader::new(mode), &header).await);
+            assert_eq!(proxy.methods(), vec!["eth_call"; calls]);
+        }
+        assert_eq!(facts[0], facts[1]);
+        let read: Vec<_> = facts[0].pools.iter().map(Pool::address).collect();
+        assert_eq!(read, [pair, tier, scene.stage.venue.pool.address]);
+        let Pool::UniswapV2 { state } = &facts[0].pools[0] else { panic!("{read:?}") };
+        let (weth, stable) = (5_000 * 10_u128.pow(18), 15_000_000 * 10_u128.pow(6));
+        let reserves = if stable_is_token0 { (stable, weth) } else { (weth, stable) };
+        assert_eq!((state.reserve0, state.reserve1), reserves);
+        let text = canonical::json(&facts[0]).unwrap();
+        assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), facts[0]);
+    }
 }
 
 #[tokio::test]
@@ -138,7 +186,7 @@ async fn both_readers_give_the_same_observations_of_a_pool_or_none() {
         };
         assert_eq!(observations.tick_cumulatives.len(), usize::try_from(rounds).unwrap() + 1);
         // The last ten minutes are those of the time-weighted price.
-        let Pool::UniswapV3 { twap, .. } = &packed.pools[0];
+        let Pool::UniswapV3 { twap, .. } = &packed.pools[0] else { panic!("{:?}", packed.pools) };
         let ten_minutes = usize::try_from(600 / step_seconds).unwrap();
         let [then, now] = [ten_minutes, 0].map(|back| {
             let sums = &observations.tick_cumulatives;
@@ -218,7 +266,7 @@ async fn quotes_equal_quoter_v2_to_the_wei() {
         let mut market = scene.stage.market().await.unwrap();
         some_market(&mut market, 3).await;
         let snapshot = scene.read(&Reader::default(), &scene.head().await).await;
-        let Pool::UniswapV3 { state, .. } = &snapshot.pools[0];
+        let Pool::UniswapV3 { state, .. } = &snapshot.pools[0] else { panic!("{:?}", snapshot.pools) };
         for zero_for_one in [true, false] {
             assert_quotes_agree(&scene.stage, state, zero_for_one, zero_for_one == stable_is_token0).await;
         }

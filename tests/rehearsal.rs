@@ -163,10 +163,15 @@ async fn a_refusal_has_the_same_name_and_the_same_words_either_way() {
         (swap(|p| p.nonce = 7), keeper, "guard", "WrongNonce"),
         (swap(|p| p.policy_hash = B256::ZERO), keeper, "guard", "WrongPolicy"),
         (swap(|p| p.deadline = 1), keeper, "guard", "DeadlinePassed"),
-        (swap(|p| p.swap.pool = Address::ZERO), keeper, "guard", "PoolNotAllowed"),
-        (swap(|p| p.swap.amount_in = U256::ZERO), keeper, "guard", "EmptySwap"),
-        (swap(|p| p.swap.min_amount_out = U256::ZERO), keeper, "guard", "MinAmountOutTooLow"),
-        (swap(|p| p.swap.min_amount_out = U256::MAX), keeper, "simulation_reverted", "the call reverts: "),
+        (swap(|p| p.swaps[0].pool = Address::ZERO), keeper, "guard", "PoolNotAllowed"),
+        (swap(|p| p.swaps[0].amount_in = U256::ZERO), keeper, "guard", "EmptySwap"),
+        (swap(|p| p.swaps[0].min_amount_out = U256::ZERO), keeper, "guard", "MinAmountOutTooLow"),
+        (
+            swap(|p| p.swaps[0].min_amount_out = U256::MAX),
+            keeper,
+            "simulation_reverted",
+            "the call reverts: ",
+        ),
     ] {
         let [overridden, plain] = play.both(&changed, sender).await.map(words);
         assert_eq!(overridden, plain);

@@ -1,7 +1,7 @@
 //! How decisions read in a table.
 
 use super::output::Row;
-use crate::domain::decision::{Appraisal, Decision, Trade, Verdict};
+use crate::domain::decision::{Appraisal, Decision, Swap, Trade, Verdict};
 use crate::keeper::Dispatch;
 
 /// Rows that say what was decided and on which numbers.
@@ -41,9 +41,15 @@ pub(super) fn dispatch_text(dispatch: &Dispatch) -> String {
 
 fn trade_rows(trade: &Trade) -> Vec<Row> {
     let side = if trade.sell_risky { "sell" } else { "buy" };
+    let swap = |swap: &Swap| format!("{} to {}, at least {}", swap.amount_in, swap.pool, swap.min_amount_out);
+    let swaps: Vec<_> = trade.swaps.iter().map(swap).collect();
     vec![
         ("trade", format!("{side} {} units for {}", trade.size, trade.value)),
-        ("least accepted (raw)", trade.min_amount_out.to_string()),
+        ("swaps (raw)", swaps.join("\n")),
+        (
+            "fee / impact / against the oracle",
+            format!("{} / {} / {}", trade.fee, trade.impact, trade.slippage),
+        ),
         ("benefit / cost (USD)", format!("{} / {}", rounded(trade.benefit.get()), rounded(trade.cost.get()))),
     ]
 }

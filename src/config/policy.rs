@@ -7,9 +7,9 @@ use super::mistakes::Mistake;
 use super::{ConfigError, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
-    BoundPolicy, Estimator, ExecutionPolicy, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy, GarchPolicy,
-    GasPolicy, Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, Source, StrategyPolicy,
-    TradeTo, Trigger, VenuePolicy, VolatilityPolicy, default_vol_of_vol,
+    BoundPolicy, Estimator, ExecutionPolicy, ExecutionStyle, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy,
+    GarchPolicy, GasPolicy, Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy, Source,
+    StrategyPolicy, TradeTo, Trigger, VenuePolicy, VolatilityPolicy, default_vol_of_vol,
 };
 
 /// Reads, checks and hashes the policy in `path`.
@@ -101,11 +101,14 @@ kinds!(Trigger {
     "volatility_scaled" => VolatilityScaled { reference, trigger },
 });
 words!(TradeTo { "target" => Target, "edge" => Edge });
-table!(GasPolicy { rebalance_units, reference_tip_wei });
+table!(GasPolicy { rebalance_units, swap_units = GasPolicy::default_swap_units(), reference_tip_wei });
 table!(FeedsPolicy { risky_usd, asset_usd, native_usd, sequencer });
 table!(FeedPolicy { address, heartbeat_seconds, margin_seconds, min, max });
 table!(SequencerPolicy { address, grace_seconds });
-kinds!(VenuePolicy { "uniswap_v3" => UniswapV3 { pool, tick_words } });
+kinds!(VenuePolicy {
+    "uniswap_v3" => UniswapV3 { pool, tick_words },
+    "uniswap_v2" => UniswapV2 { pair },
+});
 table!(Limits {
     max_trade,
     min_trade,
@@ -117,4 +120,8 @@ table!(Limits {
     max_urgent_gas_price_wei,
 });
 table!(TwapLimit { window_seconds, max_deviation_bps });
-table!(ExecutionPolicy defaults { deadline_seconds, tolerance_bps, monitoring_seconds });
+table!(ExecutionPolicy defaults { deadline_seconds, tolerance_bps, monitoring_seconds, style });
+kinds!(ExecutionStyle {
+    "once" => Once {},
+    "twap" => Twap { slices, interval_seconds },
+});

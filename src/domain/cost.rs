@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cushion::gas_cost;
 use super::market::{Market, Side};
 use super::models::band::Costs;
 use super::models::cppi::Holding;
@@ -64,12 +63,6 @@ impl Balance {
     }
 }
 
-/// Wei per gas that the decision reckons with: next base fee plus reference tip.
-#[must_use]
-pub const fn gas_price(next_base_fee: u64, policy: &Policy) -> u64 {
-    next_base_fee.saturating_add(policy.gas.reference_tip_wei)
-}
-
 impl Costing {
     /// Prices the drift of `position` from `target`; `gas_price` in wei per gas.
     ///
@@ -84,7 +77,7 @@ impl Costing {
     ) -> Result<Self, Reason> {
         let books = position.books;
         let side = if books.held > target.units { Side::Sell } else { Side::Buy };
-        let fixed = gas_cost(policy.gas.rebalance_units, gas_price, books.native)?;
+        let fixed = books.gas_cost(policy.gas.rebalance_units, gas_price)?;
         let proportional = books.price.times(market.marginal_cost(side))?;
         let tracked = Tracked {
             response: target.response,

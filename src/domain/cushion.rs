@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::market::{Market, Side};
 use super::policy::Policy;
 use super::reason::Reason;
-use super::units::{Checked, Price, Ratio, Usd};
+use super::units::{Ratio, Units, Usd};
 use super::valuation::Valuation;
 
 /// What the last exit would cost, and what is left over the floor after it (`model.md` §3).
@@ -37,34 +37,38 @@ impl Cushion {
         market: &Market<'_>,
         policy: &Policy,
     ) -> Result<(Self, Option<Reason>), Reason> {
-        let (impact, missing) = match market.proceeds(books.held) {
-            Ok(proceeds) => (books.exposure.minus(proceeds)?, None),
-            Err(missing @ Reason::NoLiquidity { .. }) => (known_impact(books, market)?, Some(missing)),
+        let ((impact, swaps), missing) = match exit(books, market) {
+            Ok(exit) => (exit, None),
+            Err(missing @ Reason::NoLiquidity { .. }) => (known_exit(books, market)?, Some(missing)),
             Err(reason) => return Err(reason),
         };
         let impact = impact.or_zero();
         let deviation = books.exposure.times(Ratio::from_bps(policy.reserve.feed_deviation_bps))?;
-        let exit_gas = gas_cost(policy.gas.rebalance_units, policy.reserve.exit_gas_price_wei, books.native)?;
+        let further = swaps.saturating_sub(1).saturating_mul(policy.gas.swap_units);
+        let units = policy.gas.rebalance_units.saturating_add(further);
+        let exit_gas = books.gas_cost(units, policy.reserve.exit_gas_price_wei)?;
         let reserve = impact.plus(deviation)?.plus(exit_gas)?;
         let net = books.nav.minus(books.floor)?.minus(reserve)?;
         Ok((Self { impact, deviation, exit_gas, reserve, net }, missing))
     }
 }
 
-/// Impact of selling all that is known to find a buyer.
-fn known_impact(books: &Valuation, market: &Market<'_>) -> Result<Usd, Reason> {
-    match market.known(Side::Sell) {
-        None => Ok(Usd::ZERO),
-        Some(known) => Ok(market.fill(Side::Sell, known)?.loss(Side::Sell, books.price)?),
+/// What selling the whole holding loses against the oracle, and in how many swaps.
+fn exit(books: &Valuation, market: &Market<'_>) -> Result<(Usd, u64), Reason> {
+    if books.held == Units::ZERO {
+        return Ok((books.exposure, 1));
     }
+    let fill = market.quote(Side::Sell, books.held)?;
+    Ok((books.exposure.minus(fill.value)?, fill.swaps()))
 }
 
-/// `units` of gas at `price_wei` per gas, in units of the asset.
-///
-/// # Errors
-/// On overflow.
-pub fn gas_cost(units: u64, price_wei: u64, native: Price) -> Checked<Usd> {
-    let wei = u128::from(units).saturating_mul(u128::from(price_wei));
-    let coins = super::units::from_raw(alloy::primitives::U256::from(wei), 18)?;
-    native.value_of(super::units::Units::new(coins))
+/// The same of all that is known to find a buyer.
+fn known_exit(books: &Valuation, market: &Market<'_>) -> Result<(Usd, u64), Reason> {
+    match market.known(Side::Sell) {
+        None => Ok((Usd::ZERO, 1)),
+        Some(known) => {
+            let fill = market.fill(Side::Sell, known)?;
+            Ok((fill.loss(Side::Sell, books.price)?, fill.swaps()))
+        }
+    }
 }

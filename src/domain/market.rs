@@ -1,14 +1,23 @@
-//! The pool a vault trades with, seen from the vault: units of the risky asset against units of its own asset.
+//! The pools a vault trades with, seen from the vault: units of the risky asset against units of its own asset.
+//!
+//! Every trade goes through all pools at once, split so that it brings the most ([`split`](super::venues::split)); one
+//! pool is the case of a split with one part. Costs are measured from the mid price of the pool that is best for the
+//! side of the trade, so that the first unit costs just that pool's fee.
+
+mod listing;
+mod open;
 
 use alloy::primitives::{Address, U256};
 use rust_decimal::Decimal;
 
 use super::limits::Limits;
-use super::policy::{Policy, VenuePolicy};
-use super::reason::{PriceReference, Reason};
-use super::snapshot::{Pool, Snapshot, Twap};
+use super::reason::Reason;
 use super::units::{Checked, Price, Ratio, Units, Usd, from_raw, to_raw};
-use super::venues::uniswap_v3::{self, QuoteError};
+use super::venues::curve::{Curve, QuoteError, Standing};
+use super::venues::split::{self, Part};
+
+pub use listing::Listing;
+use listing::rate;
 
 /// Which way a trade goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,22 +28,30 @@ pub enum Side {
     Buy,
 }
 
-/// One pool that vault and policy both allow, with a believable price.
-#[derive(Debug, Clone, Copy)]
+/// The pools that vault and policy both allow, with believable prices; at least one.
+#[derive(Debug, Clone)]
 pub struct Market<'a> {
-    /// The adapter the vault trades through.
-    pub venue: Address,
-    /// Spot price in units of the asset per risky unit.
-    pub mid: Price,
-    pool: uniswap_v3::Quoter<'a>,
-    twap: Option<Twap>,
+    listings: Vec<Listing>,
+    /// In the order of the listings.
+    curves: Vec<Curve<'a>>,
+    left_out: Vec<Reason>,
+    pair: Pair,
+    /// Oracle price.
+    price: Price,
+    /// What each swap after the first costs in gas.
+    swap_gas: Usd,
+}
+
+/// The two tokens of all pools.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
     risky_is_token0: bool,
     risky_decimals: u8,
     asset_decimals: u8,
 }
 
-/// What a swap of an exact amount in does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What giving an exact amount does.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fill {
     /// Raw units of the token given.
     pub amount_in: U256,
@@ -44,113 +61,122 @@ pub struct Fill {
     pub units: Units,
     /// Units of the asset that change hands.
     pub value: Usd,
-    sqrt_price_after: U256,
+    /// Gas of the swaps after the first.
+    pub further_gas: Usd,
+    /// The swaps, in the order of the market's pools.
+    pub parts: Vec<Part>,
 }
 
-impl<'a> Market<'a> {
-    /// Opens the policy's pool.
-    ///
-    /// # Errors
-    /// The first of: pool not on the vault's list, no usable state, price too far from the oracle's `price`.
-    pub fn open(snapshot: &'a Snapshot, policy: &Policy, price: Price) -> Result<Self, Reason> {
-        let Some(VenuePolicy::UniswapV3 { pool: address, .. }) = policy.venues.first() else {
-            return Err(Reason::Numbers { what: "the policy names no venue".into() });
-        };
-        let pool = *address;
-        let allowed = snapshot.vault.allowed_pools.iter().find(|p| p.pool == pool);
-        let venue = allowed.ok_or(Reason::VenueNotAllowed { pool })?.venue;
-        let dry = Reason::NoLiquidity { pool, size: Units::ZERO };
-        let Some(Pool::UniswapV3 { state, twap, .. }) = snapshot.pools.iter().find(|p| p.address() == pool)
-        else {
-            return Err(dry);
-        };
-        let (risky, asset) = (&snapshot.vault.risky, &snapshot.vault.asset);
-        let risky_is_token0 = state.token0 == risky.address;
-        let (token0, token1) = if risky_is_token0 { (risky, asset) } else { (asset, risky) };
-        let Ok(quoter) = state.quoter() else { return Err(dry) };
-        if (state.token0, state.token1) != (token0.address, token1.address) {
-            return Err(dry);
-        }
-        let mut market = Self {
-            venue,
-            mid: Price::ZERO,
-            pool: quoter,
-            twap: *twap,
-            risky_is_token0,
-            risky_decimals: risky.decimals,
-            asset_decimals: asset.decimals,
-        };
-        market.mid = market.spot(state.sqrt_price_x96)?;
-        market.near(price, PriceReference::Oracle, policy.limits.max_price_deviation_bps)?;
-        Ok(market)
-    }
-
-    /// The pool.
+impl Market<'_> {
+    /// The pools in use, in the policy's order.
     #[must_use]
-    pub const fn pool(&self) -> Address {
-        self.pool.pool().address
+    pub fn listings(&self) -> &[Listing] {
+        &self.listings
     }
 
-    /// Cost per unit of a trade too small to move the price, as a share of the mid price: the pool's fee.
+    /// Why other pools of the policy are not in use; each reason names its pool.
+    #[must_use]
+    pub fn left_out(&self) -> &[Reason] {
+        &self.left_out
+    }
+
+    /// The first pool, which speaks for all of them in a refusal.
+    #[must_use]
+    pub fn pool(&self) -> Address {
+        self.curves.first().map_or(Address::ZERO, Curve::address)
+    }
+
+    /// Price of the pool that pays most for the first unit, its fee paid.
+    #[must_use]
+    pub fn mid(&self, side: Side) -> Price {
+        self.best(side).map_or(Price::ZERO, |listing| listing.mid)
+    }
+
+    fn best(&self, side: Side) -> Option<&Listing> {
+        if let [only] = self.listings.as_slice() {
+            return Some(only);
+        }
+        let rate =
+            |listing: &&Listing| rate(side, (listing.mid, listing.kept), self.price).unwrap_or_default();
+        // Of equals the first in the policy's order.
+        self.listings.iter().rev().max_by_key(rate)
+    }
+
+    /// Cost per unit of a trade too small to move the price, as a share of the mid price: the best pool's fee.
     #[must_use]
     pub fn marginal_cost(&self, side: Side) -> Ratio {
-        let fee = Decimal::new(i64::from(self.pool.pool().fee), 6);
+        let kept = self.best(side).map_or(Decimal::ONE, |listing| listing.kept);
+        let fee = Decimal::ONE.saturating_sub(kept);
         match side {
             Side::Sell => Ratio::new(fee),
             // The fee is taken from what is paid: a unit costs mid/(1 − fee).
-            Side::Buy => Ratio::new(fee.checked_div(self.kept()).unwrap_or(fee)),
+            Side::Buy => Ratio::new(fee.checked_div(kept).unwrap_or(fee)),
         }
     }
 
-    /// What a little more given brings where the pool stands at `pool_price`, both valued at the oracle's `price`; at
-    /// the spot price, the most that any trade brings.
+    /// What the first unit given brings, both valued by the oracle: the most that any trade brings.
     ///
     /// # Errors
     /// On overflow or a price of zero.
-    pub fn marginal_rate(&self, side: Side, pool_price: Price, price: Price) -> Checked<Ratio> {
-        let rate = match side {
-            Side::Sell => pool_price.over(price)?,
-            Side::Buy => price.over(pool_price)?,
-        };
-        rate.times(Ratio::new(self.kept()))
+    pub fn first_rate(&self, side: Side) -> Checked<Ratio> {
+        self.best(side).map_or(Ok(Ratio::ZERO), |listing| rate(side, (listing.mid, listing.kept), self.price))
     }
 
-    /// What is left of an amount after the pool's fee.
-    fn kept(&self) -> Decimal {
-        Decimal::ONE.saturating_sub(Decimal::new(i64::from(self.pool.pool().fee), 6))
+    /// What a little more given after `fill` brings, both valued by the oracle.
+    ///
+    /// # Errors
+    /// [`Reason::Numbers`] where a price does not fit a decimal.
+    pub fn rate_after(&self, side: Side, fill: &Fill) -> Result<Ratio, Reason> {
+        fill.parts.iter().try_fold(Ratio::ZERO, |most, part| Ok(most.max(self.part_rate(side, part)?)))
+    }
+
+    /// The same of one part.
+    ///
+    /// # Errors
+    /// As [`Market::rate_after`].
+    pub fn part_rate(&self, side: Side, part: &Part) -> Result<Ratio, Reason> {
+        let kept = self.listings.get(part.pool).map_or(Decimal::ONE, |listing| listing.kept);
+        Ok(rate(side, (self.pair.spot(&part.swap.after)?, kept), self.price)?)
     }
 
     /// Raw amount to give so that `size` risky units change hands: of a sale that size itself, rounded down.
     ///
     /// # Errors
-    /// [`Reason::NoLiquidity`] beyond what is known of the pool, [`Reason::Numbers`] out of range.
+    /// [`Reason::NoLiquidity`] beyond what is known of the pools, [`Reason::Numbers`] out of range.
     pub fn amount_in(&self, side: Side, size: Units) -> Result<U256, Reason> {
-        let units = to_raw(size.get(), self.risky_decimals)?;
+        let units = to_raw(size.get(), self.pair.risky_decimals)?;
         match side {
             Side::Buy if units.is_zero() => Ok(units),
             Side::Sell => Ok(units),
             Side::Buy => {
-                let quote = self.pool.quote_exact_out(!self.risky_is_token0, units);
-                quote.map(|q| q.amount_in).map_err(|e| self.refuse(&e, size))
+                let per_swap = self.per_swap(Side::Sell)?;
+                split::amount_in_for(&self.curves, self.zero_for_one(side), units, per_swap)
+                    .map_err(|e| refuse(&e, size))
             }
         }
     }
 
-    /// Venue cost of `size` risky units against the pool's own price, fee and impact: one quote.
+    /// Venue cost of `size` risky units against the best pool's own price: fees, impact and the gas of further swaps.
     ///
     /// # Errors
     /// As [`Market::fill`].
     pub fn cost(&self, side: Side, size: Units) -> Result<Usd, Reason> {
         let amount_in = self.amount_in(side, size)?;
-        let value = match side {
-            Side::Sell => self.fill(side, amount_in)?.value,
-            Side::Buy => Usd::new(from_raw(amount_in, self.asset_decimals)?),
+        let (value, gas) = match side {
+            Side::Buy if self.curves.len() == 1 => {
+                (Usd::new(from_raw(amount_in, self.pair.asset_decimals)?), Usd::ZERO)
+            }
+            Side::Buy | Side::Sell => {
+                let fill = self.fill(side, amount_in)?;
+                (fill.value, fill.further_gas)
+            }
         };
-        let worth = self.mid.value_of(size)?;
-        Ok(match side {
+        let worth = self.mid(side).value_of(size)?;
+        let lost = match side {
             Side::Sell => worth.minus(value)?.or_zero(),
             Side::Buy => value.minus(worth)?.or_zero(),
-        })
+        };
+        Ok(lost.plus(gas)?)
     }
 
     /// Quotes a trade of `size` risky units: a sale gives exactly that (rounded down to raw units), a buy pays what
@@ -167,34 +193,47 @@ impl<'a> Market<'a> {
     /// # Errors
     /// As [`Market::amount_in`].
     pub fn fill(&self, side: Side, amount_in: U256) -> Result<Fill, Reason> {
-        let zero_for_one = self.risky_is_token0 == (side == Side::Sell);
-        let quote = self.pool.quote_exact_in(zero_for_one, amount_in);
-        let quote = quote.map_err(|e| self.refuse(&e, self.about(side, amount_in)))?;
-        let (risky, asset) = match side {
-            Side::Sell => (amount_in, quote.amount_out),
-            Side::Buy => (quote.amount_out, amount_in),
-        };
+        let per_swap = self.per_swap(side)?;
+        let split = split::split_exact_in(&self.curves, self.zero_for_one(side), amount_in, per_swap)
+            .map_err(|e| refuse(&e, self.about(side, amount_in)))?;
+        let (units, value) = self.amounts(side, amount_in, split.amount_out)?;
+        let further = Ratio::new(split.parts.len().saturating_sub(1).into());
         Ok(Fill {
             amount_in,
-            amount_out: quote.amount_out,
-            units: Units::new(from_raw(risky, self.risky_decimals)?),
-            value: Usd::new(from_raw(asset, self.asset_decimals)?),
-            sqrt_price_after: quote.sqrt_price_after,
+            amount_out: split.amount_out,
+            units,
+            value,
+            further_gas: self.swap_gas.times(further)?,
+            parts: split.parts,
         })
     }
 
-    /// The pool's price after `fill`.
+    /// Risky units and units of the asset that change hands, of raw amounts given and received.
     ///
     /// # Errors
-    /// [`Reason::Numbers`] where it does not fit a decimal.
-    pub fn price_after(&self, fill: &Fill) -> Result<Price, Reason> {
-        self.spot(fill.sqrt_price_after)
+    /// On overflow.
+    pub fn amounts(&self, side: Side, amount_in: U256, amount_out: U256) -> Checked<(Units, Usd)> {
+        let (risky, asset) = match side {
+            Side::Sell => (amount_in, amount_out),
+            Side::Buy => (amount_out, amount_in),
+        };
+        let units = Units::new(from_raw(risky, self.pair.risky_decimals)?);
+        Ok((units, Usd::new(from_raw(asset, self.pair.asset_decimals)?)))
     }
 
-    /// Most that can be given within what is known of the pool, raw units; `None` where that is nothing.
+    /// Gas of a further swap in raw units of the token that `side` receives; one pool has no further swap.
+    fn per_swap(&self, side: Side) -> Checked<U256> {
+        match side {
+            _ if self.curves.len() < 2 => Ok(U256::ZERO),
+            Side::Sell => to_raw(self.swap_gas.get(), self.pair.asset_decimals),
+            Side::Buy => to_raw(self.price.units_for(self.swap_gas)?.get(), self.pair.risky_decimals),
+        }
+    }
+
+    /// Most that can be given within what is known of all pools, raw units; `None` where that is nothing.
     #[must_use]
     pub fn known(&self, side: Side) -> Option<U256> {
-        self.pool.most_in(self.risky_is_token0 == (side == Side::Sell))
+        split::most_in(&self.curves, self.zero_for_one(side))
     }
 
     /// What selling the whole holding would bring.
@@ -208,58 +247,106 @@ impl<'a> Market<'a> {
         self.quote(Side::Sell, held).map(|fill| fill.value)
     }
 
-    /// Risky units that `amount_in` stands for at the pool's price, to speak of in a refusal.
+    /// What the pools keep as their fees of `fill`, in units of the asset at the best pool's price.
+    ///
+    /// # Errors
+    /// On overflow.
+    pub fn fees(&self, side: Side, fill: &Fill) -> Checked<Usd> {
+        fill.parts.iter().try_fold(Usd::ZERO, |sum, part| {
+            let kept = self.listings.get(part.pool).map_or(Decimal::ONE, |listing| listing.kept);
+            let fee = Ratio::new(Decimal::ONE.saturating_sub(kept));
+            let given = part.swap.amount_in;
+            let given = match side {
+                Side::Sell => {
+                    self.mid(side).value_of(Units::new(from_raw(given, self.pair.risky_decimals)?))?
+                }
+                Side::Buy => Usd::new(from_raw(given, self.pair.asset_decimals)?),
+            };
+            sum.plus(given.times(fee)?)
+        })
+    }
+
+    const fn zero_for_one(&self, side: Side) -> bool {
+        match side {
+            Side::Sell => self.pair.risky_is_token0,
+            Side::Buy => !self.pair.risky_is_token0,
+        }
+    }
+
+    /// Risky units that `amount_in` stands for at the best pool's price, to speak of in a refusal.
     fn about(&self, side: Side, amount_in: U256) -> Units {
         let units = match side {
-            Side::Sell => from_raw(amount_in, self.risky_decimals).map(Units::new),
-            Side::Buy => {
-                from_raw(amount_in, self.asset_decimals).and_then(|v| self.mid.units_for(Usd::new(v)))
-            }
+            Side::Sell => from_raw(amount_in, self.pair.risky_decimals).map(Units::new),
+            Side::Buy => from_raw(amount_in, self.pair.asset_decimals)
+                .and_then(|value| self.mid(side).units_for(Usd::new(value))),
         };
         units.unwrap_or_default()
     }
 
-    fn refuse(&self, error: &QuoteError, size: Units) -> Reason {
-        match error {
-            QuoteError::NoLiquidity { .. } => Reason::NoLiquidity { pool: self.pool(), size },
-            QuoteError::ZeroAmount | QuoteError::AmountTooLarge | QuoteError::InvalidPool { .. } => {
-                Reason::Numbers { what: error.to_string() }
-            }
-        }
-    }
-
-    /// Compares the spot price with the pool's own average, where the policy asks for it. Not a question for a
-    /// mandatory sale: in a crash the average lags, and the oracle bounds what a moved pool can cost.
+    /// Compares the pools with their own averages, where the policy asks for it. Not a question for a mandatory sale:
+    /// in a crash an average lags, and the oracle bounds what a moved pool can cost.
     ///
     /// # Errors
-    /// [`Reason::NoTwap`], or [`Reason::PriceDeviation`] where the pool was just moved.
+    /// [`Reason::NoTwap`], or [`Reason::PriceDeviation`] where a pool was just moved: that of the first.
     pub fn steady(&self, limits: &Limits) -> Result<(), Reason> {
-        let Some(rule) = &limits.twap else { return Ok(()) };
-        let twap = self.twap.filter(|t| t.window_seconds == rule.window_seconds);
-        let mean = twap.and_then(|t| uniswap_v3::sqrt_price_at_tick(t.mean_tick));
-        let mean = mean.ok_or(Reason::NoTwap { pool: self.pool() })?;
-        self.near(self.spot(mean)?, PriceReference::Twap, rule.max_deviation_bps)
+        self.listings.iter().try_for_each(|listing| listing.steady(&self.pair, limits))
     }
 
-    fn near(&self, price: Price, reference: PriceReference, limit_bps: u32) -> Result<(), Reason> {
-        let distance = self.mid.minus(price)?.abs().over(price)?;
-        if distance > Ratio::from_bps(limit_bps) {
-            let (pool, spot) = (self.pool(), self.mid);
-            return Err(Reason::PriceDeviation { pool, spot, reference, price, limit_bps });
+    /// The market without the pools that a trade on `side` cannot use: those whose first unit already loses more than
+    /// `slippage_bps` against the oracle, since the vault bounds every swap, and for a `routine` trade those that are
+    /// not steady. `None` where all may be used, or none: then their reasons are the trade's.
+    ///
+    /// # Errors
+    /// On overflow.
+    pub fn fit_for(&self, side: Side, slippage_bps: u32, routine: Option<&Limits>) -> Checked<Option<Self>> {
+        if self.listings.len() < 2 {
+            return Ok(None);
         }
-        Ok(())
+        let least = Ratio::ONE.minus(Ratio::from_bps(slippage_bps))?;
+        let fits = |listing: &Listing| {
+            let pays = rate(side, (listing.mid, listing.kept), self.price)? > least;
+            Ok(pays && routine.is_none_or(|limits| listing.steady(&self.pair, limits).is_ok()))
+        };
+        let kept: Vec<bool> = self.listings.iter().map(fits).collect::<Checked<_>>()?;
+        if kept.iter().all(|fits| *fits) || !kept.contains(&true) {
+            return Ok(None);
+        }
+        let mut fit = self.clone();
+        let mut keep = kept.iter();
+        fit.listings.retain(|_| keep.next().is_some_and(|fits| *fits));
+        let mut keep = kept.iter();
+        fit.curves.retain(|_| keep.next().is_some_and(|fits| *fits));
+        Ok(Some(fit))
     }
+}
 
-    fn spot(&self, sqrt_price_x96: U256) -> Result<Price, Reason> {
+fn refuse(error: &QuoteError, size: Units) -> Reason {
+    match *error {
+        QuoteError::NoLiquidity { pool } => Reason::NoLiquidity { pool, size },
+        QuoteError::NoPool | QuoteError::UniswapV2(_) | QuoteError::UniswapV3(_) => {
+            Reason::Numbers { what: error.to_string() }
+        }
+    }
+}
+
+impl Pair {
+    fn spot(&self, standing: &Standing) -> Result<Price, Reason> {
         let decimals = (self.risky_decimals, self.asset_decimals);
-        uniswap_v3::mid_price(sqrt_price_x96, self.risky_is_token0, decimals)
+        standing
+            .mid_price(self.risky_is_token0, decimals)
             .map(Price::new)
             .ok_or_else(|| Reason::Numbers { what: "the pool's price does not fit a decimal".into() })
     }
 }
 
 impl Fill {
-    /// Loss against `price` in units of the asset: what was given less what was received. Negative where the pool pays
+    /// How many swaps it is.
+    #[must_use]
+    pub fn swaps(&self) -> u64 {
+        u64::try_from(self.parts.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Loss against `price` in units of the asset: what was given less what was received. Negative where the pools pay
     /// more than the price.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
-use super::decision::{Decision, Trade, Verdict};
+use super::decision::{self, Decision, Verdict};
 use super::policy::PublishedPolicy;
 use super::snapshot::Snapshot;
 
@@ -29,8 +29,8 @@ pub struct Plan {
     pub deadline: u64,
     /// Whether only hard limits and the urgent gas cap apply.
     pub mandatory: bool,
-    /// The swap.
-    pub swap: Swap,
+    /// The swaps, all in one direction; they succeed or fail together.
+    pub swaps: Vec<Swap>,
 }
 
 /// One swap of a plan, raw amounts.
@@ -73,20 +73,14 @@ impl Plan {
             decision_block_hash: block.hash,
             deadline: block.timestamp.saturating_add(policy.execution.deadline_seconds),
             mandatory: trade.mandatory,
-            swap: Swap::of(trade),
+            swaps: trade.swaps.iter().map(|swap| Swap::of(swap, trade.sell_risky)).collect(),
         })
     }
 }
 
 impl Swap {
-    const fn of(trade: &Trade) -> Self {
-        Self {
-            pool: trade.pool,
-            venue: trade.venue,
-            sell_risky: trade.sell_risky,
-            amount_in: trade.amount_in,
-            quoted_out: trade.quoted_out,
-            min_amount_out: trade.min_amount_out,
-        }
+    const fn of(swap: &decision::Swap, sell_risky: bool) -> Self {
+        let decision::Swap { pool, venue, amount_in, quoted_out, min_amount_out } = *swap;
+        Self { pool, venue, sell_risky, amount_in, quoted_out, min_amount_out }
     }
 }

@@ -22,7 +22,7 @@ use super::limits::Limits;
 use super::units::Ratio;
 use rules::Rules;
 
-pub use execution::{ExecutionPolicy, GasPolicy};
+pub use execution::{ExecutionPolicy, ExecutionStyle, GasPolicy};
 pub use feeds::{FeedPolicy, FeedsPolicy, SequencerPolicy};
 pub use floor::FloorPolicy;
 pub use risk::{GapPolicy, ReservePolicy, RiskPolicy};
@@ -30,7 +30,7 @@ pub use rules::Violation;
 pub(crate) use strategy::default_vol_of_vol;
 pub use strategy::{BoundPolicy, StrategyPolicy};
 pub use trigger::{TradeTo, Trigger};
-pub use venues::VenuePolicy;
+pub use venues::{MOST_VENUES, VenuePolicy};
 pub use volatility::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
 
 /// One policy for one vault.

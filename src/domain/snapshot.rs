@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
 use super::policy::FloorPolicy;
-use super::venues::uniswap_v3;
+use super::venues::{uniswap_v2, uniswap_v3};
 
 /// All facts of one decision.
 ///
@@ -254,6 +254,11 @@ pub enum Pool {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         observations: Option<Observations>,
     },
+    /// A Uniswap v2 pair.
+    UniswapV2 {
+        /// Its reserves.
+        state: uniswap_v2::Pool,
+    },
 }
 
 /// A pool's time-weighted average price.
@@ -288,6 +293,7 @@ impl Pool {
     pub const fn observations(&self) -> Option<&Observations> {
         match self {
             Self::UniswapV3 { observations, .. } => observations.as_ref(),
+            Self::UniswapV2 { .. } => None,
         }
     }
 
@@ -296,6 +302,7 @@ impl Pool {
     pub const fn address(&self) -> Address {
         match self {
             Self::UniswapV3 { state, .. } => state.address,
+            Self::UniswapV2 { state } => state.address,
         }
     }
 }

@@ -43,8 +43,22 @@ pub struct RawPrice {
     scale: U256,
 }
 
+/// Decimal places of a native coin.
+const COIN_PLACES: u8 = 18;
+
 /// Decimal places of a price as the vault holds it.
 const WAD_PLACES: u8 = 18;
+
+impl Valuation {
+    /// `units` of gas at `price_wei` per gas, in units of the asset.
+    ///
+    /// # Errors
+    /// On overflow.
+    pub fn gas_cost(&self, units: u64, price_wei: u64) -> Checked<Usd> {
+        let wei = u128::from(units).saturating_mul(u128::from(price_wei));
+        self.native.value_of(Units::new(from_raw(U256::from(wei), COIN_PLACES)?))
+    }
+}
 
 impl RawPrice {
     fn new(price: Price, vault: &Vault) -> Checked<Self> {

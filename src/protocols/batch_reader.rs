@@ -1,12 +1,15 @@
 //! The same facts without code overrides: two rounds of Multicall3 at one block.
 //!
-//! The first reads the vault, the newest rounds and the pools' prices; the second, knowing those, the earlier rounds
+//! The first reads the vault, the newest rounds, the pools' prices and the pairs; the second, knowing those, the earlier rounds
 //! and every tick that the window can hold.
 
-use alloy::primitives::{Address, B256, Bytes, U256, aliases::I24};
+use alloy::primitives::{
+    Address, B256, Bytes, U256,
+    aliases::{I24, U112},
+};
 use alloy::sol_types::SolCall;
 
-use super::abi::{AggregatorV3, ISnapshotReader, RebalancingVault, UniswapV3Pool};
+use super::abi::{AggregatorV3, ISnapshotReader, RebalancingVault, UniswapV2Pair, UniswapV3Pool};
 use super::multicall::{Call, aggregate, call, decoded};
 use super::snapshot_reader::round_id;
 use super::{Answer, Ask, FeedAsk, PoolAsk, ReadError};
@@ -27,6 +30,7 @@ pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, 
     let sequencer = ask.sequencer.map(|feed| newest(&mut first, feed));
     let mut feeds: Vec<_> = ask.feeds.iter().map(|ask| newest(&mut first, ask.feed)).collect();
     let mut pools: Vec<_> = ask.pools.iter().map(|ask| price(&mut first, ask)).collect();
+    let pairs = ask.pairs.iter().map(|ask| pair(&mut first, *ask)).collect();
 
     let mut calls = Vec::new();
     for (feed, ask) in feeds.iter().zip(&ask.feeds) {
@@ -42,7 +46,7 @@ pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, 
     for pool in &mut pools {
         ticks(&mut second, pool);
     }
-    Ok(Answer { vault, feeds, sequencer, pools })
+    Ok(Answer { vault, feeds, sequencer, pools, pairs })
 }
 
 /// The answers of a batch in the order of its calls.
@@ -71,6 +75,11 @@ fn first_calls(ask: &Ask) -> Vec<Call> {
         if let Some(grid) = grid {
             calls.push(call(*pool, &UniswapV3Pool::observeCall { secondsAgos: grid.seconds_ago() }));
         }
+    }
+    for pair in &ask.pairs {
+        calls.push(call(*pair, &UniswapV2Pair::token0Call {}));
+        calls.push(call(*pair, &UniswapV2Pair::token1Call {}));
+        calls.push(call(*pair, &UniswapV2Pair::getReservesCall {}));
     }
     calls
 }
@@ -169,6 +178,23 @@ fn price(answers: &mut Answers, ask: &PoolAsk) -> ISnapshotReader::Pool {
     }
     pool.gridCumulatives = on_grid.map(|observed| observed.tickCumulatives).unwrap_or_default();
     pool
+}
+
+fn pair(answers: &mut Answers, pair: Address) -> ISnapshotReader::Pair {
+    let token0 = answers.next::<UniswapV2Pair::token0Call>();
+    let token1 = answers.next::<UniswapV2Pair::token1Call>();
+    let reserves = answers.next::<UniswapV2Pair::getReservesCall>();
+    let unread = ISnapshotReader::Pair {
+        ok: false,
+        pair,
+        token0: Address::ZERO,
+        token1: Address::ZERO,
+        reserve0: U112::ZERO,
+        reserve1: U112::ZERO,
+    };
+    let (Some(token0), Some(token1), Some(reserves)) = (token0, token1, reserves) else { return unread };
+    let (reserve0, reserve1) = (reserves.reserve0, reserves.reserve1);
+    ISnapshotReader::Pair { ok: true, pair, token0, token1, reserve0, reserve1 }
 }
 
 fn unread_pool() -> ISnapshotReader::Pool {

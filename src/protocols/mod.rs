@@ -29,6 +29,8 @@ pub struct Ask {
     pub sequencer: Option<Address>,
     /// Uniswap v3 pools.
     pub pools: Vec<PoolAsk>,
+    /// Uniswap v2 pairs.
+    pub pairs: Vec<Address>,
 }
 
 /// A feed and how much of its history.
@@ -82,6 +84,8 @@ pub struct Answer {
     pub sequencer: Option<ISnapshotReader::Feed>,
     /// One for each pool asked for.
     pub pools: Vec<ISnapshotReader::Pool>,
+    /// One for each pair asked for.
+    pub pairs: Vec<ISnapshotReader::Pair>,
 }
 
 /// Why there is no answer.

@@ -46,7 +46,7 @@ fn refused(endpoint: &Endpoint, why: &str) -> ChainError {
 fn answered(response: ISnapshotReader::Response, ask: &Ask) -> Answer {
     let vault = state(response.vaultOk, &response.vaultState);
     let sequencer = ask.sequencer.map(|_| response.sequencer);
-    Answer { vault, feeds: response.feeds, sequencer, pools: response.pools }
+    Answer { vault, feeds: response.feeds, sequencer, pools: response.pools, pairs: response.pairs }
 }
 
 fn state(ok: bool, data: &Bytes) -> Option<RebalancingVault::State> {
@@ -60,7 +60,7 @@ fn request(ask: &Ask) -> ISnapshotReader::Request {
         sequencerUptimeFeed: ask.sequencer.unwrap_or_default(),
         feeds: ask.feeds.iter().map(feed).collect(),
         pools: ask.pools.iter().map(pool).collect(),
-        pairs: Vec::new(),
+        pairs: ask.pairs.clone(),
     }
 }
 

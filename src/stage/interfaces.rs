@@ -13,6 +13,16 @@ sol! {
         function getPool(address tokenA, address tokenB, uint24 fee) external view returns (address pool);
     }
 
+    interface IUniswapV2Factory {
+        function createPair(address tokenA, address tokenB) external returns (address pair);
+        function getPair(address tokenA, address tokenB) external view returns (address pair);
+    }
+
+    interface IUniswapV2Pair {
+        function mint(address to) external returns (uint256 liquidity);
+        function sync() external;
+    }
+
     interface IUniswapV3Pool {
         function liquidity() external view returns (uint128);
         function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16 observationIndex, uint16 observationCardinality, uint16 observationCardinalityNext, uint8 feeProtocol, bool unlocked);

@@ -1,7 +1,7 @@
 //! What the vault's contract would say to a trade: its guards, written down again from the Solidity, in its integers.
 
 use alloy::primitives::U256;
-use vault_keeper::domain::decision::Trade;
+use vault_keeper::domain::decision::{Swap, Trade};
 use vault_keeper::domain::snapshot::{Snapshot, Vault};
 
 const BPS: u64 = 10_000;
@@ -60,10 +60,11 @@ pub(super) fn rebalance(
     let exempt = sale && m.exposure > for_sale.max(m.nav / U256::from(BPS));
     require(exempt || now >= vault.last_rebalance + guards.cooldown, "CoolingDown")?;
     require(!trade.amount_in.is_zero(), "EmptySwap")?;
-    require(
-        vault.allowed_pools.iter().any(|p| p.pool == trade.pool && p.venue == trade.venue),
-        "PoolNotAllowed",
-    )?;
+    let allowed = |s: &Swap| vault.allowed_pools.iter().any(|p| p.pool == s.pool && p.venue == s.venue);
+    require(trade.swaps.iter().all(allowed), "PoolNotAllowed")?;
+    let sum = |amount: fn(&Swap) -> U256| trade.swaps.iter().map(amount).fold(U256::ZERO, |a, b| a + b);
+    require(sum(|s| s.amount_in) == trade.amount_in, "another amount in than that of the swaps")?;
+    require(sum(|s| s.quoted_out) == trade.quoted_out, "another amount out than that of the swaps")?;
     require(sale || (!vault.cash_lock && !m.cushion.is_zero()), "CashLocked")?;
     let held = if sale { vault.risky_holdings } else { vault.asset_holdings };
     require(trade.amount_in <= held, "HoldingExceeded")?;
@@ -71,14 +72,17 @@ pub(super) fn rebalance(
     let limit = mul_div_up(m.nav, U256::from(guards.max_call_bps), U256::from(BPS));
     require(value <= limit, "TradeTooLarge")?;
     require(exempt || value <= guards.turnover_left, "TurnoverExceeded")?;
-    let fair = if sale {
-        mul_div_up(trade.amount_in, m.price, m.scale)
-    } else {
-        mul_div_up(trade.amount_in, m.scale, m.price)
-    };
-    let kept = U256::from(BPS - u64::from(guards.slippage_bps));
-    require(trade.min_amount_out >= mul_div_up(fair, kept, U256::from(BPS)), "MinAmountOutTooLow")?;
-    require(amount_out >= trade.min_amount_out, "InsufficientAmountOut")?;
+    for swap in &trade.swaps {
+        let fair = if sale {
+            mul_div_up(swap.amount_in, m.price, m.scale)
+        } else {
+            mul_div_up(swap.amount_in, m.scale, m.price)
+        };
+        let kept = U256::from(BPS - u64::from(guards.slippage_bps));
+        require(swap.min_amount_out >= mul_div_up(fair, kept, U256::from(BPS)), "MinAmountOutTooLow")?;
+        require(swap.quoted_out >= swap.min_amount_out, "InsufficientAmountOut")?;
+    }
+    require(amount_out >= sum(|s| s.min_amount_out), "InsufficientAmountOut")?;
     let mut after = vault.clone();
     if sale {
         after.risky_holdings -= trade.amount_in;

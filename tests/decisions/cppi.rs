@@ -67,7 +67,7 @@ fn a_fall_that_endangers_the_floor_is_computed_to_the_last_digit() {
     assert_eq!(trade.amount_in, U256::from(267_011_271_359_411_764_706_u128));
     assert_eq!(trade.quoted_out, U256::from(453_442_725_428_u64));
     // Ten basis points under the quote; the oracle bound of one percent, 449,379,969,699, is below that.
-    assert_eq!(trade.min_amount_out, U256::from(452_989_282_703_u64));
+    assert_eq!(trade.swaps[0].min_amount_out, U256::from(452_989_282_703_u64));
     assert!(trade.sell_risky && trade.mandatory && trade.cut_by.is_none());
     assert_eq!((trade.size, trade.value.to_string()), (a.drift, "453442.725428".into()));
     assert_eq!(a.gas_price, 21 * GWEI);

@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rust_decimal::Decimal;
 use vault_keeper::domain::canonical;
-use vault_keeper::domain::decision::{Decision, Trade, Verdict, decide};
+use vault_keeper::domain::decision::{Decision, Swap, Trade, Verdict, decide};
 use vault_keeper::domain::market::{Market, Side};
 use vault_keeper::domain::plan::Plan;
 use vault_keeper::domain::policy::{Policy, Trigger};
@@ -81,7 +81,7 @@ proptest! {
         let decision = decide(&snapshot, &published);
         let Some(trade) = traded(&decision) else { return Ok(()) };
         let least = if trade.sell_risky { U256::ZERO } else { U256::ONE };
-        prop_assert!(trade.min_amount_out <= trade.quoted_out && trade.amount_in >= least);
+        prop_assert!(trade.swaps.iter().all(|s| s.min_amount_out <= s.quoted_out) && trade.amount_in >= least);
         // As quoted, with no gas paid back and with all that may be.
         for rebate in [U256::ZERO, snapshot.vault.guards.gas_rebate] {
             let said = contract::rebalance(&snapshot, trade, trade.quoted_out, rebate);
@@ -91,8 +91,8 @@ proptest! {
         let quoted = facts.after(trade);
         prop_assert_eq!(risky_after(&facts, &decision), quoted.snapshot.vault.risky_holdings);
         // At or above both bounds on the loss, and within the tolerance of the quote.
-        let tolerated = trade.quoted_out * U256::from(9_990) / U256::from(10_000);
-        prop_assert!(trade.min_amount_out >= tolerated);
+        let tolerated = |s: &Swap| s.min_amount_out >= s.quoted_out * U256::from(9_990) / U256::from(10_000);
+        prop_assert!(trade.swaps.iter().all(tolerated));
     }
 
     #[test]
@@ -155,7 +155,7 @@ proptest! {
     fn a_size_is_found_with_at_most_twelve_quotes(facts in realistic()) {
         let (snapshot, published) = facts.published();
         let books = value(&snapshot, &published).unwrap();
-        let Ok(market) = Market::open(&snapshot, published.policy(), books.price) else { return Ok(()) };
+        let Ok(market) = Market::open(&snapshot, published.policy(), &books) else { return Ok(()) };
         for side in [Side::Sell, Side::Buy] {
             let mut quotes = 0;
             let most = books.price.units_for(books.nav).unwrap();
@@ -232,7 +232,7 @@ proptest! {
         if let Some(trade) = traded(&decision) {
             let vault = &snapshot.vault;
             let held = if trade.sell_risky { vault.risky_holdings } else { vault.asset_holdings };
-            prop_assert!(trade.amount_in <= held && trade.min_amount_out <= trade.quoted_out);
+            prop_assert!(trade.amount_in <= held && trade.swaps.iter().all(|s| s.min_amount_out <= s.quoted_out));
         }
     }
 }

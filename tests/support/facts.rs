@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use alloy::primitives::{Address, B256, I256, U256, U512, address, b256};
 use rust_decimal::Decimal;
 use vault_keeper::domain::decision::{Decision, Trade, Verdict, decide, decision_hash};
-use vault_keeper::domain::policy::{Policy, PublishedPolicy, StrategyPolicy, VenuePolicy};
+use vault_keeper::domain::policy::{Policy, PublishedPolicy, StrategyPolicy};
 use vault_keeper::domain::snapshot::{
     AllowedPool, Block, Feed, Feeds, Guards, Pool, Round, Snapshot, Token, Twap, Vault,
 };
@@ -171,13 +171,28 @@ impl Facts {
         *received = received.checked_add(trade.quoted_out).expect("it fits");
         vault.next_nonce = vault.next_nonce.saturating_add(1);
         vault.last_rebalance = next.snapshot.block.timestamp;
-        let zero_for_one = trade.sell_risky == (self.pool().token0 == self.snapshot.vault.risky.address);
-        let quote = self.pool().quote_exact_in(zero_for_one, trade.amount_in).expect("as quoted");
-        assert_eq!(quote.amount_out, trade.quoted_out, "the plan's quote is the pool's");
-        let pool = next.pool_mut();
-        pool.sqrt_price_x96 = quote.sqrt_price_after;
-        pool.tick = quote.tick_after;
-        pool.liquidity = quote.liquidity_after;
+        let risky = self.snapshot.vault.risky.address;
+        for swap in &trade.swaps {
+            let pool = next.snapshot.pools.iter_mut().find(|pool| pool.address() == swap.pool);
+            let out = match pool.expect("a pool of the snapshot") {
+                Pool::UniswapV3 { state, .. } => {
+                    let zero_for_one = trade.sell_risky == (state.token0 == risky);
+                    let quote = state.quote_exact_in(zero_for_one, swap.amount_in).expect("as quoted");
+                    state.sqrt_price_x96 = quote.sqrt_price_after;
+                    state.tick = quote.tick_after;
+                    state.liquidity = quote.liquidity_after;
+                    quote.amount_out
+                }
+                Pool::UniswapV2 { state } => {
+                    let zero_for_one = trade.sell_risky == (state.token0 == risky);
+                    let quoter = state.quoter().expect("a pair");
+                    let quote = quoter.quote_exact_in(zero_for_one, swap.amount_in).expect("as quoted");
+                    (state.reserve0, state.reserve1) = (quote.reserve0_after, quote.reserve1_after);
+                    quote.amount_out
+                }
+            };
+            assert_eq!(out, swap.quoted_out, "the plan's quote is the pool's");
+        }
         next.pass(next.snapshot.vault.guards.cooldown.max(12));
         next
     }
@@ -299,7 +314,7 @@ fn tick_of(sqrt_price_x96: U256) -> i32 {
 
 fn pool_address() -> Address {
     match POLICY.venues.first() {
-        Some(VenuePolicy::UniswapV3 { pool, .. }) => *pool,
+        Some(venue) => venue.pool(),
         None => panic!("the default policy names a pool"),
     }
 }

@@ -105,7 +105,13 @@ async fn look(
 }
 
 async fn reading(name: &str, endpoint: &Endpoint, header: &Header) -> (Option<Mode>, Finding) {
-    let nothing = Ask { vault: Some(Address::ZERO), feeds: Vec::new(), sequencer: None, pools: Vec::new() };
+    let nothing = Ask {
+        vault: Some(Address::ZERO),
+        feeds: Vec::new(),
+        sequencer: None,
+        pools: Vec::new(),
+        pairs: Vec::new(),
+    };
     match snapshot_reader::read(endpoint, header.hash, &nothing).await {
         Ok(_) => (
             Some(Mode::Auto),

@@ -1,7 +1,7 @@
 //! The pool and the cushion: that the vault can leave whenever it must, and is large enough for its chain.
 
 use crate::domain::cushion::Cushion;
-use crate::domain::market::{Market, Side};
+use crate::domain::market::{Listing, Market, Side};
 use crate::domain::policy::{Policy, PublishedPolicy};
 use crate::domain::reason::Reason;
 use crate::domain::snapshot::Snapshot;
@@ -20,22 +20,35 @@ pub(super) fn check(snapshot: &Snapshot, published: &PublishedPolicy) -> Vec<Fin
         Ok(books) => books,
         Err(reason) => return vec![no_valuation(&reason)],
     };
-    let market = match Market::open(snapshot, policy, books.price) {
+    let market = match Market::open(snapshot, policy, &books) {
         Ok(market) => market,
         Err(reason) => return no_market(&reason).into_iter().collect(),
     };
-    let what = format!(
-        "pool {} stands at {}, the oracle at {}",
-        market.pool(),
-        market.mid.get().round_dp(6).normalize(),
-        books.price.get().round_dp(6).normalize()
-    );
-    let mut findings = vec![Finding::ok("pool", what), exit(&market, &books)];
+    let mut findings: Vec<_> = market.listings().iter().map(|pool| listed(pool, &books)).collect();
+    findings.extend(market.left_out().iter().filter_map(left_out));
+    findings.push(exit(&market, &books));
     findings.extend(largest_trade(&market, &books, snapshot, policy));
     if let Ok((cushion, None)) = Cushion::measure(&books, &market, policy) {
         findings.push(reserve(&cushion));
     }
     findings
+}
+
+fn listed(pool: &Listing, books: &Valuation) -> Finding {
+    let what = format!(
+        "pool {} stands at {}, the oracle at {}",
+        pool.pool,
+        pool.mid.get().round_dp(6).normalize(),
+        books.price.get().round_dp(6).normalize()
+    );
+    Finding::ok("pool", what)
+}
+
+/// A pool that is left out while others are in use.
+fn left_out(reason: &Reason) -> Option<Finding> {
+    no_market(reason).map(|_| {
+        Finding::warning("pool", format!("left out: {reason}"), "trades go through the other pools meanwhile")
+    })
 }
 
 fn no_valuation(reason: &Reason) -> Finding {
@@ -55,7 +68,7 @@ fn no_market(reason: &Reason) -> Option<Finding> {
     let remedy = if matches!(reason, Reason::PriceDeviation { .. }) {
         "wait until pool and oracle agree; check that they are for the same pair"
     } else {
-        "name a Uniswap v3 pool of the vault's two tokens in `venues`"
+        "name a Uniswap pool of the vault's two tokens in `venues`"
     };
     Some(Finding::error("pool", reason.to_string(), remedy))
 }
@@ -225,7 +238,7 @@ mod tests {
     #[test]
     fn a_pool_of_other_tokens_is_an_error_and_one_that_is_not_allowed_is_told_elsewhere() {
         let mut snapshot = fixture::snapshot();
-        let Pool::UniswapV3 { state, .. } = &mut snapshot.pools[0];
+        let Pool::UniswapV3 { state, .. } = &mut snapshot.pools[0] else { unreachable!() };
         state.token1 = Address::repeat_byte(9);
         assert_eq!(found(&snapshot), [("pool", Level::Error)]);
         snapshot.vault.allowed_pools.clear();
@@ -235,7 +248,7 @@ mod tests {
     #[test]
     fn what_the_window_does_not_show_cannot_be_sold_into() {
         let mut snapshot = fixture::snapshot();
-        let Pool::UniswapV3 { state, .. } = &mut snapshot.pools[0];
+        let Pool::UniswapV3 { state, .. } = &mut snapshot.pools[0] else { unreachable!() };
         (state.window.lower, state.window.upper) = (state.tick - 1, state.tick + 1);
         state.ticks.clear();
         let levels = found(&snapshot);
@@ -269,6 +282,6 @@ mod tests {
         let dry = Reason::NoLiquidity { pool, size: Units::ZERO };
         let remedies = [apart, dry].map(|r| no_market(&r).unwrap().remedy.unwrap());
         assert!(remedies[0].starts_with("wait until pool and oracle agree"), "{remedies:?}");
-        assert!(remedies[1].starts_with("name a Uniswap v3 pool"), "{remedies:?}");
+        assert!(remedies[1].starts_with("name a Uniswap pool"), "{remedies:?}");
     }
 }

@@ -176,8 +176,8 @@ fn sequencer(vault: Address, policy: Option<&SequencerPolicy>) -> Finding {
 
 fn pools(allowed: &[AllowedPool], venues: &[VenuePolicy]) -> Vec<Finding> {
     let one = |venue: &VenuePolicy| {
-        let VenuePolicy::UniswapV3 { pool, .. } = venue;
-        if allowed.iter().any(|allowed| allowed.pool == *pool) {
+        let pool = venue.pool();
+        if allowed.iter().any(|allowed| allowed.pool == pool) {
             return Finding::ok("pool_allowed", format!("the vault allows pool {pool}"));
         }
         let what = format!("the vault does not allow the policy's pool {pool}");

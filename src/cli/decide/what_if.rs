@@ -96,10 +96,14 @@ fn price(snapshot: &mut Snapshot, price: Decimal) -> Result<()> {
     };
     let root = pair.sqrt_price_x96(price).ok_or_else(|| eyre!("expected a price"))?;
     for pool in &mut snapshot.pools {
-        let Pool::UniswapV3 { state, twap, observations: _ } = pool;
         let known = || eyre!("the snapshot does not know the pool at such a price");
-        *state = state.moved_to(U256::from(root)).ok_or_else(known)?;
-        *twap = twap.map(|twap| Twap { mean_tick: state.tick, ..twap });
+        match pool {
+            Pool::UniswapV3 { state, twap, .. } => {
+                *state = state.moved_to(U256::from(root)).ok_or_else(known)?;
+                *twap = twap.map(|twap| Twap { mean_tick: state.tick, ..twap });
+            }
+            Pool::UniswapV2 { state } => *state = state.moved_to(U256::from(root)).ok_or_else(known)?,
+        }
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
 use super::canonical::{self, CanonicalError};
-use super::cost::{Balance, Costing, Economics, gas_price};
+use super::cost::{Balance, Costing, Economics};
 use super::cushion::Cushion;
 use super::guards::VaultGuards;
 use super::limits::SizeLimit;
@@ -30,7 +30,7 @@ use super::volatility::estimate;
 use sizing::{Sized, Sizing};
 
 /// Version of the canonical form and of the rules behind it; part of every decision hash.
-pub const DECISION_VERSION: &str = "1";
+pub const DECISION_VERSION: &str = "2";
 
 /// What was decided, and the numbers it was decided on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,12 +66,48 @@ pub enum Verdict {
     },
 }
 
-/// One swap, sized.
+/// One trade, sized, in one swap or several.
+///
+/// Rules it keeps: its amounts are the sums of its swaps'; `fee + impact` is what it loses against the price of the pool
+/// that is best for its first unit, `slippage` what it loses against the oracle.
 #[serde_as]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trade {
     /// Whether the risky asset is sold (otherwise it is bought).
     pub sell_risky: bool,
+    /// The swaps, one for each pool in use, in the policy's order.
+    pub swaps: Vec<Swap>,
+    /// Raw units of the token given.
+    #[serde_as(as = "DisplayFromStr")]
+    pub amount_in: U256,
+    /// Exact quote at the block, raw units of the token received.
+    #[serde_as(as = "DisplayFromStr")]
+    pub quoted_out: U256,
+    /// Risky units that change hands.
+    pub size: Units,
+    /// Units of the asset that change hands.
+    pub value: Usd,
+    /// What the pools keep as fees, units of the asset.
+    pub fee: Usd,
+    /// What the pools' prices give way, and what the further pools stand behind the best one, units of the asset.
+    pub impact: Usd,
+    /// Loss against the oracle, fee and impact in it, units of the asset; negative where the pools pay more.
+    pub slippage: Usd,
+    /// What the trade brings over the target's residual life, USD.
+    pub benefit: Real,
+    /// What it costs, USD.
+    pub cost: Real,
+    /// The limit that made it smaller than wanted, if one did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cut_by: Option<SizeLimit>,
+    /// Whether it is made whatever it costs (floor at risk, cash-lock, reserve).
+    pub mandatory: bool,
+}
+
+/// One swap of a trade.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swap {
     /// The pool.
     pub pool: Address,
     /// The vault's adapter for it.
@@ -85,19 +121,6 @@ pub struct Trade {
     /// Least amount accepted, raw.
     #[serde_as(as = "DisplayFromStr")]
     pub min_amount_out: U256,
-    /// Risky units that change hands.
-    pub size: Units,
-    /// Units of the asset that change hands.
-    pub value: Usd,
-    /// What the trade brings over the target's residual life, USD.
-    pub benefit: Real,
-    /// What it costs, USD.
-    pub cost: Real,
-    /// The limit that made it smaller than wanted, if one did.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub cut_by: Option<SizeLimit>,
-    /// Whether it is made whatever it costs (floor at risk, cash-lock, reserve).
-    pub mandatory: bool,
 }
 
 /// The numbers behind a decision.
@@ -106,8 +129,11 @@ pub struct Trade {
 pub struct Appraisal {
     /// Oracle price of a risky unit in units of the asset.
     pub price: Price,
-    /// The pool's price.
+    /// Price of the pool that is best for the first unit towards the target.
     pub pool_price: Price,
+    /// Why other pools of the policy are not in use.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub left_out: Vec<Reason>,
     /// Net asset value, `V`.
     pub nav: Usd,
     /// Exposure, `E`.
@@ -206,7 +232,7 @@ struct Case<'a> {
 fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Result<Case<'a>, Reason> {
     let policy = published.policy();
     let books = value(snapshot, published)?;
-    let market = Market::open(snapshot, policy, books.price)?;
+    let market = Market::open(snapshot, policy, &books)?;
     let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
     let (volatility, unestimated) = known_volatility(snapshot, policy)?;
     let position =
@@ -216,13 +242,14 @@ fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Resul
     if let Some(missing) = unquoted.or(unestimated).filter(|_| target.mandate.is_none()) {
         return Err(missing);
     }
-    let gas_price = gas_price(snapshot.block.next_base_fee, policy);
+    let gas_price = policy.gas.price(snapshot.block.next_base_fee);
     let costing = Costing::of(&position, &target, &market, policy, gas_price)?;
     let clock = Clock { now: snapshot.block.timestamp, last_rebalance: snapshot.vault.last_rebalance };
     let ask = ask(&position, &target, &costing.economics, &policy.trigger, clock)?;
     let appraisal = Appraisal {
         price: books.price,
-        pool_price: market.mid,
+        pool_price: market.mid(side(&books, &target)),
+        left_out: market.left_out().to_vec(),
         nav: books.nav,
         exposure: books.exposure,
         floor: books.floor,
@@ -236,6 +263,11 @@ fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Resul
         economics: costing.economics,
     };
     Ok(Case { snapshot, policy, books, market, target, costing, ask, appraisal })
+}
+
+/// Which way the target lies.
+fn side(books: &Valuation, target: &Target) -> Side {
+    if books.held > target.units { Side::Sell } else { Side::Buy }
 }
 
 /// The estimate, or the policy's floor with the reason why there is none.
@@ -255,23 +287,27 @@ impl Case<'_> {
             Ask::Hold(reason) => return Ok(Verdict::Hold { reason: reason.clone() }),
             Ask::Trade { size, motive } => (*size, motive),
         };
-        let side = if self.books.held > self.target.units { Side::Sell } else { Side::Buy };
+        let (limits, vault, mandatory) = (&self.policy.limits, &self.snapshot.vault, motive.is_mandatory());
+        let side = side(&self.books, &self.target);
+        let slippage_bps = limits.max_slippage_bps.min(vault.guards.slippage_bps);
+        let fit = self.market.fit_for(side, slippage_bps, (!mandatory).then_some(limits))?;
         let sizing = Sizing {
-            guards: VaultGuards::new(&self.snapshot.vault, &self.books)?,
+            guards: VaultGuards::new(vault, &self.books)?,
             policy: self.policy,
             books: &self.books,
-            market: &self.market,
+            market: fit.as_ref().unwrap_or(&self.market),
             costing: &self.costing,
             side,
-            mandatory: motive.is_mandatory(),
+            mandatory,
         };
         let economic = matches!(motive, Motive::Economic);
-        let best = if economic { sizing.least_average_cost(size)? } else { size };
+        let slice = sizing.slice(size)?;
+        let best = if economic { sizing.least_average_cost(slice)? } else { slice };
         let sized = sizing.size(best)?;
-        let balance = self.balance(sized.fill.units, sized.fill.loss(side, self.market.mid)?)?;
+        let balance = self.balance(sized.fill.units, sizing.venue_cost(&sized.fill)?)?;
         let reason = match motive {
             Motive::Mandatory(reason) | Motive::Rule(reason) => reason.clone(),
-            Motive::Economic => match self.unpaid(side, best, &sized, balance)? {
+            Motive::Economic => match self.unpaid(&sizing, best, &sized, balance)? {
                 Some(Balance { benefit, cost, .. }) => {
                     return Ok(Verdict::Hold { reason: Reason::NotWorth { benefit, cost } });
                 }
@@ -280,16 +316,15 @@ impl Case<'_> {
                 }
             },
         };
-        self.permitted(side, motive.is_mandatory(), size, &sized)?;
-        let trade = self.trade(side, &sized, (balance.benefit, balance.cost), motive.is_mandatory());
-        Ok(Verdict::Rebalance { reason, trade })
+        self.permitted(&sizing, size, &sized)?;
+        Ok(Verdict::Rebalance { reason, trade: sizing.trade(&sized, balance)? })
     }
 
     /// The balance that does not pay, if there is one: of the trade, or of the `best` size before any limit cut it. A
     /// limit must not turn a vault that holds into one that buys.
     fn unpaid(
         &self,
-        side: Side,
+        sizing: &Sizing<'_>,
         best: Units,
         sized: &Sized,
         balance: Balance,
@@ -297,7 +332,7 @@ impl Case<'_> {
         if !balance.pays() || sized.cut_by.is_none() {
             return Ok(Some(balance).filter(|b| !b.pays()));
         }
-        match self.market.cost(side, best) {
+        match sizing.market.cost(sizing.side, best) {
             Ok(venue) => Ok(Some(self.balance(best, venue)?).filter(|b| !b.pays())),
             // What is not known of the pool is no reason against what is.
             Err(Reason::NoLiquidity { .. }) => Ok(None),
@@ -310,18 +345,20 @@ impl Case<'_> {
     }
 
     /// What may forbid a trade of which `wanted` units are wanted.
-    fn permitted(&self, side: Side, mandatory: bool, wanted: Units, sized: &Sized) -> Result<(), Reason> {
+    fn permitted(&self, sizing: &Sizing<'_>, wanted: Units, sized: &Sized) -> Result<(), Reason> {
         let (vault, limits, now) = (&self.snapshot.vault, &self.policy.limits, self.snapshot.block.timestamp);
-        if side == Side::Buy && now < vault.paused_until {
+        let mandatory = sizing.mandatory;
+        if sizing.side == Side::Buy && now < vault.paused_until {
             return Err(Reason::Paused { until: vault.paused_until });
         }
         if !mandatory {
-            self.market.steady(limits)?;
+            sizing.market.steady(limits)?;
         }
         let until = vault.last_rebalance.saturating_add(vault.guards.cooldown);
         if vault.last_rebalance > 0 && now < until && !sized.exempt {
             return Err(Reason::Cooldown { until });
         }
+        sizing.due(vault.last_rebalance, now)?;
         let (price, cap) = (
             self.appraisal.gas_price,
             if mandatory { limits.max_urgent_gas_price_wei } else { limits.max_gas_price_wei },
@@ -339,23 +376,6 @@ impl Case<'_> {
             return Err(Reason::TooSmall { value, min });
         }
         Ok(())
-    }
-
-    fn trade(&self, side: Side, sized: &Sized, (benefit, cost): (Real, Real), mandatory: bool) -> Trade {
-        Trade {
-            sell_risky: side == Side::Sell,
-            pool: self.market.pool(),
-            venue: self.market.venue,
-            amount_in: sized.fill.amount_in,
-            quoted_out: sized.fill.amount_out,
-            min_amount_out: sized.min_amount_out,
-            size: sized.fill.units,
-            value: sized.fill.value,
-            benefit,
-            cost,
-            cut_by: sized.cut_by,
-            mandatory,
-        }
     }
 }
 

@@ -3,15 +3,17 @@
 use alloy::primitives::U256;
 use rust_decimal::Decimal;
 
-use super::super::cost::Costing;
+use super::super::cost::{Balance, Costing};
 use super::super::guards::VaultGuards;
 use super::super::limits::{Cut, SizeLimit};
 use super::super::market::{Fill, Market, Side};
-use super::super::policy::Policy;
+use super::super::policy::{ExecutionStyle, Policy};
 use super::super::reason::Reason;
 use super::super::units::{Checked, NumberError, Ratio, Units, Usd, from_raw, from_real, to_raw};
 use super::super::valuation::Valuation;
 use super::super::venues::search::least_average_cost;
+use super::super::venues::split::Part;
+use super::{Swap, Trade};
 
 /// Everything a size depends on.
 pub(super) struct Sizing<'a> {
@@ -28,8 +30,8 @@ pub(super) struct Sizing<'a> {
 /// A trade that every limit lets through.
 pub(super) struct Sized {
     pub(super) fill: Fill,
-    /// Least raw amount out, at or above the oracle bound of policy and vault.
-    pub(super) min_amount_out: U256,
+    /// Least raw amount out of each of its swaps, at or above the oracle bound of policy and vault.
+    pub(super) minimums: Vec<U256>,
     pub(super) cut_by: Option<SizeLimit>,
     /// Whether the vault exempts it from cooldown and turnover.
     pub(super) exempt: bool,
@@ -77,9 +79,8 @@ impl Sizing<'_> {
                 break;
             }
             let fill = self.market.fill(self.side, cut.amount).map_err(|reason| of_size(reason, wanted))?;
-            let least = self.least_out(fill.amount_in)?;
-            match self.excess(&fill, least)? {
-                None => return Ok(self.sized(fill, least, cut.by, exempt)),
+            match self.excess(&fill)? {
+                None => return Ok(self.sized(fill, cut.by, exempt)?),
                 Some((kept, by)) => {
                     cut = Cut { amount: part(cut.amount, kept.times(CUT_MARGIN)?)?, by: Some(by) }
                 }
@@ -102,9 +103,68 @@ impl Sizing<'_> {
         }
     }
 
-    fn sized(&self, fill: Fill, least: U256, cut_by: Option<SizeLimit>, exempt: bool) -> Sized {
-        let tolerated = tolerated(fill.amount_out, self.policy.execution.tolerance_bps);
-        Sized { fill, min_amount_out: tolerated.max(least), cut_by, exempt }
+    /// What of a routine trade of `wanted` units goes at once.
+    pub(super) fn slice(&self, wanted: Units) -> Checked<Units> {
+        match self.policy.execution.style {
+            ExecutionStyle::Twap { slices, .. } if !self.mandatory => {
+                let part = Decimal::ONE.checked_div(slices.into()).ok_or(NumberError::Overflow)?;
+                wanted.times(Ratio::new(part))
+            }
+            ExecutionStyle::Twap { .. } | ExecutionStyle::Once => Ok(wanted),
+        }
+    }
+
+    /// Whether a slice may follow the rebalance at `last` already.
+    pub(super) fn due(&self, last: u64, now: u64) -> Result<(), Reason> {
+        match self.policy.execution.style {
+            ExecutionStyle::Twap { interval_seconds, .. } if !self.mandatory && last > 0 => {
+                let due = last.saturating_add(interval_seconds);
+                if now < due { Err(Reason::NotDue { due }) } else { Ok(()) }
+            }
+            ExecutionStyle::Twap { .. } | ExecutionStyle::Once => Ok(()),
+        }
+    }
+
+    fn sized(&self, fill: Fill, cut_by: Option<SizeLimit>, exempt: bool) -> Checked<Sized> {
+        let tolerance = self.policy.execution.tolerance_bps;
+        let minimum = |part: &Part| {
+            Ok(tolerated(part.swap.amount_out, tolerance).max(self.least_out(part.swap.amount_in)?))
+        };
+        let minimums = fill.parts.iter().map(minimum).collect::<Checked<_>>()?;
+        Ok(Sized { fill, minimums, cut_by, exempt })
+    }
+
+    /// What the pools take for `fill` against the best pool's price, and the gas of its further swaps.
+    pub(super) fn venue_cost(&self, fill: &Fill) -> Checked<Usd> {
+        let lost = fill.loss(self.side, self.market.mid(self.side))?;
+        lost.or_zero().plus(fill.further_gas)
+    }
+
+    /// The trade in the words of the record.
+    pub(super) fn trade(&self, sized: &Sized, balance: Balance) -> Checked<Trade> {
+        let fill = &sized.fill;
+        let fee = self.market.fees(self.side, fill)?;
+        let swaps = fill.parts.iter().zip(&sized.minimums).filter_map(|(part, minimum)| {
+            let listing = self.market.listings().get(part.pool)?;
+            let (amount_in, quoted_out) = (part.swap.amount_in, part.swap.amount_out);
+            let (pool, venue) = (listing.pool, listing.venue);
+            Some(Swap { pool, venue, amount_in, quoted_out, min_amount_out: *minimum })
+        });
+        Ok(Trade {
+            sell_risky: self.side == Side::Sell,
+            swaps: swaps.collect(),
+            amount_in: fill.amount_in,
+            quoted_out: fill.amount_out,
+            size: fill.units,
+            value: fill.value,
+            fee,
+            impact: fill.loss(self.side, self.market.mid(self.side))?.minus(fee)?,
+            slippage: fill.loss(self.side, self.books.price)?,
+            benefit: balance.benefit,
+            cost: balance.cost,
+            cut_by: sized.cut_by,
+            mandatory: self.mandatory,
+        })
     }
 
     /// The amount to give for `size` units, cut by the limits on what is given.
@@ -130,21 +190,21 @@ impl Sizing<'_> {
 
     /// The limit that `fill` has to shrink most for, if it is over any. The vault's integers say whether it is over
     /// one; by how much to shrink is a matter of decimals.
-    fn excess(&self, fill: &Fill, least: U256) -> Result<Option<Excess>, Reason> {
-        let slips = fill.amount_out < least;
+    fn excess(&self, fill: &Fill) -> Result<Option<Excess>, Reason> {
+        let slipping = self.slipping(fill)?;
         let after = self.guards.after(self.side, fill)?;
         let loses = self.guards.loses_too_much(after)?;
         let (over_cap, over_bound) = match self.side {
             Side::Sell => (false, false),
             Side::Buy => self.guards.exceeded(after)?,
         };
-        if !(slips || loses || over_cap || over_bound) {
+        if slipping.is_empty() && !(loses || over_cap || over_bound) {
             return Ok(None);
         }
-        let flow = self.flow(fill)?;
+        let flow = self.flow((fill.units, fill.value), self.market.rate_after(self.side, fill)?)?;
         let mut kept: Vec<Excess> = Vec::with_capacity(4);
-        if slips {
-            kept.push((self.within_slippage(fill, least, &flow)?, SizeLimit::Slippage));
+        for (part, least) in slipping {
+            kept.push((self.within_slippage(part, least)?, SizeLimit::Slippage));
         }
         if loses {
             kept.push((self.within_loss(&flow)?, SizeLimit::VaultLoss));
@@ -158,16 +218,23 @@ impl Sizing<'_> {
         Ok(kept.into_iter().min_by_key(|(part, _)| *part))
     }
 
-    /// `received ≥ (1 − b)·given`. Where even the first unit loses too much there is no size.
-    fn within_slippage(&self, fill: &Fill, least: U256, flow: &Flow) -> Result<Ratio, Reason> {
+    /// The swaps that pay less than the oracle bound, which holds for each of them, and what they would have to pay.
+    fn slipping<'f>(&self, fill: &'f Fill) -> Checked<Vec<(&'f Part, U256)>> {
+        let least = |part: &'f Part| Ok((part, self.least_out(part.swap.amount_in)?));
+        let all: Vec<_> = fill.parts.iter().map(least).collect::<Checked<_>>()?;
+        Ok(all.into_iter().filter(|(part, least)| part.swap.amount_out < *least).collect())
+    }
+
+    /// `received ≥ (1 − b)·given` of one swap, whose share in the trade is taken as it is. Where even the first unit
+    /// loses too much there is no size.
+    fn within_slippage(&self, part: &Part, least: U256) -> Result<Ratio, Reason> {
         let kept = Ratio::ONE.minus(Ratio::from_bps(self.slippage_bps()))?;
-        let first = self.market.marginal_rate(self.side, self.market.mid, self.books.price)?;
-        if first <= kept {
-            return Err(Reason::SlippageOverLimit {
-                out: fill.amount_out.to_string(),
-                min: least.to_string(),
-            });
+        if self.market.first_rate(self.side)? <= kept {
+            let out = part.swap.amount_out.to_string();
+            return Err(Reason::SlippageOverLimit { out, min: least.to_string() });
         }
+        let amounts = self.market.amounts(self.side, part.swap.amount_in, part.swap.amount_out)?;
+        let flow = &self.flow(amounts, self.market.part_rate(self.side, part)?)?;
         let room = flow.received.minus(flow.given.times(kept)?)?;
         Ok(newton(flow, room, flow.marginal.minus(kept)?)?)
     }
@@ -201,14 +268,12 @@ impl Sizing<'_> {
         if before <= Usd::ZERO || fall <= Usd::ZERO { Ok(Ratio::ZERO) } else { before.over(fall) }
     }
 
-    fn flow(&self, fill: &Fill) -> Result<Flow, Reason> {
-        let risky = self.books.price.value_of(fill.units)?;
+    fn flow(&self, (units, value): (Units, Usd), marginal: Ratio) -> Checked<Flow> {
+        let risky = self.books.price.value_of(units)?;
         let (given, received) = match self.side {
-            Side::Sell => (risky, fill.value),
-            Side::Buy => (fill.value, risky),
+            Side::Sell => (risky, value),
+            Side::Buy => (value, risky),
         };
-        let after = self.market.price_after(fill)?;
-        let marginal = self.market.marginal_rate(self.side, after, self.books.price)?;
         Ok(Flow { given, received, marginal })
     }
 

@@ -8,14 +8,45 @@ use crate::domain::limits::Limits;
 /// Gas that any transaction costs.
 const LEAST_GAS: u64 = 21_000;
 
+/// Most slices of one drift.
+const MOST_SLICES: u32 = 1_000;
+
+/// Gas of each swap after the first where the policy does not say.
+const SWAP_UNITS: u64 = 150_000;
+
 /// What gas costs a decision. Constants, so that the decision can be computed again from the block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GasPolicy {
     /// Gas of one rebalance with one swap.
     pub rebalance_units: u64,
+    /// Gas of each further swap in the same rebalance. A pool that brings less than this costs is not used.
+    #[serde(
+        default = "GasPolicy::default_swap_units",
+        skip_serializing_if = "GasPolicy::is_default_swap_units"
+    )]
+    pub swap_units: u64,
     /// Tip assumed in wei per gas.
     pub reference_tip_wei: u64,
+}
+
+impl GasPolicy {
+    /// Gas of each further swap where the policy does not say: 150,000, of a Uniswap v3 swap through the vault's adapter.
+    #[must_use]
+    pub const fn default_swap_units() -> u64 {
+        SWAP_UNITS
+    }
+
+    /// Wei per gas that a decision reckons with: next base fee plus reference tip.
+    #[must_use]
+    pub const fn price(&self, next_base_fee: u64) -> u64 {
+        next_base_fee.saturating_add(self.reference_tip_wei)
+    }
+
+    /// What is not said is not part of the hash either.
+    const fn is_default_swap_units(units: &u64) -> bool {
+        *units == SWAP_UNITS
+    }
 }
 
 /// How a plan is carried out.
@@ -28,11 +59,40 @@ pub struct ExecutionPolicy {
     pub tolerance_bps: u32,
     /// Seconds between two chances to decide, `Δt`.
     pub monitoring_seconds: u64,
+    /// In one trade or in slices.
+    #[serde(skip_serializing_if = "ExecutionStyle::is_once")]
+    pub style: ExecutionStyle,
+}
+
+/// How a routine trade is spread over time. A mandatory one never is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ExecutionStyle {
+    /// As large as limits and costs let it be; convex impact alone makes slices.
+    #[default]
+    Once,
+    /// In slices over time. Each trade is at most one part in `slices` of what the trigger asks for at its own block,
+    /// and follows the vault's last rebalance by at least `interval_seconds`. So a slice depends on nothing but the
+    /// block: there is no series to remember, the slices shrink with the drift, and the trigger decides on each of them
+    /// anew, its gas included.
+    Twap {
+        /// Parts.
+        slices: u32,
+        /// Seconds of block time between two of them.
+        interval_seconds: u64,
+    },
+}
+
+impl ExecutionStyle {
+    /// What is not said is not part of the hash either.
+    const fn is_once(&self) -> bool {
+        matches!(self, Self::Once)
+    }
 }
 
 impl Default for ExecutionPolicy {
     fn default() -> Self {
-        Self { deadline_seconds: 120, tolerance_bps: 10, monitoring_seconds: 12 }
+        Self { deadline_seconds: 120, tolerance_bps: 10, monitoring_seconds: 12, style: ExecutionStyle::Once }
     }
 }
 
@@ -42,6 +102,7 @@ pub(super) fn gas(rules: &mut Rules, gas: &GasPolicy, limits: &Limits) {
         "gas.rebalance_units",
         "expected at least 21000 units of gas",
     );
+    rules.positive("gas.swap_units", gas.swap_units);
     rules.compare(
         gas.reference_tip_wei <= limits.max_gas_price_wei,
         "gas.reference_tip_wei",
@@ -54,4 +115,12 @@ pub(super) fn execution(rules: &mut Rules, execution: &ExecutionPolicy) {
     rules.positive("execution.deadline_seconds", execution.deadline_seconds);
     rules.bps("execution.tolerance_bps", execution.tolerance_bps);
     rules.positive("execution.monitoring_seconds", execution.monitoring_seconds);
+    match execution.style {
+        ExecutionStyle::Once => {}
+        ExecutionStyle::Twap { slices, interval_seconds } => {
+            let fits = (2..=MOST_SLICES).contains(&slices);
+            rules.require(fits, "execution.style.slices", "expected 2 to 1000 slices");
+            rules.positive("execution.style.interval_seconds", interval_seconds);
+        }
+    }
 }

@@ -198,9 +198,22 @@ fn gas_and_its_caps_are_ordered() {
     let tip = |p: &mut Policy| p.gas.reference_tip_wei = p.limits.max_gas_price_wei + 1;
     assert_eq!(broken(tip), ["gas.reference_tip_wei"]);
     assert_eq!(broken(|p| p.gas.rebalance_units = 20_999), ["gas.rebalance_units"]);
+    assert_eq!(broken(|p| p.gas.swap_units = 0), ["gas.swap_units"]);
     let urgent = |p: &mut Policy| p.limits.max_urgent_gas_price_wei = p.limits.max_gas_price_wei - 1;
     assert_eq!(broken(urgent), ["limits.max_urgent_gas_price_wei"]);
     assert_eq!(broken(|p| p.reserve.exit_gas_price_wei = 0), ["reserve.exit_gas_price_wei"]);
+}
+
+#[test]
+fn gas_of_a_further_swap_is_part_of_the_hash_only_where_it_is_said() {
+    let hash = |policy: Policy| PublishedPolicy::new(policy).unwrap().hash();
+    let said = |units| {
+        let mut policy = valid();
+        policy.gas.swap_units = units;
+        hash(policy)
+    };
+    assert_eq!(said(GasPolicy::default_swap_units()), hash(valid()));
+    assert_ne!(said(GasPolicy::default_swap_units() + 1), hash(valid()));
 }
 
 #[test]
@@ -223,7 +236,18 @@ fn feeds_and_pools_have_addresses_and_bounds() {
         |p: &mut Policy| p.venues = vec![VenuePolicy::UniswapV3 { pool: Address::ZERO, tick_words: 0 }];
     assert_eq!(broken(pool), ["venues[0].pool", "venues[0].tick_words"]);
     assert_eq!(broken(|p| p.venues.clear()), ["venues"]);
-    assert_eq!(broken(|p| p.venues.extend(p.venues.clone())), ["venues"]);
+    assert_eq!(broken(|p| p.venues.extend(p.venues.clone())), ["venues[1].pool"]);
+    let pairs = |count: u8| {
+        let pair = |last: u8| VenuePolicy::UniswapV2 { pair: Address::with_last_byte(last) };
+        broken(|p| p.venues = (1..=count).map(pair).collect())
+    };
+    assert!(pairs(8).is_empty());
+    assert_eq!(pairs(9), ["venues"]);
+    let same = |p: &mut Policy| {
+        let pair = p.venues[0].pool();
+        p.venues.push(VenuePolicy::UniswapV2 { pair });
+    };
+    assert_eq!(broken(same), ["venues[1].pair"]);
 }
 
 #[test]
@@ -251,10 +275,22 @@ fn names_ids_and_times_are_stated() {
     let nothing = |p: &mut Policy| {
         p.name = " ".into();
         p.chain_id = 0;
-        p.execution = ExecutionPolicy { deadline_seconds: 0, tolerance_bps: 0, monitoring_seconds: 0 };
+        p.execution = ExecutionPolicy {
+            deadline_seconds: 0,
+            tolerance_bps: 0,
+            monitoring_seconds: 0,
+            style: ExecutionStyle::Twap { slices: 1, interval_seconds: 0 },
+        };
     };
     assert_eq!(
         broken(nothing),
-        ["name", "chain_id", "execution.deadline_seconds", "execution.monitoring_seconds"]
+        [
+            "name",
+            "chain_id",
+            "execution.deadline_seconds",
+            "execution.monitoring_seconds",
+            "execution.style.slices",
+            "execution.style.interval_seconds",
+        ]
     );
 }

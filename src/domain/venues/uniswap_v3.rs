@@ -5,6 +5,7 @@
 //! word boundaries of the tick bitmap included: each step rounds on its own,
 //! so a step more or less would change the result. Tick and step arithmetic are those of the `uniswap-v3-sdk` crate.
 
+mod stretches;
 mod swap;
 
 use alloy::primitives::aliases::I24;
@@ -19,6 +20,8 @@ use uniswap_v3_sdk::prelude::{
 };
 
 use crate::domain::units::from_raw;
+
+pub use stretches::Stretches;
 
 /// A whole, in the hundredths of a basis point that fees are stated in.
 const PIPS: u32 = 1_000_000;
@@ -304,6 +307,12 @@ impl<'a> Quoter<'a> {
     pub fn quote_exact_out(&self, zero_for_one: bool, amount_out: U256) -> Result<Quote, QuoteError> {
         let amount = I256::try_from(amount_out).map_err(|_| QuoteError::AmountTooLarge)?;
         self.pool.swap(zero_for_one, amount.wrapping_neg())
+    }
+
+    /// The pool's liquidity in the direction of a trade, stretch by stretch, to the last price that is known.
+    #[must_use]
+    pub fn stretches(&self, zero_for_one: bool) -> Stretches<'a> {
+        Stretches::of(self.pool, zero_for_one)
     }
 
     /// The largest amount in that is still quoted, raw units: to the last price that is known. `None` where that is

@@ -127,7 +127,13 @@ pub fn rebalanced(vault: Address, logs: &[Log]) -> Option<Rebalanced> {
 }
 
 fn order(plan: &Plan) -> RebalancingVault::Rebalance {
-    let swap = &plan.swap;
+    let swaps = plan.swaps.iter().map(|swap| RebalancingVault::Swap {
+        pool: swap.pool,
+        venue: swap.venue,
+        sellRisky: swap.sell_risky,
+        amountIn: swap.amount_in,
+        minAmountOut: swap.min_amount_out,
+    });
     RebalancingVault::Rebalance {
         nonce: plan.nonce,
         policyHash: plan.policy_hash,
@@ -135,13 +141,7 @@ fn order(plan: &Plan) -> RebalancingVault::Rebalance {
         decisionBlock: plan.decision_block,
         decisionBlockHash: plan.decision_block_hash,
         deadline: plan.deadline,
-        swaps: vec![RebalancingVault::Swap {
-            pool: swap.pool,
-            venue: swap.venue,
-            sellRisky: swap.sell_risky,
-            amountIn: swap.amount_in,
-            minAmountOut: swap.min_amount_out,
-        }],
+        swaps: swaps.collect(),
     }
 }
 

@@ -1,3 +1,4 @@
 //! Exchanges that a vault trades with.
 
+pub mod uniswap_v2;
 pub mod uniswap_v3;

@@ -3,6 +3,7 @@
 pub mod chainlink;
 pub mod tokens;
 pub mod uniswap;
+pub mod uniswap_v2;
 pub mod vault;
 
 use alloy::{

@@ -1,6 +1,7 @@
 //! Several pools: which are in use, how a trade is split over them, and what is recorded of it.
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, U256, U512};
+use proptest::prelude::*;
 use vault_keeper::domain::decision::{Trade, Verdict, decide};
 use vault_keeper::domain::policy::VenuePolicy;
 use vault_keeper::domain::reason::Reason;
@@ -8,6 +9,7 @@ use vault_keeper::domain::snapshot::{AllowedPool, Pool};
 use vault_keeper::domain::units::Usd;
 use vault_keeper::domain::venues::{uniswap_v2, uniswap_v3};
 
+use crate::arbitrary::{fixed, realistic};
 use crate::contract;
 use crate::facts::*;
 
@@ -149,4 +151,51 @@ fn several_pools_are_decided_on_the_same_every_time() {
     let first = decide(&snapshot, &published);
     assert!(matches!(first.verdict, Verdict::Rebalance { .. }));
     assert!((0..100).all(|_| decide(&snapshot, &published) == first));
+}
+
+/// The pool of `facts` a second time with another fee, and a pair at `off` hundredths of a percent beside its price.
+fn beside(facts: Facts, fee: u32, reserve: u128, off: i32) -> Facts {
+    facts.with(|snapshot, policy| {
+        let main = snapshot.pools.first().cloned();
+        let Some(Pool::UniswapV3 { state, twap }) = main else { panic!("no pool") };
+        let root = uniswap_v3::sqrt_price_at_tick(state.tick + off).unwrap();
+        let price: U512 = U512::from(root) * U512::from(root);
+        let reserve1: U512 = U512::from(reserve) * price;
+        let pair = uniswap_v2::Pool {
+            address: PAIR,
+            token0: state.token0,
+            token1: state.token1,
+            reserve0: reserve,
+            reserve1: (reserve1 >> 192_usize).saturating_to(),
+        };
+        let tier = uniswap_v3::Pool { address: TIER, fee, ..state };
+        snapshot.pools.push(Pool::UniswapV3 { state: tier, twap });
+        snapshot.pools.push(Pool::UniswapV2 { state: pair });
+        for pool in [TIER, PAIR] {
+            snapshot.vault.allowed_pools.push(AllowedPool { pool, venue: VENUE });
+        }
+        policy.venues.push(VenuePolicy::UniswapV3 { pool: TIER, tick_words: 2 });
+        policy.venues.push(VenuePolicy::UniswapV2 { pair: PAIR });
+    })
+}
+
+proptest! {
+    #![proptest_config(fixed(600))]
+
+    #[test]
+    fn the_vault_accepts_every_trade_over_several_pools(
+        facts in realistic(), fee in prop::sample::select(vec![100u32, 500, 3_000, 10_000]),
+        digits in 10u32..24, off in -60i32..60,
+    ) {
+        let facts = beside(facts, fee, 10_u128.pow(digits), off);
+        let (snapshot, published) = facts.published();
+        let decision = decide(&snapshot, &published);
+        if let Verdict::Rebalance { trade, .. } = &decision.verdict {
+            for rebate in [U256::ZERO, snapshot.vault.guards.gas_rebate] {
+                let said = contract::rebalance(&snapshot, trade, trade.quoted_out, rebate);
+                prop_assert!(said.is_ok(), "{said:?}: {decision:#?}");
+            }
+            facts.after(trade);
+        }
+    }
 }

@@ -59,7 +59,7 @@ fn four_pools(facts: Facts) -> Facts {
             let state = uniswap_v3::Pool { address, ..liquidity.pool(price_of(PRICE), false) };
             let twap = Some(Twap { window_seconds: 600, mean_tick: state.tick });
             let venue = VenuePolicy::UniswapV3 { pool: address, tick_words: 2 };
-            list(address, Pool::UniswapV3 { state, twap }, venue);
+            list(address, Pool::UniswapV3 { state, twap, observations: None }, venue);
         }
         let address = Address::with_last_byte(3);
         let state = uniswap_v2::Pool {

@@ -32,7 +32,7 @@ fn three_pools(facts: Facts, reserve: u128) -> Facts {
             reserve0: reserve * u128::from(PRICE) * 10_u128.pow(6),
             reserve1: reserve * 10_u128.pow(18),
         };
-        snapshot.pools.push(Pool::UniswapV3 { state, twap });
+        snapshot.pools.push(Pool::UniswapV3 { state, twap, observations: None });
         snapshot.pools.push(Pool::UniswapV2 { state: pair });
         for pool in [TIER, PAIR] {
             snapshot.vault.allowed_pools.push(AllowedPool { pool, venue: VENUE });
@@ -157,7 +157,7 @@ fn several_pools_are_decided_on_the_same_every_time() {
 fn beside(facts: Facts, fee: u32, reserve: u128, off: i32) -> Facts {
     facts.with(|snapshot, policy| {
         let main = snapshot.pools.first().cloned();
-        let Some(Pool::UniswapV3 { state, twap }) = main else { panic!("no pool") };
+        let Some(Pool::UniswapV3 { state, twap, observations: None }) = main else { panic!("no pool") };
         let root = uniswap_v3::sqrt_price_at_tick(state.tick + off).unwrap();
         let price: U512 = U512::from(root) * U512::from(root);
         let reserve1: U512 = U512::from(reserve) * price;
@@ -169,7 +169,7 @@ fn beside(facts: Facts, fee: u32, reserve: u128, off: i32) -> Facts {
             reserve1: (reserve1 >> 192_usize).saturating_to(),
         };
         let tier = uniswap_v3::Pool { address: TIER, fee, ..state };
-        snapshot.pools.push(Pool::UniswapV3 { state: tier, twap });
+        snapshot.pools.push(Pool::UniswapV3 { state: tier, twap, observations: None });
         snapshot.pools.push(Pool::UniswapV2 { state: pair });
         for pool in [TIER, PAIR] {
             snapshot.vault.allowed_pools.push(AllowedPool { pool, venue: VENUE });

@@ -1,6 +1,6 @@
 //! The pools a vault trades with, seen from the vault: units of the risky asset against units of its own asset.
 //!
-//! Every trade goes through all pools at once, split so that it brings the most ([`split`](super::venues::split)); one
+//! Every trade goes through all pools at once, split so that it brings the most ([`split`]); one
 //! pool is the case of a split with one part. Costs are measured from the mid price of the pool that is best for the
 //! side of the trade, so that the first unit costs just that pool's fee.
 

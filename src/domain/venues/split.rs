@@ -245,7 +245,9 @@ impl<'a> Router<'a> {
         for lane in others {
             let Some(curve) = self.curves.get(lane.pool) else { continue };
             let wanted = whole_units(lane.received).min(left);
-            let swap = match curve.most_in(self.zero_for_one).filter(|_| lane.stretch.is_none()) {
+            // Walks through all that is known, so only where that is asked for.
+            let most = if lane.stretch.is_none() { curve.most_in(self.zero_for_one) } else { None };
+            let swap = match most {
                 Some(most) => curve.quote_exact_in(self.zero_for_one, most)?,
                 None if wanted.is_zero() => continue,
                 None => curve.quote_exact_out(self.zero_for_one, wanted)?,

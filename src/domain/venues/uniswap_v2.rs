@@ -111,7 +111,7 @@ impl Pool {
         let reserve0 = depth.checked_shl(96)?.checked_div(root)?;
         let reserve1 = depth.checked_mul(root)?.wrapping_shr(96);
         let (reserve0, reserve1) = (u128::try_from(reserve0).ok()?, u128::try_from(reserve1).ok()?);
-        let moved = Self { reserve0, reserve1, ..self.clone() };
+        let moved = Self { reserve0, reserve1, ..*self };
         moved.validate().ok().map(|()| moved)
     }
 

@@ -135,7 +135,7 @@ impl Reader {
             native_usd: rest.first().map(chainlink::newest),
             sequencer: answer.sequencer.as_ref().map(chainlink::sequencer),
         };
-        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer) })
+        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer), options: None })
     }
 }
 

@@ -3,12 +3,16 @@
 //! A snapshot is evidence: two readers of the same block must produce the same bytes. It holds no endpoint, no
 //! timing and nothing that a later block could change.
 
+mod options;
+
 use alloy::primitives::{Address, B256, I256, U256};
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
 use super::policy::FloorPolicy;
 use super::venues::{uniswap_v2, uniswap_v3};
+
+pub use options::{ImpliedVolatility, OptionBook, OptionKind, OptionLeg};
 
 /// All facts of one decision.
 ///
@@ -25,6 +29,9 @@ pub struct Snapshot {
     pub feeds: Feeds,
     /// The pools that the policy names, in its order; one that does not answer is left out.
     pub pools: Vec<Pool>,
+    /// The option book that the policy names; absent where it names none, or it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub options: Option<OptionBook>,
 }
 
 /// The block at which everything was read.
@@ -100,6 +107,9 @@ pub struct Vault {
     /// Buys are refused up to this time.
     #[serde_as(as = "DisplayFromStr")]
     pub paused_until: u64,
+    /// The option book that settles with the vault, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub option_book: Option<Address>,
     /// Whether open option legs close the vault until settlement.
     pub epoch_open: bool,
     /// The feed of the risky asset that the vault itself trusts.

@@ -60,6 +60,7 @@ impl Facts {
                 observations: None,
                 state: pool,
             }],
+            options: None,
         };
         Self { snapshot, policy }
     }
@@ -345,6 +346,7 @@ fn vault(policy: &Policy, pool: &uniswap_v3::Pool) -> Vault {
         next_nonce: 0,
         last_rebalance: 0,
         paused_until: 0,
+        option_book: None,
         epoch_open: false,
         risky_feed: policy.feeds.risky_usd.address,
         asset_feed: policy.feeds.asset_usd.address,

@@ -43,6 +43,7 @@ pub(super) fn snapshot() -> Snapshot {
             sequencer: None,
         },
         pools: vec![pool()],
+        options: None,
     }
 }
 
@@ -63,6 +64,7 @@ fn vault(published: &PublishedPolicy) -> Vault {
         next_nonce: 1,
         last_rebalance: 0,
         paused_until: 0,
+        option_book: None,
         epoch_open: false,
         risky_feed: policy.feeds.risky_usd.address,
         asset_feed: policy.feeds.asset_usd.address,

@@ -30,7 +30,7 @@ use super::volatility::estimate;
 use sizing::{Sized, Sizing};
 
 /// Version of the canonical form and of the rules behind it; part of every decision hash.
-pub const DECISION_VERSION: &str = "2";
+pub const DECISION_VERSION: &str = "3";
 
 /// What was decided, and the numbers it was decided on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -45,6 +45,7 @@ pub fn facts(address: Address, state: &RebalancingVault::State) -> Option<Vault>
         next_nonce: books.nextNonce,
         last_rebalance: books.lastRebalanceAt,
         paused_until: identity.pausedUntil,
+        option_book: Some(state.optionBook).filter(|book| !book.is_zero()),
         epoch_open: state.epochOpen,
         risky_feed: identity.riskyFeed,
         asset_feed: identity.assetFeed,

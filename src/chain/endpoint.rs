@@ -8,6 +8,7 @@ use alloy::rpc::types::state::StateOverride;
 use super::receipt::WireReceipt;
 use super::transport::Transport;
 use super::{At, Block, CallRequest, ChainError, Header, Receipt, SecretUrl, Simulated};
+use crate::domain::policy::ChainKind;
 
 /// How long to wait for a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub struct Timeouts {
 pub struct Endpoint {
     transport: Transport,
     chain_id: u64,
+    kind: ChainKind,
 }
 
 impl Endpoint {
@@ -36,7 +38,8 @@ impl Endpoint {
         chain_id: u64,
         timeouts: Timeouts,
     ) -> Result<Self, ChainError> {
-        let endpoint = Self { transport: Transport::new(name, url, timeouts)?, chain_id };
+        let transport = Transport::new(name, url, timeouts)?;
+        let endpoint = Self { transport, chain_id, kind: ChainKind::default() };
         endpoint.verify_chain_id().await?;
         Ok(endpoint)
     }
@@ -48,7 +51,13 @@ impl Endpoint {
     pub async fn discover(name: &str, url: SecretUrl, timeouts: Timeouts) -> Result<Self, ChainError> {
         let transport = Transport::new(name, url, timeouts)?;
         let chain_id: U64 = transport.call("eth_chainId", NO_PARAMS).await?;
-        Ok(Self { transport, chain_id: chain_id.to() })
+        Ok(Self { transport, chain_id: chain_id.to(), kind: ChainKind::default() })
+    }
+
+    /// The same endpoint of a chain that charges as `kind` does; without this call as Ethereum does.
+    #[must_use]
+    pub fn of_kind(self, kind: ChainKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Name in the configuration.
@@ -61,6 +70,12 @@ impl Endpoint {
     #[must_use]
     pub const fn chain_id(&self) -> u64 {
         self.chain_id
+    }
+
+    /// How its chain charges, by the configuration.
+    #[must_use]
+    pub const fn kind(&self) -> ChainKind {
+        self.kind
     }
 
     /// Asks again which chain the endpoint serves.

@@ -9,13 +9,15 @@ pub mod erc20;
 pub mod multicall;
 pub mod oracles;
 pub mod rehearsal;
+pub mod rollups;
 pub mod snapshot_reader;
 pub mod vaults;
 pub mod venues;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 
 use self::abi::{ISnapshotReader, RebalancingVault};
+use self::multicall::Call;
 use crate::chain::ChainError;
 
 /// What to read at one block.
@@ -31,6 +33,8 @@ pub struct Ask {
     pub pools: Vec<PoolAsk>,
     /// Uniswap v2 pairs.
     pub pairs: Vec<Address>,
+    /// Other calls.
+    pub calls: Vec<Call>,
 }
 
 /// A feed and how much of its history.
@@ -86,6 +90,8 @@ pub struct Answer {
     pub pools: Vec<ISnapshotReader::Pool>,
     /// One for each pair asked for.
     pub pairs: Vec<ISnapshotReader::Pair>,
+    /// What each other call returned; nothing where it failed.
+    pub results: Vec<Option<Bytes>>,
 }
 
 /// Why there is no answer.

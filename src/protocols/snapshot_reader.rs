@@ -7,6 +7,7 @@ use alloy::rpc::types::state::{AccountOverride, StateOverride};
 use alloy::sol_types::{SolCall, SolValue};
 
 use super::abi::{ISnapshotReader, RebalancingVault, SnapshotReader};
+use super::multicall::Call;
 use super::{Answer, Ask, FeedAsk, PoolAsk, ReadError};
 use crate::chain::{At, CallRequest, ChainError, Endpoint, Simulated};
 
@@ -46,7 +47,8 @@ fn refused(endpoint: &Endpoint, why: &str) -> ChainError {
 fn answered(response: ISnapshotReader::Response, ask: &Ask) -> Answer {
     let vault = state(response.vaultOk, &response.vaultState);
     let sequencer = ask.sequencer.map(|_| response.sequencer);
-    Answer { vault, feeds: response.feeds, sequencer, pools: response.pools, pairs: response.pairs }
+    let results = response.results.into_iter().map(|result| result.ok.then_some(result.data)).collect();
+    Answer { vault, feeds: response.feeds, sequencer, pools: response.pools, pairs: response.pairs, results }
 }
 
 fn state(ok: bool, data: &Bytes) -> Option<RebalancingVault::State> {
@@ -61,7 +63,12 @@ fn request(ask: &Ask) -> ISnapshotReader::Request {
         feeds: ask.feeds.iter().map(feed).collect(),
         pools: ask.pools.iter().map(pool).collect(),
         pairs: ask.pairs.clone(),
+        calls: ask.calls.iter().map(call).collect(),
     }
+}
+
+fn call((target, data): &Call) -> ISnapshotReader::Call {
+    ISnapshotReader::Call { target: *target, data: data.clone() }
 }
 
 fn feed(ask: &FeedAsk) -> ISnapshotReader::FeedRequest {

@@ -61,7 +61,9 @@ pub(super) async fn check(
 ) -> Vec<Finding> {
     let (endpoint, at) = (&reached.endpoint, At::Hash(reached.header.hash));
     let mut findings = match endpoint.balance(account.address, at).await {
-        Ok(balance) => funds(balance, account, sending, reached.header.next_base_fee()),
+        Ok(balance) => {
+            funds(balance, account, sending, reached.header.next_base_fee(reached.endpoint.kind()))
+        }
         Err(error) => vec![Finding::unread("balance", &error)],
     };
     findings.push(match nonces(reached, account.address, journal).await {
@@ -121,7 +123,13 @@ fn funds(
 ) -> Vec<Finding> {
     let Some(next_base_fee) = next_base_fee else { return Vec::new() };
     let gas_limit = gas_limit(account.rebalance_units, sending.gas_margin_bps);
-    let request = FeeRequest { next_base_fee, suggested_tip: None, gas_limit, committed_today: U256::ZERO };
+    let request = FeeRequest {
+        next_base_fee,
+        suggested_tip: None,
+        gas_limit,
+        beside_gas: U256::ZERO,
+        committed_today: U256::ZERO,
+    };
     let fees = quote(&request, &sending.fees);
     let gas = U256::from(gas_limit);
     let now = fees.as_ref().ok().map(|fees| gas.saturating_mul(U256::from(fees.max_fee_per_gas)));
@@ -192,6 +200,7 @@ mod tests {
             },
             gas_margin_bps: 2_000,
             max_gas_limit: 15_000_000,
+            data_fee_margin_bps: 2_500,
             finality: Finality::Finalized,
             poll_interval: Duration::from_secs(1),
             max_polls: 1,

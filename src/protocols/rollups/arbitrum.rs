@@ -124,14 +124,14 @@ mod tests {
 
     #[test]
     fn all_bytes_of_a_placeholder_are_priced_and_padded_as_a_node_does() {
-        // 507 unsigned bytes on chain 1, 67 of signature, 16 of padding: 590 bytes of 16 units, and 1 % more.
-        assert_eq!(unsigned(&placeholder(1, 1)).len(), 507);
-        assert_eq!(units(1, 1), Some(9_535));
+        // 509 unsigned bytes on chain 1, 67 of signature, 16 of padding: 592 bytes of 16 units, and 1 % more.
+        assert_eq!(unsigned(&placeholder(1, 1)).len(), 509);
+        assert_eq!(units(1, 1), Some(9_567));
         // 160 bytes more: 2,560 units, and 1 %.
-        assert_eq!(units(1, 2), Some(12_120));
+        assert_eq!(units(1, 2), Some(12_153));
         let rollup = facts(&policy(), &answers(16_000, 1_000)).unwrap();
-        assert_eq!(rollup.charge(1).data_fee, U256::from(9_535_000));
-        assert_eq!(rollup.charge(2).total(), U256::from(12_120_000));
+        assert_eq!(rollup.charge(1).data_fee, U256::from(9_567_000));
+        assert_eq!(rollup.charge(2).total(), U256::from(12_153_000));
     }
 
     #[test]

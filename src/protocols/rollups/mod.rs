@@ -155,10 +155,12 @@ mod tests {
     fn a_placeholder_is_noise_where_a_rebalance_says_something() {
         let one = unsigned(&placeholder(42_161, 1));
         let zeros = one.iter().filter(|byte| **byte == 0).count();
-        // Of a swap: 12 bytes before each address, 31 before the direction, 16 before each amount.
-        assert_eq!((one.len(), zeros), (509, 225));
+        // Two offsets and a length, four numbers of 4 or 5 bytes; of a swap 12 bytes before each address, 31 before the
+        // direction, 16 before each amount.
+        let of_swap = 12 + 12 + 31 + 16 + 16;
+        assert_eq!((one.len(), zeros), (511, 3 * 31 + 28 + 2 * 27 + of_swap));
         let two = unsigned(&placeholder(42_161, 2));
         let more = two.iter().filter(|byte| **byte == 0).count() - zeros;
-        assert_eq!((two.len() - one.len(), more), (160, 12 + 12 + 31 + 16 + 16));
+        assert_eq!((two.len() - one.len(), more), (160, of_swap));
     }
 }

@@ -73,6 +73,7 @@ impl Strike {
 struct State {
     requests: Vec<Value>,
     overrides: Overrides,
+    extra_data: Option<&'static str>,
     phases: VecDeque<(Arc<Barrier>, usize)>,
     transactions: Vec<Bytes>,
     planned: Option<Planned>,
@@ -146,6 +147,11 @@ impl Proxy {
         self.state.lock().unwrap().overrides = overrides;
     }
 
+    /// Every header says this in its `extraData` from now on, as those of an OP-stack chain do.
+    pub(crate) fn write_headers(&self, extra_data: &'static str) {
+        self.state.lock().unwrap().extra_data = Some(extra_data);
+    }
+
     /// Holds the next requests up until as many have arrived as the first of `sizes` says, then until as many more as
     /// the second says, and so on. Whoever waits for an answer before it sends all of these waits for ever.
     pub(crate) fn expect(&self, sizes: &[usize]) {
@@ -212,9 +218,9 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     let mut socket = BufReader::new(socket);
     while let Some(body) = request(&mut socket).await {
         let mut request: Value = serde_json::from_slice(&body).unwrap();
-        let (way, phase, overrides) = {
+        let (way, phase, overrides, extra_data) = {
             let mut state = state.lock().unwrap();
-            (state.way(&request), state.phase(), state.overrides)
+            (state.way(&request), state.phase(), state.overrides, state.extra_data)
         };
         if let Some(phase) = phase {
             phase.wait().await;
@@ -249,6 +255,12 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             }
         };
         let Some(answer) = answer else { return };
+        let answer = match extra_data {
+            Some(extra_data) if request["method"].as_str().unwrap().starts_with("eth_getBlock") => {
+                forged(&answer, "extraData", extra_data)
+            }
+            _ => answer,
+        };
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             answer.len()
@@ -267,7 +279,9 @@ fn refusal(request: &Value) -> Vec<u8> {
 /// The answer with another value in a field of its result.
 fn forged(answer: &[u8], field: &str, value: &str) -> Vec<u8> {
     let mut answer: Value = serde_json::from_slice(answer).unwrap();
-    answer["result"][field] = value.into();
+    if let Some(result) = answer["result"].as_object_mut() {
+        result.insert(field.to_owned(), value.into());
+    }
     answer.to_string().into_bytes()
 }
 

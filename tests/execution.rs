@@ -547,7 +547,7 @@ async fn a_call_that_names_the_newest_block_hash_is_simulated_in_the_next_block(
     };
     assert!(simulate(At::Pending).await.is_ok());
     let at_the_head = simulate(At::Hash(head.hash)).await;
-    assert_eq!(at_the_head, Err(Refusal::SimulationReverted { data: Bytes::new(), reason: None }));
+    assert_eq!(at_the_head.unwrap_err(), Refusal::SimulationReverted { data: Bytes::new(), reason: None });
 }
 
 #[tokio::test]

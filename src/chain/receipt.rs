@@ -22,12 +22,14 @@ pub struct Receipt {
     pub effective_gas_price: u128,
     /// Fee for the data on the layer below, wei; zero where there is none.
     pub l1_fee: U256,
+    /// The part of the gas that an Arbitrum chain takes for data; zero where there is none.
+    pub gas_used_for_l1: u64,
     /// Events, in their order.
     pub logs: Vec<Log>,
 }
 
 impl Receipt {
-    /// Everything that the sender paid for it, in wei.
+    /// Everything that the sender paid for it, in wei; an operator's fee is not in it, since no receipt says it.
     #[must_use]
     pub fn fee(&self) -> U256 {
         U256::from(self.gas_used)
@@ -53,6 +55,8 @@ pub(super) struct WireReceipt {
     effective_gas_price: u128,
     #[serde(default)]
     l1_fee: Option<U256>,
+    #[serde(default, rename = "gasUsedForL1", with = "alloy::serde::quantity::opt")]
+    gas_used_for_l1: Option<u64>,
     logs: Vec<alloy::rpc::types::Log>,
 }
 
@@ -67,6 +71,7 @@ impl WireReceipt {
             gas_used: self.gas_used,
             effective_gas_price: self.effective_gas_price,
             l1_fee: self.l1_fee.unwrap_or_default(),
+            gas_used_for_l1: self.gas_used_for_l1.unwrap_or_default(),
             logs: self.logs.into_iter().map(|log| log.inner).collect(),
         })
     }

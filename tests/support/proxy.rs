@@ -74,6 +74,7 @@ struct State {
     requests: Vec<Value>,
     overrides: Overrides,
     extra_data: Option<&'static str>,
+    pruned: bool,
     phases: VecDeque<(Arc<Barrier>, usize)>,
     transactions: Vec<Bytes>,
     planned: Option<Planned>,
@@ -152,6 +153,11 @@ impl Proxy {
         self.state.lock().unwrap().extra_data = Some(extra_data);
     }
 
+    /// From now on the node has no state of any block that is asked for by its hash, as one that keeps only the newest.
+    pub(crate) fn prune(&self) {
+        self.state.lock().unwrap().pruned = true;
+    }
+
     /// Holds the next requests up until as many have arrived as the first of `sizes` says, then until as many more as
     /// the second says, and so on. Whoever waits for an answer before it sends all of these waits for ever.
     pub(crate) fn expect(&self, sizes: &[usize]) {
@@ -218,9 +224,9 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     let mut socket = BufReader::new(socket);
     while let Some(body) = request(&mut socket).await {
         let mut request: Value = serde_json::from_slice(&body).unwrap();
-        let (way, phase, overrides, extra_data) = {
+        let (way, phase, overrides, extra_data, pruned) = {
             let mut state = state.lock().unwrap();
-            (state.way(&request), state.phase(), state.overrides, state.extra_data)
+            (state.way(&request), state.phase(), state.overrides, state.extra_data, state.pruned)
         };
         if let Some(phase) = phase {
             phase.wait().await;
@@ -234,6 +240,7 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             Overrides::Taken | Overrides::Refused | Overrides::Ignored => body,
         };
         let answer = match way {
+            Way::Through if pruned && by_hash(&request) => Some(without_state(&request)),
             Way::Through if overridden && overrides == Overrides::Refused => Some(refusal(&request)),
             Way::Through => node.answer(body).await,
             Way::Dead => None,
@@ -269,6 +276,15 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             return;
         }
     }
+}
+
+fn by_hash(request: &Value) -> bool {
+    request["method"] == "eth_call" && request["params"][1].get("blockHash").is_some()
+}
+
+fn without_state(request: &Value) -> Vec<u8> {
+    let error = json!({ "code": -32000, "message": "missing trie node" });
+    serde_json::to_vec(&json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).unwrap()
 }
 
 fn refusal(request: &Value) -> Vec<u8> {

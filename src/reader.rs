@@ -60,7 +60,11 @@ impl Reader {
         vault: Address,
         policy: &Policy,
     ) -> Result<Snapshot, ReadError> {
-        let block = block(endpoint, header, policy.gas.chain)?;
+        let (chain, kind) = (endpoint.kind(), policy.gas.chain);
+        if chain != kind {
+            return Err(ReadError::OtherKind { chain, policy: kind });
+        }
+        let block = block(endpoint, header, kind)?;
         let ask = self.ask(vault, policy);
         let answer = self.answer(endpoint, header, &ask).await?;
         self.assemble(block, vault, policy, &answer).map_err(|error| match error {
@@ -152,14 +156,8 @@ pub async fn pool(
     (pool, words): (Address, u16),
     mode: Mode,
 ) -> Result<Pool, ReadError> {
-    let ask = Ask {
-        vault: None,
-        feeds: Vec::new(),
-        sequencer: None,
-        pools: vec![PoolAsk { pool, words, twap_window: 0, grid: None }],
-        pairs: Vec::new(),
-        calls: Vec::new(),
-    };
+    let pools = vec![PoolAsk { pool, words, twap_window: 0, grid: None }];
+    let ask = Ask { pools, ..Ask::default() };
     let answer = Reader::new(mode).answer(endpoint, header, &ask).await?;
     let facts = answer.pools.first().and_then(|pool| uniswap_v3::facts(pool, None, None));
     match facts {

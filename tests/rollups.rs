@@ -42,6 +42,8 @@ const HIGH: u64 = 50_000_000_000_000_000;
 const DEPTH: i64 = 10_000_000;
 /// `extraData` of a Holocene header with the parameters of Ethereum, a denominator of 8 and an elasticity of 2.
 const HOLOCENE: &str = "0x000000000800000002";
+/// How the methods begin that answer with a header.
+const BLOCK: &str = "eth_getBlock";
 
 /// A rollup with a vault that wants to buy.
 struct Rolled {
@@ -63,7 +65,7 @@ impl Rolled {
         let scene = Scene::set_for(Decimal::from(DEPTH), &policy(kind)).await;
         let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
         if kind == ChainKind::OpStack {
-            proxy.write_headers(HOLOCENE);
+            proxy.dress(BLOCK, "extraData", HOLOCENE);
         }
         let home = Home::new(&scene, proxy.url()).await;
         home.configure("kind = \"ethereum\"", &format!("kind = \"{}\"", kind.name()));
@@ -273,7 +275,7 @@ async fn both_readers_give_the_charge_that_the_chain_itself_answers() {
 #[tokio::test]
 async fn an_op_stack_chain_whose_headers_say_nothing_is_not_read_as_if_it_were_ethereum() {
     let rolled = Rolled::set(ChainKind::OpStack).await;
-    rolled.proxy.write_headers("0x");
+    rolled.proxy.dress(BLOCK, "extraData", "0x");
     let ended = rolled.home.once().await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("an OP-stack chain must have Holocene"), "{ended:?}");
@@ -289,4 +291,92 @@ async fn a_policy_for_another_kind_of_chain_is_named_with_its_key() {
     let expected =
         "vault[0].policies[0]: has gas.chain `op_stack`; expected `arbitrum`, the kind of the vault's chain";
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+}
+
+/// Level and words of each finding of one check.
+async fn found(rolled: &Rolled, check: &str) -> Vec<(String, String)> {
+    let ended = rolled.home.start(&["check", "--json"]).end().await;
+    let all = ended.json();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of_check = all.as_array().unwrap().iter().filter(|finding| finding["check"] == check);
+    of_check.map(|finding| (text(&finding["level"]), text(&finding["what"]))).collect()
+}
+
+async fn level(rolled: &Rolled, check: &str) -> Vec<String> {
+    found(rolled, check).await.into_iter().map(|(level, _)| level).collect()
+}
+
+#[tokio::test]
+async fn a_check_says_what_data_costs_and_whether_the_vault_can_be_kept_there() {
+    for kind in KINDS {
+        let rolled = Rolled::set(kind).await;
+        assert_eq!(level(&rolled, "chain_kind").await, ["ok"]);
+        assert_eq!(level(&rolled, "base_fee").await, ["ok"]);
+        assert_eq!(level(&rolled, "decision_block").await, ["ok"]);
+        let [(level_now, what)] = found(&rolled, "data_fee").await.try_into().unwrap();
+        assert_eq!(level_now, "ok");
+        assert!(what.ends_with("now, the reserve keeps 3"), "{what}");
+        // A thousandth of a coin is kept for an exit; now its data costs more.
+        rolled.price(LOW * 1_000).await;
+        assert_eq!(level(&rolled, "data_fee").await, ["warning"]);
+        rolled.price(0).await;
+        assert_eq!(level(&rolled, "data_fee").await, ["error"]);
+        rolled.code(rolled.oracle(), &Bytes::new()).await;
+        assert_eq!(level(&rolled, "chain_kind").await, ["error"]);
+    }
+}
+
+#[tokio::test]
+async fn a_vault_whose_guard_sees_the_blocks_of_another_chain_is_refused_by_the_check() {
+    let rolled = Rolled::set(ChainKind::Arbitrum).await;
+    // The node says another height than contracts see, as an Arbitrum node does.
+    rolled.proxy.dress(BLOCK, "number", "0x17d78400");
+    let [(level, what)] = found(&rolled, "decision_block").await.try_into().unwrap();
+    assert_eq!(level, "error");
+    assert!(
+        what.contains("at height 400000000: the vault holds the decision's block against that"),
+        "{what}"
+    );
+}
+
+#[tokio::test]
+async fn a_rollup_that_is_taken_for_ethereum_is_found_by_the_check() {
+    let rolled = Rolled::set(ChainKind::OpStack).await;
+    rolled.home.configure("kind = \"op_stack\"", "kind = \"ethereum\"");
+    let plain = with(&rolled.scene.policy, "chain = \"op_stack\"\n", "");
+    rolled.home.write("cppi.toml", &with(&plain, "exit_data_fee_wei = 1_000_000_000_000_000\n", ""));
+    let [(level, what)] = found(&rolled, "chain_kind").await.try_into().unwrap();
+    assert_eq!(level, "error");
+    assert!(what.contains("is configured as `ethereum`, but has at 0x4200"), "{what}");
+    // A policy of the right kind is no way around the configuration.
+    rolled.home.write("rollup.toml", &rolled.scene.policy);
+    let ended = rolled.home.start(&["decide", "--vault", "main", "--policy", "rollup.toml"]).end().await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("the chain is of kind `ethereum`, the policy's gas.chain is `op_stack`"));
+}
+
+#[tokio::test]
+async fn calibration_counts_what_an_op_stack_chain_took_beside_gas() {
+    let rolled = Rolled::set(ChainKind::OpStack).await;
+    // An operator that takes 10,000 gwei of each transaction.
+    rolled.store(2, 10_000_000_000_000).await;
+    rolled.scene.mine(1).await;
+    let decided = rolled.decide().await;
+    let ended = rolled.home.once_mined(&rolled.scene).await;
+    assert_eq!(rolled.scene.deeds().await, Deeds::ONE, "{ended:?}");
+    // 20,000 gwei for data, as such a chain says in a receipt.
+    rolled.proxy.dress("eth_getTransactionReceipt", "l1Fee", "0x12309ce54000");
+    let ended = rolled.home.start(&["status", "--calibration", "--json"]).end().await;
+    let past = ended.json()[0]["past"][0].clone();
+    let done = rolled.scene.stage.chain.provider();
+    let hash = past["transaction"].as_str().unwrap().parse().unwrap();
+    let receipt = done.get_transaction_receipt(hash).await.unwrap().unwrap();
+    let wei = u128::from(receipt.gas_used) * receipt.effective_gas_price + 30_000_000_000_000;
+    let realised: Decimal = past["gas"]["realised"].as_str().unwrap().parse().unwrap();
+    assert_eq!(
+        realised,
+        (Decimal::from(wei) * Decimal::from(3_000) / Decimal::from(10_u64.pow(18))).normalize()
+    );
+    let fixed = decided["appraisal"]["economics"]["fixed"].as_str().unwrap();
+    assert_eq!(past["gas"]["predicted"], fixed);
 }

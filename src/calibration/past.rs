@@ -1,11 +1,11 @@
 //! Past rebalances read from the chain.
 
-use alloy::primitives::{B256, Log, U256};
+use alloy::primitives::{B256, U256};
 use alloy::sol_types::SolEvent;
 use eyre::{Result, WrapErr};
 
 use super::{Compared, Comparison, Pair, Past, Range, Source, Subject, SwapComparison, Unknown};
-use crate::chain::{At, CallRequest, LogFilter, Receipt, Simulated};
+use crate::chain::{At, CallRequest, LogFilter, MinedLog, Receipt, Simulated};
 use crate::domain::decision::{Decision, Texts, Trade, Verdict, decide};
 use crate::domain::gas::Sending;
 use crate::domain::policy::{ChainKind, PublishedPolicy};
@@ -42,8 +42,8 @@ pub async fn past(subject: &Subject<'_>, range: Range) -> Result<Vec<Past>> {
         let to = range.to.min(from.saturating_add(most_blocks_per_request()).saturating_sub(1));
         let filter = LogFilter { address: subject.vault, event: Rebalanced::SIGNATURE_HASH, from, to };
         let logs = subject.endpoint.logs(&filter).await;
-        for (transaction, log) in logs.wrap_err_with(|| format!("events of blocks {from} to {to}"))? {
-            all.extend(one(subject, &reader, transaction, &log).await?);
+        for mined in logs.wrap_err_with(|| format!("events of blocks {from} to {to}"))? {
+            all.extend(one(subject, &reader, &mined).await?);
         }
         from = to.saturating_add(1);
     }
@@ -51,10 +51,10 @@ pub async fn past(subject: &Subject<'_>, range: Range) -> Result<Vec<Past>> {
 }
 
 /// The rebalance of one event; nothing where the event cannot be read.
-async fn one(subject: &Subject<'_>, reader: &Reader, hash: B256, log: &Log) -> Result<Option<Past>> {
-    let Ok(event) = Rebalanced::decode_log(log) else { return Ok(None) };
+async fn one(subject: &Subject<'_>, reader: &Reader, mined: &MinedLog) -> Result<Option<Past>> {
+    let Ok(event) = Rebalanced::decode_log(&mined.log) else { return Ok(None) };
+    let hash = mined.transaction_hash;
     let receipt = subject.endpoint.receipt(hash).await.wrap_err_with(|| format!("receipt of {hash}"))?;
-    let block = receipt.as_ref().map_or(0, |receipt| receipt.block_number);
     let compared = match receipt {
         None => Err(Unknown::Receipt),
         Some(receipt) => compare(subject, reader, &event, &receipt).await?,
@@ -64,7 +64,7 @@ async fn one(subject: &Subject<'_>, reader: &Reader, hash: B256, log: &Log) -> R
         Err(why) => Compared::Unknown { why },
     };
     Ok(Some(Past {
-        block,
+        block: mined.block_number,
         transaction: hash,
         decision_block: event.decisionBlock,
         decision_hash: event.decisionHash,

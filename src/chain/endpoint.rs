@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{Address, B256, Bytes, Log, U64, U128, U256};
+use alloy::primitives::{Address, B256, Bytes, U64, U128, U256};
 use alloy::rpc::types::state::StateOverride;
 
 use super::receipt::WireReceipt;
 use super::transport::Transport;
-use super::{At, Block, CallRequest, ChainError, Header, LogFilter, Receipt, SecretUrl, Simulated};
+use super::{At, Block, CallRequest, ChainError, Header, LogFilter, MinedLog, Receipt, SecretUrl, Simulated};
 use crate::domain::policy::ChainKind;
 
 /// How long to wait for a node.
@@ -240,19 +240,20 @@ impl Endpoint {
         }
     }
 
-    /// Mined events in the order of the chain, each with its transaction.
+    /// Mined events in the order of the chain.
     ///
     /// # Errors
-    /// The failure of the call.
-    pub async fn logs(&self, filter: &LogFilter) -> Result<Vec<(B256, Log)>, ChainError> {
+    /// The failure of the call, also when an event was not asked for.
+    pub async fn logs(&self, filter: &LogFilter) -> Result<Vec<MinedLog>, ChainError> {
         const METHOD: &str = "eth_getLogs";
         let logs: Vec<alloy::rpc::types::Log> = self.transport.call(METHOD, (filter,)).await?;
         let mined = |log: alloy::rpc::types::Log| {
-            let hash = log.transaction_hash.filter(|_| log.inner.address == filter.address);
-            let unasked = || self.transport.bad_response(METHOD, "it holds an event that was not asked for");
-            Ok((hash.ok_or_else(unasked)?, log.inner))
+            let mined = (log.block_number?, log.transaction_hash?);
+            let asked = log.inner.address == filter.address && (filter.from..=filter.to).contains(&mined.0);
+            asked.then_some(MinedLog { block_number: mined.0, transaction_hash: mined.1, log: log.inner })
         };
-        logs.into_iter().map(mined).collect()
+        let unasked = || self.transport.bad_response(METHOD, "it holds an event that was not asked for");
+        logs.into_iter().map(|log| mined(log).ok_or_else(unasked)).collect()
     }
 
     async fn tagged_header(&self, tag: &'static str) -> Result<Header, ChainError> {

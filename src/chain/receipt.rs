@@ -76,3 +76,31 @@ impl WireReceipt {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A receipt of 200,000 gas at 10 wei with another field.
+    fn receipt(field: &str, value: &str) -> Receipt {
+        let mut receipt: Value = json!({
+            "transactionHash": B256::repeat_byte(1), "blockHash": B256::repeat_byte(2), "blockNumber": "0x7",
+            "from": Address::repeat_byte(3), "status": "0x1", "gasUsed": "0x30d40", "effectiveGasPrice": "0xa",
+            "logs": [],
+        });
+        receipt[field] = value.into();
+        serde_json::from_value::<WireReceipt>(receipt).unwrap().included().unwrap()
+    }
+
+    #[test]
+    fn what_a_rollup_takes_for_data_is_beside_gas_or_part_of_it() {
+        let plain = receipt("type", "0x2");
+        assert_eq!((plain.fee(), plain.gas_used_for_l1), (U256::from(2_000_000), 0));
+        // An OP-stack chain takes it beside gas, Arbitrum as gas.
+        assert_eq!(receipt("l1Fee", "0x64").fee(), U256::from(2_000_100));
+        let arbitrum = receipt("gasUsedForL1", "0x2710");
+        assert_eq!((arbitrum.fee(), arbitrum.gas_used_for_l1), (U256::from(2_000_000), 10_000));
+    }
+}

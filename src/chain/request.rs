@@ -1,6 +1,6 @@
 //! What is asked of a node: the block of a read, and a call to simulate.
 
-use alloy::primitives::{Address, B256, Bytes, U64};
+use alloy::primitives::{Address, B256, Bytes, Log, U64};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// The state that a read is made on.
@@ -61,6 +61,17 @@ impl Serialize for LogFilter {
         map.serialize_entry("toBlock", &U64::from(self.to))?;
         map.end()
     }
+}
+
+/// An event and where it was mined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MinedLog {
+    /// Height of the block.
+    pub block_number: u64,
+    /// Hash of the transaction.
+    pub transaction_hash: B256,
+    /// The event.
+    pub log: Log,
 }
 
 /// What became of a call executed by a node.

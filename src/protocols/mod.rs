@@ -19,9 +19,10 @@ use alloy::primitives::{Address, Bytes};
 use self::abi::{ISnapshotReader, RebalancingVault};
 use self::multicall::Call;
 use crate::chain::ChainError;
+use crate::domain::policy::ChainKind;
 
 /// What to read at one block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ask {
     /// The vault, where one is asked about.
     pub vault: Option<Address>,
@@ -109,6 +110,18 @@ pub enum ReadError {
     /// There is no policy to read the facts for.
     #[error("no policy is held for vault {0}: name one in keeper.toml")]
     NoPolicy(Address),
+    /// The policy is for a chain that charges otherwise.
+    #[error(
+        "the chain is of kind `{}`, the policy's gas.chain is `{}`: correct one of them",
+        chain.name(),
+        policy.name()
+    )]
+    OtherKind {
+        /// Of the chain, by the configuration.
+        chain: ChainKind,
+        /// Of the policy.
+        policy: ChainKind,
+    },
     /// The chain answered something that cannot be a fact.
     #[error("endpoint `{endpoint}` gave an impossible answer: {reason}")]
     Impossible {

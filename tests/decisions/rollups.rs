@@ -164,6 +164,28 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(fixed(300))]
+
+    #[test]
+    fn no_charge_makes_a_decision_panic_or_cost_nothing(
+        facts in realistic(), fees in prop::array::uniform4(prop::array::uniform4(any::<u64>())), bits in 0..256_usize,
+    ) {
+        let [one, two, operator, more] = fees.map(|limbs| U256::from_limbs(limbs) >> bits);
+        let facts = on_rollup(facts, ChainKind::OpStack, 1).with(|s, _| {
+            s.rollup = Some(Rollup {
+                kind: ChainKind::OpStack,
+                one_swap: Charge { data_fee: one, operator_fee: operator },
+                two_swaps: Charge { data_fee: two, operator_fee: more },
+            });
+        });
+        if let Some(appraisal) = facts.decide().appraisal {
+            prop_assert!(!one.is_zero() && two >= one && more >= operator);
+            prop_assert!(appraisal.economics.data_fee.is_some());
+        }
+    }
+}
+
 #[test]
 fn a_margin_widens_the_band_and_raises_what_a_trade_has_to_bring() {
     let with = |margin: &str| short_by(20).with(|_, p| p.execution.cost_margin = margin.parse().unwrap());

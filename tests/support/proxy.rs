@@ -73,7 +73,7 @@ impl Strike {
 struct State {
     requests: Vec<Value>,
     overrides: Overrides,
-    extra_data: Option<&'static str>,
+    dressed: Vec<(&'static str, &'static str, &'static str)>,
     pruned: bool,
     phases: VecDeque<(Arc<Barrier>, usize)>,
     transactions: Vec<Bytes>,
@@ -148,9 +148,12 @@ impl Proxy {
         self.state.lock().unwrap().overrides = overrides;
     }
 
-    /// Every header says this in its `extraData` from now on, as those of an OP-stack chain do.
-    pub(crate) fn write_headers(&self, extra_data: &'static str) {
-        self.state.lock().unwrap().extra_data = Some(extra_data);
+    /// Every answer to a method that begins like this has another value in a field of its result from now on, as those of
+    /// another kind of chain do.
+    pub(crate) fn dress(&self, method: &'static str, field: &'static str, value: &'static str) {
+        let mut state = self.state.lock().unwrap();
+        state.dressed.retain(|(known, of, _)| (*known, *of) != (method, field));
+        state.dressed.push((method, field, value));
     }
 
     /// From now on the node has no state of any block that is asked for by its hash, as one that keeps only the newest.
@@ -224,9 +227,9 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     let mut socket = BufReader::new(socket);
     while let Some(body) = request(&mut socket).await {
         let mut request: Value = serde_json::from_slice(&body).unwrap();
-        let (way, phase, overrides, extra_data, pruned) = {
+        let (way, phase, overrides, dressed, pruned) = {
             let mut state = state.lock().unwrap();
-            (state.way(&request), state.phase(), state.overrides, state.extra_data, state.pruned)
+            (state.way(&request), state.phase(), state.overrides, state.dressed.clone(), state.pruned)
         };
         if let Some(phase) = phase {
             phase.wait().await;
@@ -262,12 +265,11 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             }
         };
         let Some(answer) = answer else { return };
-        let answer = match extra_data {
-            Some(extra_data) if request["method"].as_str().unwrap().starts_with("eth_getBlock") => {
-                forged(&answer, "extraData", extra_data)
-            }
-            _ => answer,
-        };
+        let method = request["method"].as_str().unwrap();
+        let answer = dressed
+            .iter()
+            .filter(|(of, ..)| method.starts_with(of))
+            .fold(answer, |answer, (_, field, value)| forged(&answer, field, value));
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             answer.len()

@@ -20,6 +20,8 @@ pub(super) struct Account {
     pub(super) address: Address,
     /// Gas of one rebalance, as the policies of its vaults reckon.
     pub(super) rebalance_units: u64,
+    /// Wei that one may cost beside its gas, as they reckon.
+    pub(super) beside_gas: u64,
 }
 
 /// What the chain and the journal say of an account's nonce.
@@ -127,13 +129,14 @@ fn funds(
         next_base_fee,
         suggested_tip: None,
         gas_limit,
-        beside_gas: U256::ZERO,
+        beside_gas: U256::from(account.beside_gas),
         committed_today: U256::ZERO,
     };
     let fees = quote(&request, &sending.fees);
     let gas = U256::from(gas_limit);
-    let now = fees.as_ref().ok().map(|fees| gas.saturating_mul(U256::from(fees.max_fee_per_gas)));
-    let cap = gas.saturating_mul(U256::from(sending.fees.max_fee_per_gas));
+    let cost = |per_gas: u128| gas.saturating_mul(U256::from(per_gas)).saturating_add(request.beside_gas);
+    let now = fees.as_ref().ok().map(|fees| cost(fees.max_fee_per_gas));
+    let cap = cost(sending.fees.max_fee_per_gas);
     let cap = cap.min(sending.fees.max_per_transaction);
     vec![fee_caps(&fees), runway(balance, now.unwrap_or(cap), cap)]
 }
@@ -225,7 +228,7 @@ mod tests {
     #[test]
     fn the_runway_is_counted_at_the_price_of_today_and_at_the_caps() {
         // 400,000 gas and a fifth at 2 · 20 + 1 gwei lock up 0.01968 ether; the cap of a transaction is 0.1 ether.
-        let account = Account { address: Address::ZERO, rebalance_units: 400_000 };
+        let account = Account { address: Address::ZERO, rebalance_units: 400_000, beside_gas: 0 };
         let found = |milliether: u64| {
             let balance = U256::from(milliether) * U256::from(1_000_000 * GWEI);
             funds(balance, account, &sending(), Some(20_000_000_000))
@@ -247,7 +250,7 @@ mod tests {
 
     #[test]
     fn gas_over_the_caps_is_a_warning() {
-        let account = Account { address: Address::ZERO, rebalance_units: 400_000 };
+        let account = Account { address: Address::ZERO, rebalance_units: 400_000, beside_gas: 0 };
         let [caps, balance] =
             funds(U256::MAX, account, &sending(), Some(600_000_000_000)).try_into().unwrap();
         assert_eq!(caps.level, Level::Warning);

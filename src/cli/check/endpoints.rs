@@ -13,6 +13,7 @@ use crate::reader::Mode;
 
 use super::account::unusable;
 use super::finding::Finding;
+use super::rollup;
 
 /// A head older than this is one of a node or chain that stands still.
 const OLD_HEAD_SECONDS: u64 = 120;
@@ -102,18 +103,12 @@ async fn look(
     }
     let (mode, finding) = reading(name, endpoint, header).await;
     findings.push(finding);
+    findings.push(rollup::declared(name, endpoint, header).await);
     (mode.filter(|_| header.next_base_fee(chain.kind).is_some()), findings)
 }
 
 async fn reading(name: &str, endpoint: &Endpoint, header: &Header) -> (Option<Mode>, Finding) {
-    let nothing = Ask {
-        vault: Some(Address::ZERO),
-        feeds: Vec::new(),
-        sequencer: None,
-        pools: Vec::new(),
-        pairs: Vec::new(),
-        calls: Vec::new(),
-    };
+    let nothing = Ask { vault: Some(Address::ZERO), ..Ask::default() };
     match snapshot_reader::read(endpoint, header.hash, &nothing).await {
         Ok(_) => (
             Some(Mode::Auto),

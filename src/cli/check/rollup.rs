@@ -57,9 +57,7 @@ pub(super) async fn decision_block(reached: &Reached) -> Finding {
             let answer = alone(endpoint, header.hash, MULTICALL3, &Multicall3::getBlockNumberCall {}).await;
             answer.map_err(ReadError::from)
         }
-        Mode::Auto | Mode::Override => {
-            snapshot_reader::block_number(endpoint, header.hash).await.map(Some)
-        }
+        Mode::Auto | Mode::Override => snapshot_reader::block_number(endpoint, header.hash).await.map(Some),
     };
     match seen {
         Ok(seen) => bounded(seen.unwrap_or_default(), header.number),

@@ -324,7 +324,30 @@ pub fn from_real(value: f64, places: u32) -> Checked<Decimal> {
     if !value.is_finite() {
         return Err(NumberError::NotFinite);
     }
-    Decimal::from_f64_retain(value).map(|d| d.round_dp(places)).ok_or(NumberError::Overflow)
+    match scaled(value, places) {
+        Some(rounded) => Ok(rounded),
+        None => Decimal::from_f64_retain(value).map(|d| d.round_dp(places)).ok_or(NumberError::Overflow),
+    }
+}
+
+/// [`from_real`] of most numbers: what a double is made of times a power of ten, in one product of integers.
+fn scaled(value: f64, places: u32) -> Option<Decimal> {
+    let (mantissa, exponent) = libm::frexp(value.abs());
+    let below =
+        u32::try_from(53_i32.checked_sub(exponent)?).ok().filter(|below| (1..u128::BITS).contains(below))?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a mantissa times 2^53 is a whole number below that"
+    )]
+    let whole = libm::ldexp(mantissa, 53) as u64;
+    let product = u128::from(whole).checked_mul(*WHOLE_POWERS_OF_TEN.get(places as usize)?)?;
+    let (quotient, rest) = (product >> below, product & !(u128::MAX << below));
+    let half = 1_u128 << below.saturating_sub(1);
+    let up = rest > half || (rest == half && quotient & 1 == 1);
+    let rounded = i128::try_from(quotient.saturating_add(u128::from(up))).ok()?;
+    let signed = if value < 0.0 { rounded.saturating_neg() } else { rounded };
+    Decimal::try_from_i128_with_scale(signed, places).ok()
 }
 
 /// A raw token amount of `decimals` places as a decimal, rounded down where it has more than 28 digits.
@@ -475,6 +498,18 @@ mod tests {
         fn a_decimal_becomes_the_nearest_double(mantissa in -(1_i128 << 95)..(1 << 95), drop in 0u32..95, scale in 0u32..=28) {
             let value = Decimal::from_i128_with_scale(mantissa >> drop, scale);
             prop_assert_eq!(to_real(value), value.to_string().parse::<f64>().unwrap());
+        }
+
+        #[test]
+        fn a_double_is_rounded_half_to_even_at_its_places(mantissa in -(1_i64 << 53)..(1 << 53), down in 0u32..90, places in 0u32..=18) {
+            #[expect(clippy::cast_precision_loss, reason = "it is exact")]
+            let value = libm::ldexp(mantissa as f64, 0_i32.saturating_sub_unsigned(down));
+            let places_wide = usize::try_from(places).unwrap();
+            let text = format!("{value:.places_wide$}");
+            let digits = trimmed(&text).bytes().filter(u8::is_ascii_digit).count();
+            if digits <= 27 {
+                prop_assert_eq!(from_real(value, places).unwrap(), text.parse::<Decimal>().unwrap(), "{}", text);
+            }
         }
 
         #[test]

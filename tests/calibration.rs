@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
+    clippy::too_many_arguments,
     reason = "a test fails where it stands, and its figures are small"
 )]
 

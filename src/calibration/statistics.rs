@@ -210,6 +210,7 @@ fn rounded<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
 mod tests {
     use alloy::primitives::B256;
 

@@ -124,15 +124,16 @@ impl Noise {
     }
 
     fn amount(&mut self) -> U256 {
-        U256::from_be_bytes(self.word().0) >> 128_usize
+        U256::from_be_bytes(self.word().0).wrapping_shr(128)
     }
 
     fn number(&mut self) -> u64 {
-        (U256::from_be_bytes(self.word().0) >> 192_usize).saturating_to()
+        U256::from_be_bytes(self.word().0).wrapping_shr(192).saturating_to()
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
 mod tests {
     use super::*;
 

@@ -15,7 +15,7 @@ use crate::domain::policy::PublishedPolicy;
 use crate::domain::units::Usd;
 use crate::journal::Journal;
 
-pub use past::{most_blocks_per_request, past};
+pub use past::past;
 pub use statistics::{Calibration, GasErrors, Spread, Suggested, VenueErrors, calibrate};
 
 /// Whose rebalances are looked at, and through what.

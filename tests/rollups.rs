@@ -151,6 +151,11 @@ impl Rolled {
     }
 }
 
+/// Gas of these bytes as calldata (EIP-2028).
+fn calldata_gas(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum()
+}
+
 const KINDS: [ChainKind; 2] = [ChainKind::OpStack, ChainKind::Arbitrum];
 
 #[tokio::test]
@@ -171,6 +176,12 @@ async fn a_keeper_acts_where_data_is_cheap_and_holds_where_it_costs_more_than_a_
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert_eq!(rolled.scene.deeds().await, Deeds::ONE, "{ended:?}");
         assert_eq!(ended.json()["decision_hash"], decided["decision_hash"]);
+        // The placeholder stood for the very bytes: it costs no less, and at most a sixth more.
+        let sent = rolled.home.intents(&rolled.scene).await.remove(0).attempts.remove(0).raw;
+        let id = rolled.scene.stage.chain.chain_id();
+        let reckoned = calldata_gas(&placeholder(id, 1).encoded_for_signing()) + 68 * 16;
+        let exact = calldata_gas(&sent);
+        assert!(exact <= reckoned && exact * 7 >= reckoned * 6, "{exact} {reckoned}");
     }
 }
 
@@ -228,8 +239,7 @@ async fn the_caps_of_the_sender_count_a_data_fee_that_is_taken_beside_gas() {
     let rolled = Rolled::set(ChainKind::OpStack).await;
     // Two coins for data, one is allowed for a transaction; the trade is worth more.
     let placeholder = placeholder(rolled.scene.stage.chain.chain_id(), 1).encoded_for_signing();
-    let gas: u64 = placeholder.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum();
-    rolled.price(2_000_000_000_000_000_000 / (gas + 68 * 16)).await;
+    rolled.price(2_000_000_000_000_000_000 / (calldata_gas(&placeholder) + 68 * 16)).await;
     let refused = rolled.not_sent(1).await;
     assert_eq!((&refused["verdict"], &refused["code"]), (&json!("rebalance"), &json!("fee_over_cap")));
     assert!(refused["message"].as_str().unwrap().contains("the cap per transaction leaves 0"), "{refused}");

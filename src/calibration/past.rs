@@ -1,27 +1,25 @@
 //! Past rebalances read from the chain.
 
 use alloy::primitives::{B256, U256};
-use alloy::sol_types::SolEvent;
+use alloy::sol_types::{SolEvent, SolValue};
 use eyre::{Result, WrapErr};
 
 use super::{Compared, Comparison, Pair, Past, Range, Source, Subject, SwapComparison, Unknown};
-use crate::chain::{At, CallRequest, LogFilter, MinedLog, Receipt, Simulated};
+use crate::chain::{At, CallRequest, ChainError, LogFilter, MinedLog, Receipt, Simulated};
 use crate::domain::decision::{Decision, Texts, Trade, Verdict, decide};
 use crate::domain::gas::Sending;
 use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Ratio, Units, Usd, from_raw};
 use crate::domain::valuation::{Valuation, value};
+use crate::protocols::ReadError;
 use crate::protocols::rollups::op_stack;
 use crate::protocols::vaults::rebalancing_vault::Rebalanced;
 use crate::protocols::venues::paid_out;
 use crate::reader::Reader;
 
 /// Blocks in one request for events, which providers limit.
-#[must_use]
-pub const fn most_blocks_per_request() -> u64 {
-    2_000
-}
+const MOST_BLOCKS: u64 = 2_000;
 
 /// The facts and the decision behind an event.
 struct Decided {
@@ -39,21 +37,22 @@ pub async fn past(subject: &Subject<'_>, range: Range) -> Result<Vec<Past>> {
     let mut all = Vec::new();
     let mut from = range.from;
     while from <= range.to {
-        let to = range.to.min(from.saturating_add(most_blocks_per_request()).saturating_sub(1));
+        let to = range.to.min(from.saturating_add(MOST_BLOCKS).saturating_sub(1));
         let filter = LogFilter { address: subject.vault, event: Rebalanced::SIGNATURE_HASH, from, to };
         let logs = subject.endpoint.logs(&filter).await;
         for mined in logs.wrap_err_with(|| format!("events of blocks {from} to {to}"))? {
-            all.extend(one(subject, &reader, &mined).await?);
+            all.push(one(subject, &reader, &mined).await?);
         }
         from = to.saturating_add(1);
     }
     Ok(all)
 }
 
-/// The rebalance of one event; nothing where the event cannot be read.
-async fn one(subject: &Subject<'_>, reader: &Reader, mined: &MinedLog) -> Result<Option<Past>> {
-    let Ok(event) = Rebalanced::decode_log(&mined.log) else { return Ok(None) };
+/// The rebalance of one event.
+async fn one(subject: &Subject<'_>, reader: &Reader, mined: &MinedLog) -> Result<Past> {
     let hash = mined.transaction_hash;
+    let event = Rebalanced::decode_log(&mined.log);
+    let event = event.wrap_err_with(|| format!("the event of {hash} is not that of a RebalancingVault"))?;
     let receipt = subject.endpoint.receipt(hash).await.wrap_err_with(|| format!("receipt of {hash}"))?;
     let compared = match receipt {
         None => Err(Unknown::Receipt),
@@ -63,13 +62,13 @@ async fn one(subject: &Subject<'_>, reader: &Reader, mined: &MinedLog) -> Result
         Ok(comparison) => Compared::Known(Box::new(comparison)),
         Err(why) => Compared::Unknown { why },
     };
-    Ok(Some(Past {
+    Ok(Past {
         block: mined.block_number,
         transaction: hash,
         decision_block: event.decisionBlock,
         decision_hash: event.decisionHash,
         compared,
-    }))
+    })
 }
 
 async fn compare(
@@ -85,8 +84,10 @@ async fn compare(
         Ok(decided) => decided,
         Err(why) => return Ok(Err(why)),
     };
-    let beside_gas = operator_fee(subject, policy, receipt).await?.saturating_add(receipt.l1_fee);
-    let known = comparison(&decided, policy, receipt, beside_gas);
+    let Some(operator_fee) = operator_fee(subject, policy, receipt).await? else {
+        return Ok(Err(Unknown::Receipt));
+    };
+    let known = comparison(&decided, policy, receipt, operator_fee.saturating_add(receipt.l1_fee));
     Ok(known.ok_or(Unknown::Receipt))
 }
 
@@ -101,7 +102,10 @@ async fn decided(
     let header = endpoint.header_by_number(event.decisionBlock).await.wrap_err("the decision's block")?;
     let snapshot = match &header {
         None => None,
-        Some(header) => reader.snapshot(endpoint, header, subject.vault, policy.policy()).await.ok(),
+        Some(header) => {
+            let read = reader.snapshot(endpoint, header, subject.vault, policy.policy()).await;
+            known(read).wrap_err("the decision's block")?
+        }
     };
     let found = match snapshot {
         Some(snapshot) => (Source::Chain, snapshot),
@@ -120,6 +124,22 @@ async fn decided(
     Ok(if same { Ok(Decided { source, snapshot, trade }) } else { Err(Unknown::OtherDecision) })
 }
 
+/// Nothing where the node answers, but has no such state; how it says so is its own affair.
+fn known(read: Result<Snapshot, ReadError>) -> Result<Option<Snapshot>, ReadError> {
+    match read {
+        Ok(snapshot) => Ok(Some(snapshot)),
+        Err(ReadError::Chain(
+            error @ (ChainError::BadUrl { .. }
+            | ChainError::Timeout { .. }
+            | ChainError::Connection { .. }
+            | ChainError::Http { .. }
+            | ChainError::WrongChainId { .. }),
+        )) => Err(error.into()),
+        Err(error @ ReadError::OtherKind { .. }) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 /// The facts of a decision as the journal keeps them.
 async fn recorded(subject: &Subject<'_>, decision_hash: B256) -> Result<Option<Snapshot>> {
     let Some(journal) = subject.journal else { return Ok(None) };
@@ -128,17 +148,22 @@ async fn recorded(subject: &Subject<'_>, decision_hash: B256) -> Result<Option<S
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-/// What the operator of an OP-stack chain took for the transaction, which its receipt does not say.
-async fn operator_fee(subject: &Subject<'_>, policy: &PublishedPolicy, receipt: &Receipt) -> Result<U256> {
+/// What the operator of an OP-stack chain took for the transaction, which its receipt does not say; `None` where the
+/// chain does not say it either.
+async fn operator_fee(
+    subject: &Subject<'_>,
+    policy: &PublishedPolicy,
+    receipt: &Receipt,
+) -> Result<Option<U256>> {
     if policy.policy().gas.chain != ChainKind::OpStack {
-        return Ok(U256::ZERO);
+        return Ok(Some(U256::ZERO));
     }
     let (to, data) = op_stack::operator_fee(U256::from(receipt.gas_used));
     let request = CallRequest { from: None, to, data };
     let answer = subject.endpoint.call(&request, At::Hash(receipt.block_hash)).await;
     Ok(match answer.wrap_err("the operator's fee")? {
-        Simulated::Success(answer) => U256::try_from_be_slice(&answer).unwrap_or_default(),
-        Simulated::Reverted(_) => U256::ZERO,
+        Simulated::Success(answer) => U256::abi_decode(&answer).ok(),
+        Simulated::Reverted(_) => None,
     })
 }
 

@@ -160,7 +160,7 @@ pub enum Reason {
     NotWorth {
         /// USD over the residual life.
         benefit: Real,
-        /// USD, gas and venue.
+        /// USD, gas and venue, times the policy's margin.
         cost: Real,
     },
     /// The drift is below the policy's threshold.
@@ -228,7 +228,7 @@ pub enum Reason {
     Worth {
         /// USD over the residual life.
         benefit: Real,
-        /// USD, gas and venue.
+        /// USD, gas and venue, times the policy's margin.
         cost: Real,
         /// What waiting costs beyond the optimum, USD per year.
         excess: Real,

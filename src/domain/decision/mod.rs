@@ -1,10 +1,10 @@
 //! The decision: one pure function of a snapshot and a published policy.
 //!
 //! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then a
-//! rollup's data fee, the pool, the exit, the volatility); then whether a trade is wanted at all (mandate, target, trigger); then, only
-//! where one is wanted, what may forbid it: no size left within the limits, not worth its cost, pause, a pool moved
-//! away from its average, cooldown, gas, too small. A missing exit or volatility is taken at its best first: a sale that
-//! is mandatory even so is made.
+//! rollup's data fee, the pool, the exit, the volatility); then whether a trade is wanted at all (mandate, target,
+//! trigger); then, only where one is wanted, what may forbid it: no size left within the limits, not worth its cost,
+//! pause, a pool moved away from its average, cooldown, gas, too small. A missing exit or volatility is taken at its best
+//! first: a sale that is mandatory even so is made.
 
 mod sizing;
 

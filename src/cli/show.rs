@@ -75,8 +75,17 @@ fn appraisal_rows(a: &Appraisal) -> Vec<Row> {
             "band (units)",
             format!("back to {} at {}", rounded(a.economics.inner.get()), rounded(a.economics.outer.get())),
         ),
-        ("gas (USD)", a.economics.fixed.get().round_dp(4).to_string()),
+        ("gas (USD)", gas(a)),
     ]
+}
+
+/// What one trade costs to send, and what of it is for data.
+fn gas(a: &Appraisal) -> String {
+    let fixed = a.economics.fixed.get().round_dp(4);
+    match a.economics.data_fee {
+        None => fixed.to_string(),
+        Some(data) => format!("{fixed}, of which data {}", data.get().round_dp(4)),
+    }
 }
 
 fn rounded(value: f64) -> String {

@@ -1,12 +1,17 @@
 //! Why a decision is what it is: one typed reason with the numbers behind it.
 
+mod faults;
+
 use alloy::primitives::{Address, B256};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 use thiserror::Error;
 
+use super::policy::ChainKind;
 use super::units::{NumberError, Price, Real, Units, Usd};
+
+pub use faults::{Disagreement, FeedName, HistoryFault, PriceFault, PriceReference};
 
 /// One reason. The message is for people; the code (`within_band`, …) and the numbers are the record.
 #[serde_as]
@@ -114,6 +119,12 @@ pub enum Reason {
         /// The pool.
         pool: Address,
     },
+    /// The policy's chain takes a fee for data, and does not say which.
+    #[error("chain of kind `{}` does not say what the data of a rebalance costs", chain.name())]
+    DataFeeUnknown {
+        /// Kind of the chain.
+        chain: ChainKind,
+    },
     /// Too little history for the volatility estimate, or one with a gap, and no fallback.
     #[error("volatility cannot be estimated: {}", history_fault(*rounds, *needed, fault.as_ref()))]
     NoVolatility {
@@ -149,7 +160,7 @@ pub enum Reason {
     NotWorth {
         /// USD over the residual life.
         benefit: Real,
-        /// USD, gas and venue.
+        /// USD, gas and venue, times the policy's margin.
         cost: Real,
     },
     /// The drift is below the policy's threshold.
@@ -217,7 +228,7 @@ pub enum Reason {
     Worth {
         /// USD over the residual life.
         benefit: Real,
-        /// USD, gas and venue.
+        /// USD, gas and venue, times the policy's margin.
         cost: Real,
         /// What waiting costs beyond the optimum, USD per year.
         excess: Real,
@@ -259,115 +270,8 @@ pub enum Reason {
     },
 }
 
-/// Which feed a reason speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeedName {
-    /// Risky asset in dollars.
-    RiskyUsd,
-    /// Vault asset in dollars.
-    AssetUsd,
-    /// Native coin in dollars.
-    NativeUsd,
-}
-
-/// What is wrong with a feed's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PriceFault {
-    /// The feed does not answer, or its round is missing.
-    Missing,
-    /// Zero or negative.
-    NotPositive,
-    /// Updated after the block.
-    FromTheFuture,
-    /// Outside the policy's bounds.
-    OutOfBounds,
-}
-
-/// What keeps rounds that are not too few from making an estimate.
-#[serde_as]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Error)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum HistoryFault {
-    /// Two of them lie too far apart.
-    #[error("a gap of {seconds} s between two rounds, at most {limit} s are allowed")]
-    Gap {
-        /// The longest time between two rounds.
-        #[serde_as(as = "DisplayFromStr")]
-        seconds: u64,
-        /// The policy's bound.
-        #[serde_as(as = "DisplayFromStr")]
-        limit: u64,
-    },
-    /// They reach over too few steps or periods of the estimator.
-    #[error("the rounds cover {found} whole steps, at least {needed} are needed")]
-    TooShort {
-        /// How many they cover.
-        #[serde_as(as = "DisplayFromStr")]
-        found: u64,
-        /// How many the estimator needs.
-        #[serde_as(as = "DisplayFromStr")]
-        needed: u64,
-    },
-    /// The newest lies too far before the block for the estimator's newest step.
-    #[error("the newest round is {seconds} s old, at most {limit} s are allowed")]
-    TooOld {
-        /// Seconds from it to the block.
-        #[serde_as(as = "DisplayFromStr")]
-        seconds: u64,
-        /// Most the estimator takes.
-        #[serde_as(as = "DisplayFromStr")]
-        limit: u64,
-    },
-}
-
 fn history_fault(rounds: u32, needed: u32, fault: Option<&HistoryFault>) -> String {
     fault.map_or_else(|| format!("{rounds} usable rounds, at least {needed} needed"), ToString::to_string)
-}
-
-/// What a pool's price was compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PriceReference {
-    /// The oracle.
-    Oracle,
-    /// The pool's own time-weighted average.
-    Twap,
-}
-
-/// What policy and vault state differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Disagreement {
-    /// The feed of the risky asset.
-    RiskyFeed,
-    /// The feed of the vault's asset.
-    AssetFeed,
-    /// How the floor moves.
-    Floor,
-}
-
-macro_rules! text_of {
-    ($($kind:ident { $($member:ident => $text:literal),* $(,)? })*) => {
-        $(impl std::fmt::Display for $kind {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self { $(Self::$member => $text),* })
-            }
-        })*
-    };
-}
-
-text_of! {
-    FeedName { RiskyUsd => "risky/USD", AssetUsd => "asset/USD", NativeUsd => "native/USD" }
-    PriceFault {
-        Missing => "the feed does not answer",
-        NotPositive => "it is zero or negative",
-        FromTheFuture => "it is dated after the block",
-        OutOfBounds => "it is outside the policy's bounds",
-    }
-    PriceReference { Oracle => "the oracle", Twap => "its time-weighted average" }
-    Disagreement { RiskyFeed => "the risky feed", AssetFeed => "the asset feed", Floor => "the floor policy" }
 }
 
 impl Reason {

@@ -61,6 +61,7 @@ impl Facts {
                 state: pool,
             }],
             options: None,
+            rollup: None,
         };
         Self { snapshot, policy }
     }

@@ -6,6 +6,7 @@
 mod execution;
 mod feeds;
 mod floor;
+mod hedge;
 mod limits;
 mod risk;
 mod rules;
@@ -14,7 +15,7 @@ mod trigger;
 mod venues;
 mod volatility;
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 use super::canonical::{self, CanonicalError};
@@ -25,6 +26,7 @@ use rules::Rules;
 pub use execution::{ExecutionPolicy, ExecutionStyle, GasPolicy};
 pub use feeds::{FeedPolicy, FeedsPolicy, SequencerPolicy};
 pub use floor::FloorPolicy;
+pub use hedge::{GreekBounds, HedgePolicy, ImpliedPolicy, MOST_LEGS, SmileExpiry, SmilePoint};
 pub use risk::{GapPolicy, ReservePolicy, RiskPolicy};
 pub use rules::Violation;
 pub(crate) use strategy::default_vol_of_vol;
@@ -72,6 +74,21 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The option book that it hedges, where it hedges one.
+    #[must_use]
+    pub fn option_book(&self) -> Option<Address> {
+        self.strategy.hedge().map(|hedge| hedge.book)
+    }
+
+    /// The contract that it takes implied volatilities from, where it takes them from one.
+    #[must_use]
+    pub fn volatility_feed(&self) -> Option<Address> {
+        match self.strategy.hedge()?.implied {
+            ImpliedPolicy::Feed { address, .. } => Some(*address),
+            ImpliedPolicy::Smile { .. } | ImpliedPolicy::Estimate => None,
+        }
+    }
+
     /// Every rule that the policy breaks beyond its types, in the order of its keys; empty for a valid policy. Rules
     /// that need a vault, a chain or a market belong to `keeper check`.
     #[must_use]

@@ -1,5 +1,7 @@
 //! Why a decision is what it is: one typed reason with the numbers behind it.
 
+mod parts;
+
 use alloy::primitives::{Address, B256};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,9 @@ use serde_with::{DisplayFromStr, serde_as};
 use thiserror::Error;
 
 use super::units::{NumberError, Price, Real, Units, Usd};
+use parts::history_fault;
+
+pub use parts::{Disagreement, FeedName, Greek, HistoryFault, ImpliedFault, PriceFault, PriceReference};
 
 /// One reason. The message is for people; the code (`within_band`, …) and the numbers are the record.
 #[serde_as]
@@ -127,6 +132,31 @@ pub enum Reason {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         fault: Option<HistoryFault>,
     },
+    /// The option book that the policy hedges does not answer.
+    #[error("option book {book} does not answer")]
+    NoOptionBook {
+        /// The book.
+        book: Address,
+    },
+    /// The option book has more legs than a decision takes.
+    #[error("the option book has {legs} legs, at most {most} are decided on")]
+    TooManyLegs {
+        /// Open legs.
+        #[serde_as(as = "DisplayFromStr")]
+        legs: u64,
+        /// Most that are taken.
+        #[serde_as(as = "DisplayFromStr")]
+        most: u64,
+    },
+    /// An option leg has no implied volatility from where the policy takes it.
+    #[error("leg {leg} of the option book has no implied volatility: {fault}")]
+    NoImpliedVolatility {
+        /// Its number in the book.
+        #[serde_as(as = "DisplayFromStr")]
+        leg: u64,
+        /// Why.
+        fault: ImpliedFault,
+    },
     /// A number left the range in which it means something.
     #[error("the numbers of this vault cannot be computed with: {what}")]
     Numbers {
@@ -165,10 +195,27 @@ pub enum Reason {
         #[serde_as(as = "DisplayFromStr")]
         due: u64,
     },
+    /// No trade is wanted, but a Greek of the option book is over the policy's bound, which no trade of the risky asset
+    /// changes.
+    #[error("the {greek} of the option book is {value}, over the policy's bound of {bound}")]
+    GreekBound {
+        /// Which; in the units of the policy's bound.
+        greek: Greek,
+        /// What it is.
+        value: Real,
+        /// What its magnitude may be.
+        bound: Real,
+    },
     /// The vault already holds exactly its target.
     #[error("the vault holds its target")]
     OnTarget,
 
+    /// A sale is wanted, the vault holds nothing to sell, and it cannot borrow.
+    #[error("the hedge needs a short position of {} units, which the vault cannot borrow", micros(units.get()))]
+    NeedsBorrowing {
+        /// Units that it would be short of at its target.
+        units: Units,
+    },
     /// A trade is wanted, the vault's cooldown has not passed.
     #[error("the vault's cooldown ends at {until}")]
     Cooldown {
@@ -257,117 +304,6 @@ pub enum Reason {
         #[serde_as(as = "DisplayFromStr")]
         due: u64,
     },
-}
-
-/// Which feed a reason speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FeedName {
-    /// Risky asset in dollars.
-    RiskyUsd,
-    /// Vault asset in dollars.
-    AssetUsd,
-    /// Native coin in dollars.
-    NativeUsd,
-}
-
-/// What is wrong with a feed's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PriceFault {
-    /// The feed does not answer, or its round is missing.
-    Missing,
-    /// Zero or negative.
-    NotPositive,
-    /// Updated after the block.
-    FromTheFuture,
-    /// Outside the policy's bounds.
-    OutOfBounds,
-}
-
-/// What keeps rounds that are not too few from making an estimate.
-#[serde_as]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Error)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum HistoryFault {
-    /// Two of them lie too far apart.
-    #[error("a gap of {seconds} s between two rounds, at most {limit} s are allowed")]
-    Gap {
-        /// The longest time between two rounds.
-        #[serde_as(as = "DisplayFromStr")]
-        seconds: u64,
-        /// The policy's bound.
-        #[serde_as(as = "DisplayFromStr")]
-        limit: u64,
-    },
-    /// They reach over too few steps or periods of the estimator.
-    #[error("the rounds cover {found} whole steps, at least {needed} are needed")]
-    TooShort {
-        /// How many they cover.
-        #[serde_as(as = "DisplayFromStr")]
-        found: u64,
-        /// How many the estimator needs.
-        #[serde_as(as = "DisplayFromStr")]
-        needed: u64,
-    },
-    /// The newest lies too far before the block for the estimator's newest step.
-    #[error("the newest round is {seconds} s old, at most {limit} s are allowed")]
-    TooOld {
-        /// Seconds from it to the block.
-        #[serde_as(as = "DisplayFromStr")]
-        seconds: u64,
-        /// Most the estimator takes.
-        #[serde_as(as = "DisplayFromStr")]
-        limit: u64,
-    },
-}
-
-fn history_fault(rounds: u32, needed: u32, fault: Option<&HistoryFault>) -> String {
-    fault.map_or_else(|| format!("{rounds} usable rounds, at least {needed} needed"), ToString::to_string)
-}
-
-/// What a pool's price was compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PriceReference {
-    /// The oracle.
-    Oracle,
-    /// The pool's own time-weighted average.
-    Twap,
-}
-
-/// What policy and vault state differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Disagreement {
-    /// The feed of the risky asset.
-    RiskyFeed,
-    /// The feed of the vault's asset.
-    AssetFeed,
-    /// How the floor moves.
-    Floor,
-}
-
-macro_rules! text_of {
-    ($($kind:ident { $($member:ident => $text:literal),* $(,)? })*) => {
-        $(impl std::fmt::Display for $kind {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self { $(Self::$member => $text),* })
-            }
-        })*
-    };
-}
-
-text_of! {
-    FeedName { RiskyUsd => "risky/USD", AssetUsd => "asset/USD", NativeUsd => "native/USD" }
-    PriceFault {
-        Missing => "the feed does not answer",
-        NotPositive => "it is zero or negative",
-        FromTheFuture => "it is dated after the block",
-        OutOfBounds => "it is outside the policy's bounds",
-    }
-    PriceReference { Oracle => "the oracle", Twap => "its time-weighted average" }
-    Disagreement { RiskyFeed => "the risky feed", AssetFeed => "the asset feed", Floor => "the floor policy" }
 }
 
 impl Reason {

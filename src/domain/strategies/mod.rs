@@ -111,6 +111,7 @@ fn wanted(strategy: &StrategyPolicy, position: &Position<'_>, gap: &Gap) -> Resu
             volatility_target::VolatilityTarget { annual: *annual, cap: *cap, vol_of_vol: *vol_of_vol }
                 .wanted(position, gap)
         }
+        StrategyPolicy::DeltaHedge { book, .. } => Err(Reason::NoOptionBook { book: *book }),
         StrategyPolicy::Combined { primary, .. } => self::wanted(primary, position, gap),
     }
 }

@@ -13,7 +13,9 @@ use crate::domain::venues::uniswap_v3::Pool;
 use crate::protocols::oracles::chainlink::{self, RoundCache};
 use crate::protocols::vaults::rebalancing_vault;
 use crate::protocols::venues::{uniswap_v2, uniswap_v3};
-use crate::protocols::{Answer, Ask, FeedAsk, Grid, PoolAsk, ReadError, batch_reader, snapshot_reader};
+use crate::protocols::{
+    Answer, Ask, FeedAsk, Grid, OptionsAsk, PoolAsk, ReadError, batch_reader, options, snapshot_reader,
+};
 
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -111,6 +113,9 @@ impl Reader {
             sequencer: feeds.sequencer.as_ref().map(|s| s.address),
             pools,
             pairs,
+            options: policy
+                .option_book()
+                .map(|book| OptionsAsk { book, volatility_feed: policy.volatility_feed() }),
         }
     }
 
@@ -135,7 +140,8 @@ impl Reader {
             native_usd: rest.first().map(chainlink::newest),
             sequencer: answer.sequencer.as_ref().map(chainlink::sequencer),
         };
-        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer), options: None })
+        let options = answer.options.as_ref().and_then(options::facts);
+        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer), options })
     }
 }
 
@@ -155,6 +161,7 @@ pub async fn pool(
         sequencer: None,
         pools: vec![PoolAsk { pool, words, twap_window: 0, grid: None }],
         pairs: Vec::new(),
+        options: None,
     };
     let answer = Reader::new(mode).answer(endpoint, header, &ask).await?;
     let facts = answer.pools.first().and_then(|pool| uniswap_v3::facts(pool, None, None));

@@ -184,8 +184,8 @@ contract OptionBook is IOptionBook, ReentrancyGuardTransient {
         _deliver(id, p);
     }
 
-    /// @dev A vault that does not take its part does not keep the counterparty's from it, so what it says is not copied; and
-    /// whoever lets the call run out of gas gains nothing, since anyone may deliver again.
+    /// @dev A vault that does not take its part does not keep the counterparty's from it, so what it says is not copied;
+    /// anyone may deliver again.
     function _deliver(uint64 id, Position storage p) private {
         (address vault, uint256 amount) = (p.terms.vault, p.toVault);
         ASSET.forceApprove(vault, amount);

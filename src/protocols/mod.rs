@@ -7,6 +7,7 @@ pub mod abi;
 pub mod batch_reader;
 pub mod erc20;
 pub mod multicall;
+pub mod options;
 pub mod oracles;
 pub mod rehearsal;
 pub mod snapshot_reader;
@@ -31,6 +32,17 @@ pub struct Ask {
     pub pools: Vec<PoolAsk>,
     /// Uniswap v2 pairs.
     pub pairs: Vec<Address>,
+    /// The vault's options.
+    pub options: Option<OptionsAsk>,
+}
+
+/// An option book and what to ask about its legs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionsAsk {
+    /// The book.
+    pub book: Address,
+    /// The contract that says their implied volatilities, where one does.
+    pub volatility_feed: Option<Address>,
 }
 
 /// A feed and how much of its history.
@@ -86,6 +98,8 @@ pub struct Answer {
     pub pools: Vec<ISnapshotReader::Pool>,
     /// One for each pair asked for.
     pub pairs: Vec<ISnapshotReader::Pair>,
+    /// The option book, where one was asked for.
+    pub options: Option<ISnapshotReader::OptionBook>,
 }
 
 /// Why there is no answer.

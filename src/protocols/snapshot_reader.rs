@@ -46,7 +46,14 @@ fn refused(endpoint: &Endpoint, why: &str) -> ChainError {
 fn answered(response: ISnapshotReader::Response, ask: &Ask) -> Answer {
     let vault = state(response.vaultOk, &response.vaultState);
     let sequencer = ask.sequencer.map(|_| response.sequencer);
-    Answer { vault, feeds: response.feeds, sequencer, pools: response.pools, pairs: response.pairs }
+    Answer {
+        vault,
+        feeds: response.feeds,
+        sequencer,
+        pools: response.pools,
+        pairs: response.pairs,
+        options: ask.options.map(|_| response.options),
+    }
 }
 
 fn state(ok: bool, data: &Bytes) -> Option<RebalancingVault::State> {
@@ -61,6 +68,8 @@ fn request(ask: &Ask) -> ISnapshotReader::Request {
         feeds: ask.feeds.iter().map(feed).collect(),
         pools: ask.pools.iter().map(pool).collect(),
         pairs: ask.pairs.clone(),
+        optionBook: ask.options.map(|options| options.book).unwrap_or_default(),
+        volatilityFeed: ask.options.and_then(|options| options.volatility_feed).unwrap_or_default(),
     }
 }
 

@@ -8,5 +8,5 @@ interface IVolatilityFeed {
     /// @param expiry Seconds since 1970
     /// @return annual Volatility per square root of a year of 365 days, WAD
     /// @return updatedAt When it was last updated, seconds since 1970; 0 is no answer
-    function impliedVolatility(uint256 strike, uint64 expiry) external view returns (uint256 annual, uint64 updatedAt);
+    function impliedVolatility(uint256 strike, uint64 expiry) external view returns (uint256 annual, uint256 updatedAt);
 }

@@ -111,6 +111,7 @@ async fn reading(name: &str, endpoint: &Endpoint, header: &Header) -> (Option<Mo
         sequencer: None,
         pools: Vec::new(),
         pairs: Vec::new(),
+        options: None,
     };
     match snapshot_reader::read(endpoint, header.hash, &nothing).await {
         Ok(_) => (

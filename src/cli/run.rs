@@ -204,6 +204,7 @@ impl Chain {
                 Ok(cycle) => {
                     self.warn_of_a_wrong_key(&keeper, &cycle);
                     log(&keeper.name, &cycle);
+                    alert(&keeper.name, &cycle);
                 }
                 Err(error) if error.is_passing() => {
                     tracing::warn!(vault = %keeper.name, %error, "no decision")
@@ -256,6 +257,7 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
         for keeper in &mut chain.keepers {
             match keeper.cycle(&header).await {
                 Ok(cycle) => {
+                    alert(&keeper.name, &cycle);
                     attention |= needs_someone(&cycle.dispatch);
                     context.output.print(&printed(&keeper.name, &cycle), rows)?;
                     let wrong = wrong_key(keeper, &cycle);
@@ -353,6 +355,14 @@ fn log(vault: &str, cycle: &Cycle) {
     let (block, reason) = (cycle.snapshot.block.number, verdict.reason());
     let done = dispatch_text(&cycle.dispatch);
     tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), %done, "{reason}");
+}
+
+/// One event for each alert, named by its code: `greek_bound` or `needs_borrowing`.
+fn alert(vault: &str, cycle: &Cycle) {
+    let block = cycle.snapshot.block.number;
+    for reason in cycle.decision.alerts() {
+        tracing::warn!(vault, block, alert = reason.code(), "{reason}");
+    }
 }
 
 fn report(outcomes: &[(IntentId, Sent)]) {

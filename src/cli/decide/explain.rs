@@ -44,9 +44,9 @@ fn hedges(a: &Appraisal) -> String {
     let Some(book) = &a.options else { return String::new() };
     let (delta, held) = (book.delta.get(), a.held.real());
     let legs = match book.legs.len() {
-        0 => "no open legs".to_owned(),
-        1 => "1 open leg".to_owned(),
-        count => format!("{count} open legs"),
+        0 => "no legs".to_owned(),
+        1 => "1 leg".to_owned(),
+        count => format!("{count} legs"),
     };
     format!(
         "Its option book has {legs}, worth {:.2}: a delta of {delta:.4} units, a gamma of {:.6} units per USD, a vega of \

@@ -21,7 +21,7 @@ use serde_json::Value;
 use vault_keeper::domain::units::to_real;
 use vault_keeper::protocols::abi::RebalancingVault::{self, Rebalanced, State};
 use vault_keeper::stage::account::Actor;
-use vault_keeper::stage::deploy::options::{Position, open, settle};
+use vault_keeper::stage::deploy::options::{Position, name_book, open, settle};
 use vault_keeper::stage::deploy::vault::Vault;
 
 const POLICY: &str = include_str!("../examples/policies/delta-hedge.toml");
@@ -106,6 +106,46 @@ fn deltas(printed: &Value) -> (f64, f64) {
     let appraisal = &printed["appraisal"];
     let book = number(&appraisal["options"]["delta"]);
     (number(&appraisal["held"]) + book, book)
+}
+
+/// What `keeper check` says of the options, and of the epoch.
+async fn checked(home: &Home) -> Vec<(String, String)> {
+    let lines = home.start(&["check", "--json"]).end().await.json();
+    let found = lines.as_array().unwrap().iter().map(|line| {
+        let text = |key: &str| line[key].as_str().unwrap().to_owned();
+        (text("check"), text("level"))
+    });
+    found.filter(|(check, _)| check.starts_with("option") || check == "epoch").collect()
+}
+
+fn findings(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(check, level)| ((*check).to_owned(), (*level).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn check_says_what_would_stop_a_hedge() {
+    let scene = Scene::set_for(Decimal::from(DEPTH), POLICY).await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    let well = [("option_feed", "ok"), ("option_book", "ok"), ("option_legs", "ok")];
+    assert_eq!(checked(&home).await, findings(&well));
+
+    let id = open(&scene.stage, scene.vault, scene.book.unwrap(), &written()).await.unwrap();
+    let is_open = [("epoch", "ok"), well[0], well[1], well[2]];
+    assert_eq!(checked(&home).await, findings(&is_open));
+
+    let now = scene.stage.chain.head().await.unwrap().0;
+    scene.price(PRICE, EXPIRY - 60 - now).await;
+    scene.price(PRICE, 3_700).await;
+    let waiting = [is_open[0], well[0], well[1], well[2], ("option_settlement", "warning")];
+    assert_eq!(checked(&home).await, findings(&waiting));
+
+    settle(&scene.stage, scene.book.unwrap(), id).await.unwrap();
+    assert_eq!(checked(&home).await, findings(&well));
+    name_book(&scene.stage, scene.vault, Address::ZERO).await.unwrap();
+    assert_eq!(
+        checked(&home).await,
+        findings(&[well[0], ("option_book", "error"), ("option_legs", "error")])
+    );
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ contract OptionBook is IOptionBook, ReentrancyGuardTransient {
         id = ++_last;
         _positions[id] = Position(Status.Offered, terms, collateral, 0);
         emit Offered(id, terms.vault, terms.counterparty, terms);
-        _take(terms.counterparty, _postedByCounterparty(terms, collateral));
+        _take(_postedByCounterparty(terms, collateral));
     }
 
     /// @inheritdoc IOptionBook
@@ -126,7 +126,7 @@ contract OptionBook is IOptionBook, ReentrancyGuardTransient {
         if (t.size > 0) claimable[t.counterparty] += t.premium;
         uint256 cost = t.size > 0 ? t.premium : p.collateral - t.premium;
         emit Opened(id, cost, p.collateral);
-        _take(t.vault, cost);
+        _take(cost);
         return (t.expiry, p.collateral);
     }
 
@@ -229,9 +229,10 @@ contract OptionBook is IOptionBook, ReentrancyGuardTransient {
         return t.size > 0 ? collateral : t.premium;
     }
 
-    function _take(address from, uint256 amount) private {
+    /// @dev From the caller.
+    function _take(uint256 amount) private {
         uint256 before = ASSET.balanceOf(address(this));
-        ASSET.safeTransferFrom(from, address(this), amount);
+        ASSET.safeTransferFrom(msg.sender, address(this), amount);
         uint256 moved = ASSET.balanceOf(address(this)) - before;
         require(moved == amount, TransferMismatch(amount, moved));
     }

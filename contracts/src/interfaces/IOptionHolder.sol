@@ -9,9 +9,10 @@ pragma solidity 0.8.37;
 /// - The book takes no more than the owner granted for that position, in that one call, and can do nothing else but pay
 ///   in what the position can pay at most, after its expiry. No other call of the vault depends on it.
 /// - While a position is open the vault cannot be priced, so nobody enters or leaves: an epoch. It ends with the expiry of
-///   its first position, later positions do not outlast it, and it is at most `MAX_TENOR` long. Between two epochs the
-///   vault is open for at least `WINDOW`. A book that does not settle keeps exits in kind closed for at most `PATIENCE`
-///   beyond the end; the owner can then name another, and what the old one still owes is written off.
+///   its first position, later positions do not outlast it, and it is at most 92 days long (`MAX_TENOR`). Between two
+///   epochs the vault is open for at least a day (`WINDOW`). A book that does not settle keeps exits in kind closed for
+///   at most 30 days beyond the end (`PATIENCE`); the owner can then name another, and what the old one still owes is
+///   written off.
 interface IOptionHolder {
     /// @notice A deposit, withdrawal or exit in kind with open positions, or another book for the vault.
     /// @param endsAt When the last of them expires; for exits in kind, when they open whatever the book does
@@ -50,8 +51,7 @@ interface IOptionHolder {
     /// @notice Whether positions are open, which closes deposits, withdrawals and exits in kind.
     function epochOpen() external view returns (bool);
 
-    /// @notice Names the book, zero for none. Owner only, while no position is open; or when `PATIENCE` has passed since the
-    /// end of the epoch, and then what the old book still owes is written off.
+    /// @notice Names the book, zero for none. Owner only, while no position is open; or when the patience is over, and then what the old book still owes is written off.
     function setOptionBook(address book) external;
 
     /// @notice Opens a position that was offered in the book. Owner only, with a fresh oracle, not paused nor in cash-lock;

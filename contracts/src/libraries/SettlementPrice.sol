@@ -9,7 +9,8 @@ import {IOptionBook} from "../interfaces/IOptionBook.sol";
 /// that moment: so there is at most one round to name, and nobody can choose.
 library SettlementPrice {
     uint256 private constant WAD_DECIMALS = 18;
-    uint80 private constant PHASE = 1 << 64;
+    /// @dev Above the round of its aggregator, an id names the phase.
+    uint256 private constant PHASE_SHIFT = 64;
 
     struct Round {
         bool found;
@@ -41,13 +42,13 @@ library SettlementPrice {
 
     function _requireLastBefore(IAggregatorV3 feed, uint80 roundId, uint256 moment) private view {
         (uint80 latest,,,,) = feed.latestRoundData();
-        (uint80 phase, uint80 present) = (roundId / PHASE, latest / PHASE);
+        (uint80 phase, uint80 present) = (roundId >> PHASE_SHIFT, latest >> PHASE_SHIFT);
         Round memory next = _round(feed, roundId + 1);
         require(!next.found || next.updatedAt > moment, IOptionBook.RoundSuperseded(roundId, roundId + 1));
         if (phase == present) {
             require(next.found, IOptionBook.RoundNotSuperseded(roundId));
         } else {
-            Round memory first = _round(feed, present * PHASE + 1);
+            Round memory first = _round(feed, (present << PHASE_SHIFT) + 1);
             bool before = phase + 1 == present && first.found && first.updatedAt > moment;
             require(before, IOptionBook.RoundOfOtherPhase(roundId));
         }

@@ -156,12 +156,12 @@ mod tests {
         let leg = |id| OptionLeg {
             id,
             kind: OptionKind::Call,
-            strike: U256::from(3_000) * U256::from(10).pow(U256::from(18)),
+            strike: U256::from(3_000_000_000_000_000_000_000_u128),
             expiry: now.checked_add_signed(seconds).unwrap(),
-            size: -I256::try_from(10_u64.pow(18)).unwrap(),
+            size: I256::try_from(-1_000_000_000_000_000_000_i64).unwrap(),
             implied: Some(ImpliedVolatility {
                 annual: U256::from(600_000_000_000_000_000_u64),
-                updated_at: now - HOUR,
+                updated_at: now.saturating_sub(HOUR),
             }),
         };
         let address = policy.policy().option_book().unwrap();

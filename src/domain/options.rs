@@ -221,7 +221,7 @@ impl Desk<'_> {
     fn price_at(&self, expiry: u64) -> Checked<Real> {
         let Feed { latest, history, decimals, .. } = &self.snapshot.feeds.risky_usd;
         let held = |round: &&Round| (1..=expiry).contains(&round.updated_at) && round.answer.is_positive();
-        match history.iter().chain(latest).filter(held).last().or(latest.as_ref()) {
+        match history.iter().chain(latest).rev().find(held).or(latest.as_ref()) {
             Some(round) => Real::new(raw_to_real(round.answer.unsigned_abs(), *decimals)?),
             None => Real::new(self.spot.price),
         }

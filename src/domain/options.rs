@@ -77,12 +77,6 @@ pub enum ImpliedSource {
     Estimate,
 }
 
-/// Decimal places of a strike and of a volatility feed's answer.
-const WAD_PLACES: u8 = 18;
-
-/// The largest volatility that a feed is believed, 1000 % with 18 decimals.
-const MOST_VOLATILITY: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
-
 impl ImpliedSource {
     /// As in the record.
     #[must_use]
@@ -94,6 +88,12 @@ impl ImpliedSource {
         }
     }
 }
+
+/// Decimal places of a strike and of a volatility feed's answer.
+const WAD_PLACES: u8 = 18;
+
+/// The largest volatility that a feed is believed, 1000 % with 18 decimals.
+const MOST_VOLATILITY: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
 
 /// What the legs are valued with.
 struct Desk<'a> {

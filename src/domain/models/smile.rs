@@ -54,7 +54,7 @@ pub struct Smile {
 }
 
 /// What keeps points from being a smile, and the point nearest to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// Position among the expiries; the later one where it lies between two.
     pub expiry: usize,
@@ -110,13 +110,11 @@ impl Smile {
         // Between expiries that are none themselves everything would be wrong.
         if faults.is_empty() {
             for (expiry, (near, far)) in (1..).zip(slices.iter().zip(slices.iter().skip(1))) {
-                faults.extend(together(near, far).into_iter().map(|(point, kind)| Fault {
-                    expiry,
-                    point,
-                    kind,
-                }));
+                let found = together(near, far).into_iter();
+                faults.extend(found.map(|(point, kind)| Fault { expiry, point, kind }));
             }
         }
+        faults.sort_unstable();
         faults.dedup();
         if faults.is_empty() { Ok(Self { slices }) } else { Err(faults) }
     }

@@ -179,7 +179,10 @@ fn three_steps_find_the_edges_everywhere() {
                 let a = libm::pow(fixed, 2.0 / 3.0);
                 let (root, steps) = edges::halley(a, proportional);
                 let residual = libm::pow(root, 9.0) - a * root - proportional;
-                assert!(residual.abs() < 1e-14, "{residual:e} after {steps} steps at {fixed}, {proportional}");
+                assert!(
+                    residual.abs() < 1e-14,
+                    "{residual:e} after {steps} steps at {fixed}, {proportional}"
+                );
                 most = most.max(steps);
             }
         }

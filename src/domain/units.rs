@@ -271,18 +271,44 @@ pub fn to_real(value: Decimal) -> f64 {
     if mantissa < 0 { -magnitude } else { magnitude }
 }
 
-/// The double nearest to `mantissa/10^scale`: a quotient of at least 65 bits whose last one also stands for the
+/// The double nearest to `mantissa/10^scale`: a quotient of at least 66 bits whose last one also stands for the
 /// remainder, so that the one rounding is that of the conversion. Divided as doubles it would round three times.
 #[expect(clippy::cast_precision_loss, reason = "this is the one rounding, to nearest")]
 fn nearest(mantissa: u128, scale: u32) -> Option<f64> {
-    let power = 10_u128.checked_pow(scale)?;
-    let bits = |number: u128| u128::BITS.saturating_sub(number.leading_zeros());
-    let shift = bits(power).saturating_add(66).saturating_sub(bits(mantissa));
-    let scaled = U256::from(mantissa).checked_shl(usize::try_from(shift).ok()?)?;
-    let (quotient, remainder) = scaled.div_rem(U256::from(power));
-    let quotient = u128::try_from(quotient).ok()? | u128::from(!remainder.is_zero());
+    let power = *WHOLE_POWERS_OF_TEN.get(scale as usize)?;
+    if mantissa == 0 {
+        return Some(0.0);
+    }
+    let first = mantissa.leading_zeros();
+    let scaled = mantissa.checked_shl(first)?;
+    let (mut quotient, mut rest) = (scaled.checked_div(power)?, scaled.checked_rem(power)?);
+    let mut shift = first;
+    if quotient >> ENOUGH_BITS == 0 {
+        // The remainder is below the power, which leaves this much room above both.
+        let more = power.leading_zeros().min(u128::BITS.saturating_sub(ENOUGH_BITS));
+        let scaled = rest.checked_shl(more)?;
+        quotient = quotient.checked_shl(more)? | scaled.checked_div(power)?;
+        rest = scaled.checked_rem(power)?;
+        shift = shift.saturating_add(more);
+    }
+    let quotient = quotient | u128::from(rest != 0);
     Some(libm::ldexp(quotient as f64, i32::try_from(shift).ok()?.checked_neg()?))
 }
+
+/// Bits of a quotient that leave no doubt how to round 53 of them.
+const ENOUGH_BITS: u32 = 66;
+
+/// The powers of ten that a decimal may be scaled by.
+#[expect(clippy::indexing_slicing, reason = "done by the compiler, which would refuse to pass the end")]
+const WHOLE_POWERS_OF_TEN: [u128; 29] = {
+    let mut powers = [1_u128; 29];
+    let mut scale = 1;
+    while scale < powers.len() {
+        powers[scale] = powers[scale - 1].saturating_mul(10);
+        scale += 1;
+    }
+    powers
+};
 
 /// The powers of ten that a double holds exactly.
 const POWERS_OF_TEN: [f64; 23] = [

@@ -108,12 +108,20 @@ pub struct Quote {
     pub fee: U256,
     /// Square root price afterwards, times 2^96.
     pub sqrt_price_after: U256,
-    /// Tick afterwards.
-    pub tick_after: i32,
+    /// Tick afterwards, where no price between two ticks was reached.
+    reached: Option<i32>,
     /// Liquidity in range afterwards.
     pub liquidity_after: u128,
     /// Initialised ticks crossed.
     pub ticks_crossed: u32,
+}
+
+impl Quote {
+    /// Tick afterwards.
+    #[must_use]
+    pub fn tick_after(&self) -> i32 {
+        self.reached.unwrap_or_else(|| swap::tick_of(self.sqrt_price_after.saturating_to()))
+    }
 }
 
 /// Why there is no quote.

@@ -8,7 +8,8 @@
 
 use std::cmp::Ordering;
 
-use super::super::{ModelError, in_range};
+use super::super::{ModelError, in_range, non_negative};
+use super::edges::Pace;
 use super::{Costs, Drift, Terms};
 use crate::domain::venues::depth::{Depth, Margin};
 
@@ -33,12 +34,15 @@ impl Tangent {
     /// # Errors
     /// As [`Terms::band`].
     pub fn find(costs: Costs, drift: Drift, depth: &mut Depth<'_>) -> Result<Self, ModelError> {
+        Terms::new(costs, drift.penalty)?;
+        non_negative("variance rate of the drift", drift.variance_rate)?;
+        let pace = Pace::of(drift.variance_rate, drift.penalty);
         let mut best: Option<(Self, f64)> = None;
         for pools in 1..=depth.pools() {
             let fixed = costs.fixed + depth.further(pools);
-            let mut search = Search { costs: Costs { fixed, ..costs }, drift, depth: &mut *depth, pools };
+            let mut search = Search { costs: Costs { fixed, ..costs }, pace, depth: &mut *depth, pools };
             let (found, rise) = search.run()?;
-            let (inner, outer) = found.edges(drift)?;
+            let (inner, outer) = pace.edges(found.costs)?;
             // c/3 times this is the cost per year.
             let rate = in_range("cost rate of the band", outer * outer + outer * inner + inner * inner)?;
             if best.is_none_or(|(_, least)| rate < least) {
@@ -50,16 +54,12 @@ impl Tangent {
         }
         Ok(best.map_or(Self { costs, size: 0.0 }, |(found, _)| found))
     }
-
-    fn edges(&self, drift: Drift) -> Result<(f64, f64), ModelError> {
-        Terms::new(self.costs, drift.penalty)?.edges(drift.variance_rate)
-    }
 }
 
 /// The search for `Y − y₀ = z` over the level at which a trade ends, at which all of `z`, `I` and `I′` are known.
 struct Search<'d, 'a> {
     costs: Costs,
-    drift: Drift,
+    pace: Pace,
     depth: &'d mut Depth<'a>,
     pools: usize,
 }
@@ -120,7 +120,7 @@ impl Search<'_, '_> {
         let fixed = (self.costs.fixed + impact - size * slope).max(0.0);
         let costs = Costs { fixed, proportional: self.costs.proportional + slope };
         let tangent = Tangent { costs, size };
-        let (inner, outer) = tangent.edges(self.drift)?;
+        let (inner, outer) = self.pace.edges(costs)?;
         Ok(Point { rise, tangent, missing: outer - inner - size })
     }
 }

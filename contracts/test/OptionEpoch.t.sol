@@ -347,6 +347,22 @@ contract HostileBookTest is OptionFixture {
         _hostile.pay(vault, 1, 1);
     }
 
+    /// @dev Named once more, it cannot close a new epoch with what was written off.
+    function test_what_was_written_off_never_counts_again() public {
+        uint64 expiry = uint64(block.timestamp + 1 days);
+        opens(1, expiry, 100_000 * USD, 0, 0);
+        vm.warp(expiry + 30 days);
+        refresh();
+        vm.prank(owner);
+        vault.setOptionBook(address(_hostile));
+        vm.warp(block.timestamp + 1 days);
+        refresh();
+        opens(2, uint64(block.timestamp + 1 days), 100_000 * USD, 0, 0);
+        vm.expectRevert(abi.encodeWithSelector(H.OptionUnknown.selector, 1));
+        _hostile.pay(vault, 1, 1);
+        assertTrue(vault.epochOpen());
+    }
+
     function test_no_call_of_the_vault_is_open_to_it_while_it_opens() public {
         bytes[6] memory calls = [
             abi.encodeWithSignature("deposit(uint256,address)", 1, alice),

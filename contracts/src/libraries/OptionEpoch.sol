@@ -23,13 +23,15 @@ library OptionEpoch {
     /// @param positions Open ones
     /// @param endsAt End of the epoch, which no position outlasts
     /// @param closedAt When the last epoch closed
-    /// @param grants Of every open position, by book
+    /// @param era How often a book was named: what is written off is forgotten with its era
+    /// @param grants Of every open position, by era
     struct Epoch {
         address book;
         uint32 positions;
         uint64 endsAt;
         uint64 closedAt;
-        mapping(address book => mapping(uint64 id => Grant grant)) grants;
+        uint64 era;
+        mapping(uint64 era => mapping(uint64 id => Grant grant)) grants;
     }
 
     /// @notice What a position may pay in: at most so much, from its expiry on.
@@ -63,6 +65,7 @@ library OptionEpoch {
         }
         if (isOpen(b)) _close(b);
         b.epoch.book = book;
+        ++b.epoch.era;
         emit IOptionHolder.OptionBookChanged(book);
     }
 
@@ -71,7 +74,7 @@ library OptionEpoch {
         address book = b.epoch.book;
         require(book != address(0), IRebalancingVault.ZeroAddress());
         require(!b.floor.cashLock, IRebalancingVault.CashLocked());
-        require(b.epoch.grants[book][id].expiry == 0, IOptionHolder.OptionAlreadyOpen(id));
+        require(_grants(b)[id].expiry == 0, IOptionHolder.OptionAlreadyOpen(id));
         uint256 before = asset.balanceOf(address(this));
         asset.forceApprove(book, maxCost);
         (uint64 expiry, uint256 most) = IOptionBook(book).open(id, terms);
@@ -81,7 +84,7 @@ library OptionEpoch {
         require(cost <= b.trackedAsset, IRebalancingVault.HoldingExceeded(cost, b.trackedAsset));
         _begin(b, expiry);
         ++b.epoch.positions;
-        b.epoch.grants[book][id] = Grant(expiry, SafeCast.toUint192(most));
+        _grants(b)[id] = Grant(expiry, SafeCast.toUint192(most));
         b.trackedAsset -= SafeCast.toUint128(cost);
         emit IOptionHolder.OptionOpened(id, cost, most, expiry);
     }
@@ -89,11 +92,11 @@ library OptionEpoch {
     /// @notice Takes in what a position pays; what really comes in is counted.
     function settle(Books storage b, IERC20 asset, uint64 id, uint256 amount) external {
         require(msg.sender == b.epoch.book, IOptionHolder.NotOptionBook(msg.sender));
-        Grant memory grant = b.epoch.grants[msg.sender][id];
+        Grant memory grant = _grants(b)[id];
         require(grant.expiry != 0, IOptionHolder.OptionUnknown(id));
         require(block.timestamp >= grant.expiry, IOptionHolder.OptionNotExpired(id, grant.expiry));
         require(amount <= grant.most, IOptionHolder.OptionPaymentTooLarge(amount, grant.most));
-        delete b.epoch.grants[msg.sender][id];
+        delete _grants(b)[id];
         if (--b.epoch.positions == 0) _close(b);
         uint256 before = asset.balanceOf(address(this));
         asset.safeTransferFrom(msg.sender, address(this), amount);
@@ -113,6 +116,10 @@ library OptionEpoch {
         }
         bool inRange = expiry > block.timestamp && expiry <= latest;
         require(inRange, IOptionHolder.OptionExpiryOutOfRange(expiry, block.timestamp + 1, latest));
+    }
+
+    function _grants(Books storage b) private view returns (mapping(uint64 id => Grant grant) storage) {
+        return b.epoch.grants[b.epoch.era];
     }
 
     function _close(Books storage b) private {

@@ -235,6 +235,18 @@ fn what_lasts_a_minute_is_not_worth_a_trade() {
     };
     assert_eq!(lasting(60).code(), "not_worth");
     assert_eq!(lasting(30 * 86_400).code(), "worth");
+    // Nor is it worth a short position.
+    for held in ["0", "0.0005"] {
+        let bought = |seconds| {
+            let legs = vec![OptionLeg { expiry: NOW + seconds, ..leg(1, Call, 1_950, 0, "100") }];
+            hedge(Facts::holding(held, "1000000"), legs).code()
+        };
+        assert_eq!(
+            (bought(60).as_str(), bought(30 * 86_400).as_str()),
+            ("not_worth", "needs_borrowing"),
+            "{held}"
+        );
+    }
     // Neither does the next expiry keep what outlives it from being hedged.
     let with_a_small_one = lasting(30 * 86_400).with(|s, _| {
         let small = OptionLeg { id: 2, expiry: NOW + 60, ..leg(2, Call, 1_950, 0, "-1") };

@@ -164,16 +164,22 @@ fn the_least_of_a_cubic_is_found_wherever_it_is() {
     assert_close(lowest(line(1.0), line(3.0), 2.0), 1.0, 1e-15);
 }
 
-/// A term structure of parabolas in volatility over standardised moneyness, by strike; many have arbitrage.
+/// A term structure of parabolas in volatility over standardised moneyness, by strike, some of them rough; many have
+/// arbitrage.
 fn any_smile() -> impl Strategy<Value = Vec<Expiry>> {
-    let one = (0.0..0.15_f64, -0.12..0.12_f64, -0.01..0.07_f64, prop::collection::vec(-2.2..2.2_f64, 1..7));
-    (0.2..1.2_f64, 0.01..0.3_f64, prop::collection::vec(one, 1..4)).prop_map(|(level, first, expiries)| {
+    let places = prop::collection::vec((-2.2..2.2_f64, -1.0..1.0_f64), 1..7);
+    let one = (0.0..0.15_f64, -0.12..0.12_f64, -0.01..0.07_f64, places);
+    let rough = prop_oneof![Just(0.0), 0.0..0.06_f64];
+    let all = prop::collection::vec(one, 1..4);
+    (0.2..1.2_f64, 0.01..0.3_f64, rough, all).prop_map(|(level, first, rough, expiries)| {
         let mut years = first;
-        let of = |(rise, skew, curve, places): (f64, f64, f64, Vec<f64>)| {
+        let of = |(rise, skew, curve, places): (f64, f64, f64, Vec<(f64, f64)>)| {
             years *= 1.7 + rise;
             let deviation = level * libm::sqrt(years);
-            let points =
-                places.iter().map(|x| (libm::exp(x * deviation), level * (1.0 + skew * x + curve * x * x)));
+            let points = places.iter().map(|(x, noise)| {
+                let shape = 1.0 + skew * x + curve * x * x + rough * noise;
+                (libm::exp(x * deviation), level * shape)
+            });
             strikes(years, &points.collect::<Vec<_>>())
         };
         expiries.into_iter().map(of).collect()

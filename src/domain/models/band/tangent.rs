@@ -13,8 +13,9 @@ use super::edges::Pace;
 use super::{Costs, Drift, Terms};
 use crate::domain::venues::depth::{Depth, Margin};
 
-/// A root is found when the bracket, or the step, is this part of it.
-const CLOSE: f64 = 1e-9;
+/// Where the trade of the band is this close to the tangent's size, one more step of the secant is the last: it leaves
+/// the product of the last two errors.
+const CLOSE: f64 = 1e-7;
 /// Steps of the search for one root; far fewer are needed.
 const STEPS: u32 = 64;
 
@@ -42,6 +43,9 @@ impl Tangent {
             let fixed = costs.fixed + depth.further(pools);
             let mut search = Search { costs: Costs { fixed, ..costs }, pace, depth: &mut *depth, pools };
             let (found, rise) = search.run()?;
+            if pools == 1 && rise <= depth.joins(2) {
+                return Ok(found);
+            }
             let (inner, outer) = pace.edges(found.costs)?;
             // c/3 times this is the cost per year.
             let rate = in_range("cost rate of the band", outer * outer + outer * inner + inner * inner)?;
@@ -90,18 +94,17 @@ impl Search<'_, '_> {
         self.narrow(low, high)
     }
 
-    /// Regula falsi with the Illinois correction (Dowell and Jarratt 1971): an end that stays twice counts half.
+    /// The secant through the last two points (Regula falsi with the Illinois correction, Dowell and Jarratt 1971: an
+    /// end that stays twice counts half).
     fn narrow(&mut self, mut low: Point, mut high: Point) -> Result<(Tangent, f64), ModelError> {
         let (mut below, mut above) = (low.missing, -high.missing);
         let mut last = Ordering::Equal;
         for _ in 0..STEPS {
-            let width = high.rise - low.rise;
-            if above <= 0.0 || width <= CLOSE * high.rise {
-                break;
-            }
-            let next = self.point(low.rise + width * (below / (below + above)))?;
-            if next.missing.abs() <= CLOSE * next.tangent.size {
-                return Ok((next.tangent, next.rise));
+            let rise = low.rise + (high.rise - low.rise) * (below / (below + above));
+            let next = self.point(rise)?;
+            let other = if last == Ordering::Greater { low } else { high };
+            if next.missing.abs() <= CLOSE * next.tangent.size || rise == low.rise || rise == high.rise {
+                return Ok(self.tangent(secant(next, other)));
             }
             let side = next.missing.total_cmp(&0.0);
             let counts = if last == side { 0.5 } else { 1.0 };
@@ -112,15 +115,24 @@ impl Search<'_, '_> {
                 (high, above, below) = (next, -next.missing, below * counts);
             }
         }
-        Ok((high.tangent, high.rise))
+        Ok(self.tangent(high.rise))
     }
 
     fn point(&mut self, rise: f64) -> Result<Point, ModelError> {
+        let (tangent, rise) = self.tangent(rise);
+        let (inner, outer) = self.pace.edges(tangent.costs)?;
+        Ok(Point { rise, tangent, missing: outer - inner - tangent.size })
+    }
+
+    fn tangent(&mut self, rise: f64) -> (Tangent, f64) {
         let Margin { size, impact, slope } = self.depth.at(rise, self.pools);
         let fixed = (self.costs.fixed + impact - size * slope).max(0.0);
-        let costs = Costs { fixed, proportional: self.costs.proportional + slope };
-        let tangent = Tangent { costs, size };
-        let (inner, outer) = self.pace.edges(costs)?;
-        Ok(Point { rise, tangent, missing: outer - inner - size })
+        (Tangent { costs: Costs { fixed, proportional: self.costs.proportional + slope }, size }, rise)
     }
+}
+
+/// Where the line through both points meets zero.
+fn secant(one: Point, other: Point) -> f64 {
+    let slope = (other.missing - one.missing) / (other.rise - one.rise);
+    if slope < 0.0 { one.rise - one.missing / slope } else { one.rise }
 }

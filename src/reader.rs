@@ -14,7 +14,9 @@ use crate::protocols::oracles::chainlink::{self, RoundCache};
 use crate::protocols::rollups;
 use crate::protocols::vaults::rebalancing_vault;
 use crate::protocols::venues::{uniswap_v2, uniswap_v3};
-use crate::protocols::{Answer, Ask, FeedAsk, Grid, PoolAsk, ReadError, batch_reader, snapshot_reader};
+use crate::protocols::{
+    Answer, Ask, FeedAsk, Grid, OptionsAsk, PoolAsk, ReadError, batch_reader, options, snapshot_reader,
+};
 
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -117,6 +119,9 @@ impl Reader {
             pools,
             pairs,
             calls: rollups::calls(policy),
+            options: policy
+                .option_book()
+                .map(|book| OptionsAsk { book, volatility_feed: policy.volatility_feed() }),
         }
     }
 
@@ -142,7 +147,8 @@ impl Reader {
             sequencer: answer.sequencer.as_ref().map(chainlink::sequencer),
         };
         let rollup = rollups::facts(policy, &answer.results);
-        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer), options: None, rollup })
+        let options = answer.options.as_ref().and_then(options::facts);
+        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer), options, rollup })
     }
 }
 

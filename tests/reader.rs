@@ -14,18 +14,21 @@ mod proxy;
 use std::time::Duration;
 
 use alloy::primitives::aliases::U24;
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, I256, U256};
 use proxy::{Overrides, Proxy};
 use rust_decimal::Decimal;
 use vault_keeper::chain::{Endpoint, Header, SecretUrl, Timeouts};
 use vault_keeper::domain::canonical;
-use vault_keeper::domain::policy::{Estimator, Policy, PublishedPolicy, Source, VenuePolicy};
-use vault_keeper::domain::snapshot::{Pool, Snapshot};
+use vault_keeper::domain::policy::{
+    Estimator, ImpliedPolicy, Policy, PublishedPolicy, Source, StrategyPolicy, VenuePolicy,
+};
+use vault_keeper::domain::snapshot::{ImpliedVolatility, OptionBook, OptionKind, OptionLeg, Pool, Snapshot};
 use vault_keeper::domain::venues::uniswap_v3;
 use vault_keeper::domain::volatility::estimate;
 use vault_keeper::reader::{Mode, Reader};
 use vault_keeper::stage::account::Actor;
 use vault_keeper::stage::artifacts::Artifacts;
+use vault_keeper::stage::deploy::options;
 use vault_keeper::stage::deploy::uniswap::{PoolPlan, ladder, pool};
 use vault_keeper::stage::deploy::uniswap_v2::pair;
 use vault_keeper::stage::interfaces::IQuoterV2;
@@ -34,6 +37,18 @@ use vault_keeper::stage::path::Tick;
 use vault_keeper::stage::{Stage, StagePlan};
 
 const START: u64 = 1_700_000_000;
+/// Of the options, Unix seconds.
+const EXPIRY: u64 = START + 30 * 86_400;
+
+alloy::sol! {
+    interface VolatilityFeed {
+        function set(uint256 strike, uint64 expiry, uint256 annual, uint256 updatedAt) external;
+    }
+
+    interface CrowdedBook {
+        function set(uint256 count, uint8 mood) external;
+    }
+}
 
 struct Scene {
     stage: Stage,
@@ -239,6 +254,108 @@ async fn a_snapshot_is_one_request_by_code_override_and_two_by_multicall3() {
         let reader = Reader::default();
         assert_eq!(requests(&reader, overrides).await, first);
         assert_eq!(requests(&reader, overrides).await, 2, "the refusal is remembered");
+    }
+}
+
+fn wad(whole: u64) -> U256 {
+    U256::from(whole) * U256::from(10).pow(U256::from(18))
+}
+
+/// The scene's vault with a written call from 3,000 up to 4,000 in the reference book, and an answer of the volatility feed
+/// for the first strike alone.
+async fn with_options(scene: &mut Scene) -> (Address, Address) {
+    let stage = &scene.stage;
+    let (book, feed) = (options::book(stage).await.unwrap(), options::volatility_feed(stage).await.unwrap());
+    options::name_book(stage, scene.vault, book).await.unwrap();
+    let size = -I256::from_raw(wad(50));
+    let (strike, limit, premium) = (wad(3_000), wad(4_000), U256::from(10_000_000_000_u64));
+    let position = options::Position { is_call: true, strike, limit, size, premium, expiry: EXPIRY };
+    assert_eq!(options::open(stage, scene.vault, book, &position).await.unwrap(), 1);
+    answer(stage, feed, strike, EXPIRY).await;
+    hedges(&mut scene.policy, book, Some(feed));
+    (book, feed)
+}
+
+/// The volatility feed says 62 % from now on.
+async fn answer(stage: &Stage, feed: Address, strike: U256, expiry: u64) {
+    let updated = U256::from(START - 5);
+    let annual = U256::from(620_000_000_000_000_000_u64);
+    let call = VolatilityFeed::setCall { strike, expiry, annual, updatedAt: updated };
+    stage.act_as(Actor::Stranger).await.unwrap().call(feed, &call).await.unwrap();
+}
+
+/// The policy of the scene as a hedge of this book.
+fn hedges(policy: &mut Policy, book: Address, feed: Option<Address>) {
+    let example: Policy = toml::from_str(include_str!("../examples/policies/delta-hedge.toml")).unwrap();
+    policy.strategy = example.strategy;
+    let StrategyPolicy::DeltaHedge { book: named, implied, .. } = &mut policy.strategy else { panic!() };
+    *named = book;
+    *implied = feed
+        .map_or(ImpliedPolicy::Estimate, |address| ImpliedPolicy::Feed { address, max_age_seconds: 3_600 });
+}
+
+impl Scene {
+    /// The options, on which both readers agree, as on everything else.
+    async fn options(&self) -> Option<OptionBook> {
+        let header = self.head().await;
+        let packed = self.read(&Reader::new(Mode::Override), &header).await;
+        assert_eq!(packed, self.read(&Reader::new(Mode::Multicall), &header).await);
+        let text = canonical::json(&packed).unwrap();
+        assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), packed);
+        packed.options
+    }
+}
+
+#[tokio::test]
+async fn both_readers_give_the_same_legs_and_what_does_not_answer_is_absent() {
+    let mut scene = scene(true).await;
+    assert_eq!(scene.options().await, None, "the policy names no book");
+    let (book, feed) = with_options(&mut scene).await;
+    let leg = |id, strike, size, implied| OptionLeg {
+        id,
+        kind: OptionKind::Call,
+        strike: wad(strike),
+        expiry: EXPIRY,
+        size,
+        implied,
+    };
+    let coins = I256::from_raw(wad(50));
+    let implied = ImpliedVolatility { annual: wad(62) / U256::from(100), updated_at: START - 5 };
+    let legs = vec![leg(2, 3_000, -coins, Some(implied)), leg(3, 4_000, coins, None)];
+    assert_eq!(scene.options().await, Some(OptionBook { address: book, legs: legs.clone() }));
+
+    hedges(&mut scene.policy, book, None);
+    let unasked = vec![OptionLeg { implied: None, ..legs[0] }, legs[1]];
+    assert_eq!(scene.options().await, Some(OptionBook { address: book, legs: unasked.clone() }));
+    hedges(&mut scene.policy, book, Some(Address::repeat_byte(0x99)));
+    assert_eq!(scene.options().await, Some(OptionBook { address: book, legs: unasked }), "no such feed");
+    for no_book in [Address::repeat_byte(0x99), feed] {
+        hedges(&mut scene.policy, no_book, Some(feed));
+        assert_eq!(scene.options().await, None, "{no_book} is no book");
+    }
+}
+
+#[tokio::test]
+async fn a_book_with_too_many_legs_is_counted_or_not_read_at_all() {
+    let mut scene = scene(false).await;
+    let mut owner = scene.stage.act_as(Actor::Owner).await.unwrap();
+    let book = owner.create_ours("TestOptionBook", &[]).await.unwrap();
+    let feed = options::volatility_feed(&scene.stage).await.unwrap();
+    hedges(&mut scene.policy, book, Some(feed));
+    answer(&scene.stage, feed, wad(1), 2_000_000_000).await;
+    for (count, mood, read, implied) in [
+        (64, 0, Some(64), true),
+        (65, 0, Some(65), false),
+        (256, 0, Some(256), false),
+        (257, 0, None, false),
+        (1, 1, None, false),
+    ] {
+        let call = CrowdedBook::setCall { count: U256::from(count), mood };
+        scene.stage.act_as(Actor::Owner).await.unwrap().call(book, &call).await.unwrap();
+        let options = scene.options().await;
+        assert_eq!(options.as_ref().map(|options| options.legs.len()), read);
+        let first = options.and_then(|options| options.legs.first().copied());
+        assert_eq!(first.is_some_and(|leg| leg.implied.is_some()), implied, "{count}");
     }
 }
 

@@ -7,18 +7,22 @@ import {console} from "forge-std/console.sol";
 import {IRebalancingVault} from "../src/interfaces/IRebalancingVault.sol";
 import {IUniswapV2Factory} from "../src/interfaces/IUniswapV2Factory.sol";
 import {IUniswapV3Factory} from "../src/interfaces/IUniswapV3Factory.sol";
+import {IOptionHolder} from "../src/interfaces/IOptionHolder.sol";
+import {FloorUpkeep} from "../src/libraries/FloorUpkeep.sol";
 import {MeanPrice} from "../src/libraries/MeanPrice.sol";
+import {OptionEpoch} from "../src/libraries/OptionEpoch.sol";
 import {Oracle} from "../src/libraries/Oracle.sol";
 import {ParameterLimits} from "../src/libraries/ParameterLimits.sol";
 import {PoolList} from "../src/libraries/PoolList.sol";
 import {RebalanceGuards} from "../src/libraries/RebalanceGuards.sol";
+import {OptionBook} from "../src/OptionBook.sol";
 import {RebalancingVault} from "../src/RebalancingVault.sol";
 import {UniswapV2Venue} from "../src/venues/UniswapV2Venue.sol";
 import {UniswapV3Venue} from "../src/venues/UniswapV3Venue.sol";
 
-/// @title Puts a vault on a chain: its libraries, the venues it lacks, the vault; and allows its pools
+/// @title Puts a vault on a chain: its libraries, the venues and the option book it lacks, the vault; and allows its pools
 /// @notice Reads the file that VAULT_FILE names, `vault.toml` by default; `examples/vault.example.toml` explains every
-/// key. Only the owner can allow pools: where another account deploys, the calls are printed for the owner to make.
+/// key. Only the owner can allow pools and name the book: where another account deploys, the calls are printed.
 contract DeployVault is Script {
     using SafeCast for uint256;
 
@@ -32,11 +36,22 @@ contract DeployVault is Script {
         address[] pools;
     }
 
+    /// @notice The book of the vault's options.
+    /// @param wanted Whether there is such a section
+    /// @param book Zero for a new one
+    /// @param maxAge Of a new one: age of the feed's answer at an expiry up to which it is believed, seconds
+    struct Options {
+        bool wanted;
+        address book;
+        uint256 maxAge;
+    }
+
     /// @notice All that the file says.
     struct Plan {
         IRebalancingVault.Deployment vault;
         Market v3;
         Market v2;
+        Options options;
     }
 
     /// @notice A key of `[parameters]` that is none, or one too many.
@@ -70,6 +85,7 @@ contract DeployVault is Script {
             _allow(vault, plan.v3.pools, v3);
             _allow(vault, plan.v2.pools, v2);
         }
+        if (plan.options.wanted) _options(plan, vault, deployer);
         vm.stopBroadcast();
         _print(plan, vault, v3, v2, deployer);
     }
@@ -80,6 +96,15 @@ contract DeployVault is Script {
         }
     }
 
+    /// @dev The plan then knows the book.
+    function _options(Plan memory plan, RebalancingVault vault, address deployer) private {
+        if (plan.options.book == address(0)) {
+            IRebalancingVault.Deployment memory d = plan.vault;
+            plan.options.book = address(new OptionBook(d.asset, d.risky, d.riskyFeed, plan.options.maxAge));
+        }
+        if (deployer == plan.vault.owner) vault.setOptionBook(plan.options.book);
+    }
+
     // ---------------------------------------------------------------- what was done
 
     function _print(Plan memory plan, RebalancingVault vault, address v3, address v2, address deployer) private pure {
@@ -88,13 +113,19 @@ contract DeployVault is Script {
         console.log("PoolList       ", address(PoolList));
         console.log("ParameterLimits", address(ParameterLimits));
         console.log("RebalanceGuards", address(RebalanceGuards));
+        console.log("FloorUpkeep    ", address(FloorUpkeep));
+        console.log("OptionEpoch    ", address(OptionEpoch));
         if (v3 != address(0)) console.log("UniswapV3Venue ", v3);
         if (v2 != address(0)) console.log("UniswapV2Venue ", v2);
+        if (plan.options.wanted) console.log("option book    ", plan.options.book);
         console.log("vault          ", address(vault));
         if (deployer == plan.vault.owner) return;
         console.log("left for the owner,", plan.vault.owner);
         _printCalls(plan.v3.pools, v3);
         _printCalls(plan.v2.pools, v2);
+        if (!plan.options.wanted) return;
+        console.log("call the vault with:");
+        console.logBytes(abi.encodeCall(IOptionHolder.setOptionBook, (plan.options.book)));
     }
 
     function _printCalls(address[] memory pools, address venue) private pure {
@@ -128,6 +159,13 @@ contract DeployVault is Script {
         _users(toml, d.parameters);
         plan.v3 = _market(toml, ".uniswap_v3");
         plan.v2 = _market(toml, ".uniswap_v2");
+        plan.options.wanted = vm.keyExistsToml(toml, ".option_book");
+        if (!plan.options.wanted) return plan;
+        if (vm.keyExistsToml(toml, ".option_book.book")) {
+            plan.options.book = vm.parseTomlAddress(toml, ".option_book.book");
+        } else {
+            plan.options.maxAge = vm.parseTomlUint(toml, ".option_book.max_age");
+        }
     }
 
     function _market(string memory toml, string memory section) private view returns (Market memory market) {

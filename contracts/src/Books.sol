@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
 import {FloorLedger} from "./libraries/FloorLedger.sol";
+import {OptionEpoch} from "./libraries/OptionEpoch.sol";
 import {Turnover} from "./libraries/Turnover.sol";
 
 /// @notice All that the vault stores beside its shares and its owner.
@@ -13,6 +14,7 @@ import {Turnover} from "./libraries/Turnover.sol";
 /// @param deleverageSince When the bound was first seen broken; 0 while it holds
 /// @param rewardPaid Paid in the current breach of the bound, asset units
 /// @param venueOf The venue of every allow-listed pool
+/// @param epoch The option book and what is open in it
 struct Books {
     IRebalancingVault.Parameters parameters;
     FloorLedger.Ledger floor;
@@ -29,6 +31,7 @@ struct Books {
     address guardian;
     IRebalancingVault.Pool[] pools;
     mapping(address pool => address venue) venueOf;
+    OptionEpoch.Epoch epoch;
 }
 
 /// @notice The vault as valued at one moment. Amounts in asset units.

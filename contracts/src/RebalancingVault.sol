@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Mark} from "./Books.sol";
 import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
 import {FloorLedger} from "./libraries/FloorLedger.sol";
+import {OptionEpoch} from "./libraries/OptionEpoch.sol";
 import {Turnover} from "./libraries/Turnover.sol";
 import {VaultAdmin} from "./VaultAdmin.sol";
 import {VaultBase} from "./VaultBase.sol";
@@ -25,6 +26,8 @@ contract RebalancingVault is VaultAdmin {
         s.pools = _books.pools;
         s.deleverageSince = _books.deleverageSince;
         s.gasRebate = RISKY_IS_NATIVE ? _books.parameters.rebateCap : 0;
+        s.optionBook = _books.epoch.book;
+        s.epochOpen = OptionEpoch.isOpen(_books);
     }
 
     function _identity(State memory s) private view {

@@ -2,10 +2,12 @@
 pragma solidity 0.8.37;
 
 import {IAggregatorV3} from "./interfaces/IAggregatorV3.sol";
+import {IOptionBook} from "./interfaces/IOptionBook.sol";
 import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
 import {ISnapshotReader} from "./interfaces/ISnapshotReader.sol";
 import {IUniswapV2Pair} from "./interfaces/IUniswapV2Pair.sol";
 import {IUniswapV3Pool} from "./interfaces/IUniswapV3Pool.sol";
+import {IVolatilityFeed} from "./interfaces/IVolatilityFeed.sol";
 
 /// @title The reader behind one `eth_call` with a code override
 /// @notice Every part is read through a call to itself, so that whatever a contract answers wrongly reverts that part
@@ -16,6 +18,10 @@ contract SnapshotReader is ISnapshotReader {
     uint256 private constant PHASE_SHIFT = 64;
     int24 private constant MIN_TICK = -887272;
     int24 private constant MAX_TICK = 887272;
+    /// @dev So that a book that does its worst loses no other part.
+    uint256 private constant OPTIONS_GAS = 10_000_000;
+    uint256 private constant MAX_LEGS = 256;
+    uint256 private constant MAX_IMPLIED = 64;
 
     /// @inheritdoc ISnapshotReader
     function read(Request calldata request) external view returns (Response memory response) {
@@ -36,6 +42,7 @@ contract SnapshotReader is ISnapshotReader {
         response.pools = _pools(request.pools);
         response.pairs = _pairs(request.pairs);
         response.results = _results(request.calls);
+        response.options = _optionsOrFailed(request);
     }
 
     /// @notice A feed; reverts where it cannot be read. Called by the reader itself.
@@ -72,6 +79,41 @@ contract SnapshotReader is ISnapshotReader {
     function readPair(address pair) external view returns (Pair memory) {
         (uint112 reserve0, uint112 reserve1,) = IUniswapV2Pair(pair).getReserves();
         return Pair(true, pair, IUniswapV2Pair(pair).token0(), IUniswapV2Pair(pair).token1(), reserve0, reserve1);
+    }
+
+    /// @notice The open legs of a vault in its book; reverts where they cannot be read. Called by the reader itself.
+    function readOptions(address book, address vault, address feed) external view returns (OptionBook memory options) {
+        IOptionBook.Leg[] memory found = IOptionBook(book).legs(vault);
+        require(found.length <= MAX_LEGS, TooManyLegs(found.length));
+        (options.ok, options.book, options.legs) = (true, book, new Leg[](found.length));
+        bool implied = feed != address(0) && found.length <= MAX_IMPLIED;
+        for (uint256 i = 0; i < found.length; ++i) {
+            IOptionBook.Leg memory leg = found[i];
+            options.legs[i] = Leg(leg.id, leg.isCall, leg.strike, leg.expiry, leg.size, false, 0, 0);
+            if (implied) _imply(feed, options.legs[i]);
+        }
+    }
+
+    /// @notice A volatility; reverts where it cannot be read. Called by the reader itself.
+    function readImplied(address feed, uint256 strike, uint64 expiry) external view returns (uint256, uint256) {
+        return IVolatilityFeed(feed).impliedVolatility(strike, expiry);
+    }
+
+    function _imply(address feed, Leg memory leg) private view {
+        try this.readImplied(feed, leg.strike, leg.expiry) returns (uint256 annual, uint256 updatedAt) {
+            (leg.impliedOk, leg.annual, leg.updatedAt) = (true, annual, _time(updatedAt));
+        } catch {}
+    }
+
+    function _optionsOrFailed(Request calldata request) private view returns (OptionBook memory options) {
+        if (request.optionBook == address(0)) return options;
+        try this.readOptions{gas: OPTIONS_GAS}(request.optionBook, request.vault, request.volatilityFeed) returns (
+            OptionBook memory found
+        ) {
+            return found;
+        } catch {
+            options.book = request.optionBook;
+        }
     }
 
     function _feedOrFailed(FeedRequest memory request) private view returns (Feed memory feed) {

@@ -7,8 +7,10 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Mark} from "./Books.sol";
+import {IOptionHolder} from "./interfaces/IOptionHolder.sol";
 import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
 import {FloorLedger} from "./libraries/FloorLedger.sol";
+import {OptionEpoch} from "./libraries/OptionEpoch.sol";
 import {ParameterLimits} from "./libraries/ParameterLimits.sol";
 import {PoolList} from "./libraries/PoolList.sol";
 import {VaultProtection} from "./VaultProtection.sol";
@@ -50,6 +52,21 @@ abstract contract VaultAdmin is VaultProtection, Ownable2Step {
     /// @inheritdoc IRebalancingVault
     function disallowPool(address pool) external onlyOwner {
         PoolList.remove(_books, pool);
+    }
+
+    /// @inheritdoc IOptionHolder
+    function setOptionBook(address book) external onlyOwner nonReentrant {
+        OptionEpoch.setBook(_books, book, asset(), address(RISKY));
+    }
+
+    /// @inheritdoc IOptionHolder
+    function openOption(uint64 id, bytes32 terms, uint256 maxCost) external onlyOwner nonReentrant {
+        Mark memory m = _requireFresh();
+        OptionEpoch.open(_books, IERC20(asset()), id, terms, maxCost);
+        _revalue(m);
+        require(m.cushion != 0, CashLocked());
+        _checkExposure(m);
+        _watch(m);
     }
 
     /// @inheritdoc IRebalancingVault

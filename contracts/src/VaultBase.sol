@@ -12,8 +12,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Books, Mark} from "./Books.sol";
 import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
 import {IVenue} from "./interfaces/IVenue.sol";
-import {Bound} from "./libraries/Bound.sol";
-import {FloorLedger} from "./libraries/FloorLedger.sol";
+import {FloorUpkeep} from "./libraries/FloorUpkeep.sol";
 import {MeanPrice} from "./libraries/MeanPrice.sol";
 import {Oracle} from "./libraries/Oracle.sol";
 import {ParameterLimits} from "./libraries/ParameterLimits.sol";
@@ -21,7 +20,6 @@ import {Valuation} from "./libraries/Valuation.sol";
 
 /// @title What all parts of the vault share: storage, the mark, the floor's upkeep, one swap
 abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVault {
-    using FloorLedger for FloorLedger.Ledger;
     using SafeERC20 for IERC20;
 
     uint256 internal constant BPS = 1e4;
@@ -73,10 +71,7 @@ abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVa
 
     /// @dev The same price on the holdings, shares and floor of now.
     function _revalue(Mark memory m) internal view {
-        m.exposure = Valuation.toAsset(_books.trackedRisky, m.price, SCALE, Math.Rounding.Floor);
-        m.nav = _books.trackedAsset + m.exposure;
-        uint256 floor = FloorLedger.inAssets(_books.floor.current(_books.parameters), totalSupply());
-        m.cushion = Math.saturatingSub(m.nav, floor);
+        FloorUpkeep.revalue(_books, m, SCALE, totalSupply());
     }
 
     function _oracle() internal view returns (OracleStatus status, uint256 price) {
@@ -90,58 +85,19 @@ abstract contract VaultBase is ERC4626, ReentrancyGuardTransient, IRebalancingVa
         _settle(m, m.nav, totalSupply());
     }
 
-    /// @dev What `poke` does, after users have changed the vault from the NAV and supply given. A peak needs a fresh oracle.
+    /// @dev What `poke` does, after users have changed the vault from the NAV and supply given. The mark is not kept up.
     function _settle(Mark memory m, uint256 navBefore, uint256 supplyBefore) internal {
-        _revalue(m);
-        uint256 supply = totalSupply();
-        if (supply == 0) return _close();
-        uint256 navPerShare = FloorLedger.perShare(m.nav, supply);
-        if (m.status == OracleStatus.Fresh && _books.floor.anchorAt == 0) {
-            _books.floor.begin(_books.parameters, navPerShare);
-        } else {
-            (uint256 floor, uint256 peak) = (_books.floor.stored, _books.floor.peak);
-            if (m.price != 0) _books.floor.follow(navBefore, supplyBefore, m.nav, supply);
-            if (m.status == OracleStatus.Fresh) _books.floor.observe(_books.parameters, navPerShare);
-            _books.floor.store(_books.parameters);
-            bool moved = floor != _books.floor.stored || peak != _books.floor.peak;
-            if (moved) emit FloorMoved(_books.floor.stored, _books.floor.peak);
-        }
-        _revalue(m);
-        _watch(m);
+        FloorUpkeep.settle(_books, m, SCALE, FloorUpkeep.Before(navBefore, supplyBefore), totalSupply());
     }
 
-    /// @dev All that a trade may do to the floor's upkeep: it locks, and starts or clears the timer, but moves neither floor
-    /// nor peak, so that no keeper chooses their moment. Cash-lock needs a fresh oracle; the timer takes the mean price
-    /// too, but keeps still without any price.
+    /// @dev All that a trade may do to the floor's upkeep: see `FloorUpkeep.watch`.
     function _watch(Mark memory m) internal {
-        uint256 supply = totalSupply();
-        if (supply == 0) return;
-        if (m.status == OracleStatus.Fresh && m.cushion == 0 && !_books.floor.cashLock) {
-            _books.floor.lock(_books.parameters);
-            emit CashLockEntered(FloorLedger.perShare(m.nav, supply), _books.floor.stored);
-        }
-        if (m.price != 0) _moveTimer(m);
+        FloorUpkeep.watch(_books, m, totalSupply());
     }
 
     /// @dev The last share has gone: nothing is left to protect.
     function _close() internal {
-        _books.floor.end();
-        _books.deleverageSince = 0;
-        _books.rewardPaid = 0;
-    }
-
-    function _moveTimer(Mark memory m) private {
-        bool broken = Bound.isBroken(_books, m);
-        if (broken && _books.deleverageSince == 0) {
-            // casting is safe: a time in seconds
-            // forge-lint: disable-next-line(unsafe-typecast)
-            _books.deleverageSince = uint64(block.timestamp);
-            emit BoundBroken(m.exposure, Bound.forSale(_books, m));
-        } else if (!broken && _books.deleverageSince != 0) {
-            _books.deleverageSince = 0;
-            _books.rewardPaid = 0;
-            emit BoundRestored();
-        }
+        FloorUpkeep.close(_books);
     }
 
     // ---------------------------------------------------------------- moving tokens

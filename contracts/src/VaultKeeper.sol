@@ -82,7 +82,7 @@ abstract contract VaultKeeper is VaultUsers {
         require(m.nav + allowed >= navBefore, NavLossTooLarge(navBefore, m.nav));
     }
 
-    function _checkExposure(Mark memory m) private view {
+    function _checkExposure(Mark memory m) internal view {
         uint256 limit = Math.min(Math.mulDiv(m.nav, _books.parameters.capBps, BPS), Bound.ofCushion(_books, m));
         require(m.exposure <= limit, ExposureTooLarge(m.exposure, limit));
     }

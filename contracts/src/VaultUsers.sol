@@ -8,13 +8,15 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Mark} from "./Books.sol";
+import {IOptionHolder} from "./interfaces/IOptionHolder.sol";
 import {IRebalancingVault} from "./interfaces/IRebalancingVault.sol";
 import {Bound} from "./libraries/Bound.sol";
 import {FloorLedger} from "./libraries/FloorLedger.sol";
+import {OptionEpoch} from "./libraries/OptionEpoch.sol";
 import {VaultBase} from "./VaultBase.sol";
 
 /// @title The users' part: ERC-4626 on tracked holdings, with fees, and the exit in kind
-/// @notice Deposits and withdrawals need a fresh oracle and no pause; then they happen at oracle NAV, less a fee that
+/// @notice Deposits and withdrawals need a fresh oracle, no pause and no open option; then they happen at oracle NAV, less a fee that
 /// the vault keeps and that covers what the feeds may leave unreported.
 abstract contract VaultUsers is VaultBase {
     using SafeERC20 for IERC20;
@@ -84,6 +86,7 @@ abstract contract VaultUsers is VaultBase {
         nonReentrant
         returns (uint256 assetAmount, uint256 riskyAmount)
     {
+        OptionEpoch.requireExits(_books);
         if (msg.sender != shareOwner) _spendAllowance(shareOwner, msg.sender, shares);
         uint256 supply = totalSupply() + FloorLedger.VIRTUAL_SHARES;
         _burn(shareOwner, shares);
@@ -96,9 +99,24 @@ abstract contract VaultUsers is VaultBase {
         if (riskyAmount != 0) RISKY.safeTransfer(receiver, riskyAmount);
     }
 
+    // ---------------------------------------------------------------- options
+
+    /// @inheritdoc IOptionHolder
+    function settleOption(uint64 id, uint256 amount) external nonReentrant {
+        Mark memory m = _mark();
+        OptionEpoch.settle(_books, IERC20(asset()), id, amount);
+        _revalue(m);
+        _watch(m);
+    }
+
+    /// @inheritdoc IOptionHolder
+    function epochOpen() external view returns (bool) {
+        return OptionEpoch.isOpen(_books);
+    }
+
     // ---------------------------------------------------------------- views
 
-    /// @notice NAV; at the last known answers where the oracle is not fresh, since this must not revert.
+    /// @notice NAV, without what open options will pay; at the last known answers where the oracle is not fresh, since this must not revert.
     function totalAssets() public view override(ERC4626, IERC4626) returns (uint256) {
         Mark memory m;
         (, m.price) = _oracle();
@@ -158,10 +176,16 @@ abstract contract VaultUsers is VaultBase {
 
     function _isOpen() private view returns (bool) {
         (OracleStatus status,) = _oracle();
-        return block.timestamp >= _books.pausedUntil && status == OracleStatus.Fresh;
+        return !OptionEpoch.isOpen(_books) && block.timestamp >= _books.pausedUntil && status == OracleStatus.Fresh;
     }
 
-    function _requireOpen() private view returns (Mark memory m) {
+    function _requireOpen() private view returns (Mark memory) {
+        OptionEpoch.requireClosed(_books);
+        return _requireFresh();
+    }
+
+    /// @dev Neither paused nor degraded.
+    function _requireFresh() internal view returns (Mark memory m) {
         require(block.timestamp >= _books.pausedUntil, Paused(_books.pausedUntil));
         m = _lastMark();
         require(m.status == OracleStatus.Fresh, OracleNotFresh(m.status));

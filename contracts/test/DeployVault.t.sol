@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Test} from "forge-std/Test.sol";
 import {DeployVault} from "../script/DeployVault.s.sol";
 import {IRebalancingVault as V} from "../src/interfaces/IRebalancingVault.sol";
+import {OptionBook} from "../src/OptionBook.sol";
 import {RebalancingVault} from "../src/RebalancingVault.sol";
 import {TestToken} from "./support/TestToken.sol";
 import {RealPoolsSetup} from "./RealPools.t.sol";
@@ -38,6 +39,21 @@ contract DeployExampleTest is Test {
         assertEq(s.pools.length, 0, "only the owner allows pools");
         assertGt(v3.code.length, 0);
         assertEq(v2, address(0), "no pools, no venue");
+        assertEq(s.optionBook, address(0), "none in the example");
+    }
+
+    function test_a_book_is_read_as_a_new_one_or_one_that_exists() public view {
+        string memory example = vm.readFile(EXAMPLE);
+        assertFalse(_script.read(example).options.wanted);
+        string memory fresh =
+            vm.replace(vm.replace(example, "# [option_book]", "[option_book]"), "# max_age", "max_age");
+        DeployVault.Options memory options = _script.read(fresh).options;
+        assertTrue(options.wanted);
+        assertEq(options.book, address(0));
+        assertEq(options.maxAge, 4_500);
+        string memory there =
+            vm.replace(fresh, "max_age = 4_500", "book = \"0x00000000000000000000000000000000000B00c5\"");
+        assertEq(_script.read(there).options.book, 0x00000000000000000000000000000000000B00c5);
     }
 
     /// @dev A value in the place of another would pass the hard limits in many cases.
@@ -125,9 +141,13 @@ contract DeployAsOwnerTest is RealPoolsSetup {
         plan.v3.pools[0] = v3Pool;
         plan.v2 = DeployVault.Market(address(0), v2, new address[](1));
         plan.v2.pools[0] = pair;
+        plan.options = DeployVault.Options(true, address(0), 1 hours);
         (RebalancingVault made, address v3Used, address v2Used) = script.deploy(plan, owner);
         assertEq(v3Used, v3, "a venue that exists is used again");
         assertEq(v2Used, v2);
+        OptionBook book = OptionBook(made.state().optionBook);
+        assertEq(abi.encode(book.asset(), book.risky(), book.feed()), abi.encode(stable, risky, riskyFeed));
+        assertEq(book.MAX_AGE(), 1 hours);
         vault = made;
         deposit(alice, 1_000_000 * USD);
         passes(through(false, 300_000 * USD, v3Pool, v3));

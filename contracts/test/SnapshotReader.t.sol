@@ -5,8 +5,11 @@ import {IRebalancingVault as V} from "../src/interfaces/IRebalancingVault.sol";
 import {ISnapshotReader as R} from "../src/interfaces/ISnapshotReader.sol";
 import {IUniswapV3Pool} from "../src/interfaces/IUniswapV3Pool.sol";
 import {SnapshotReader} from "../src/SnapshotReader.sol";
+import {OptionFixture} from "./support/OptionFixture.sol";
 import {TestFeed} from "./support/TestFeed.sol";
 import {StandInGasPriceOracle} from "./support/StandInGasPriceOracle.sol";
+import {TestOptionBook} from "./support/TestOptionBook.sol";
+import {TestVolatilityFeed} from "./support/TestVolatilityFeed.sol";
 import {UniswapFixture} from "./support/UniswapFixture.sol";
 import {VaultFixture} from "./support/VaultFixture.sol";
 
@@ -288,6 +291,93 @@ contract SnapshotReaderTest is VaultFixture {
         q.pools = new R.PoolRequest[](1);
         q.pools[0] = request;
         return reader.read(q).pools[0];
+    }
+}
+
+/// @title The reader on option books
+contract OptionReaderTest is OptionFixture {
+    SnapshotReader private reader;
+    TestVolatilityFeed private volatility;
+    TestOptionBook private other;
+
+    function setUp() public override {
+        super.setUp();
+        reader = SnapshotReader(address(0xdead));
+        vm.etch(address(reader), address(new SnapshotReader()).code);
+        (volatility, other) = (new TestVolatilityFeed(), new TestOptionBook());
+    }
+
+    function read(address asked, address feed) private view returns (R.Response memory) {
+        R.Request memory q;
+        (q.vault, q.optionBook, q.volatilityFeed) = (address(vault), asked, feed);
+        return reader.read(q);
+    }
+
+    function crowd(uint256 legs) private {
+        other.set(legs, TestOptionBook.Mood.Well);
+        for (uint256 i = 1; i <= legs; ++i) {
+            volatility.set(i * 1e18, 2_000_000_000, 0.5e18, START);
+        }
+    }
+
+    function test_legs_are_read_with_their_volatilities_where_the_feed_answers() public {
+        uint64 id = open(writtenCall());
+        uint64 expiry = book.position(id).terms.expiry;
+        volatility.set(3000e18, expiry, 0.62e18, START - 5);
+        R.OptionBook memory a = read(address(book), address(volatility)).options;
+        assertTrue(a.ok);
+        assertEq(a.book, address(book));
+        assertEq(a.legs.length, 2);
+        assertEq(
+            abi.encode(a.legs[0]),
+            abi.encode(R.Leg(2 * id, true, 3000e18, expiry, -50e18, true, 0.62e18, uint64(START - 5)))
+        );
+        assertEq(abi.encode(a.legs[1]), abi.encode(R.Leg(2 * id + 1, true, 4000e18, expiry, 50e18, false, 0, 0)));
+    }
+
+    function test_without_a_feed_no_volatility_is_asked_for() public {
+        open(writtenCall());
+        R.OptionBook memory a = read(address(book), address(0)).options;
+        assertEq(a.legs.length, 2);
+        assertFalse(a.legs[0].impliedOk);
+    }
+
+    function test_without_a_book_nothing_is_read() public view {
+        R.OptionBook memory a = read(address(0), address(volatility)).options;
+        assertFalse(a.ok);
+        assertEq(a.book, address(0));
+    }
+
+    function test_a_book_that_does_its_worst_loses_no_other_part() public {
+        address[2] memory none = [alice, address(volatility)];
+        for (uint256 i = 0; i < none.length; ++i) {
+            worst(none[i]);
+        }
+        for (uint256 mood = 1; mood <= 3; ++mood) {
+            other.set(1, TestOptionBook.Mood(mood));
+            worst(address(other));
+        }
+        crowd(257);
+        worst(address(other));
+    }
+
+    function worst(address asked) private view {
+        R.Response memory a = read(asked, address(volatility));
+        assertFalse(a.options.ok);
+        assertEq(a.options.book, asked);
+        assertTrue(a.vaultOk);
+    }
+
+    function test_more_legs_than_are_decided_on_are_counted_without_volatilities() public {
+        crowd(64);
+        R.OptionBook memory a = read(address(other), address(volatility)).options;
+        assertEq(a.legs.length, 64);
+        assertTrue(a.legs[63].impliedOk);
+        crowd(65);
+        a = read(address(other), address(volatility)).options;
+        assertTrue(a.ok);
+        assertEq(a.legs.length, 65);
+        assertFalse(a.legs[0].impliedOk);
     }
 }
 

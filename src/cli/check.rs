@@ -10,6 +10,7 @@ mod finding;
 #[cfg(test)]
 mod fixture;
 mod market;
+mod options;
 mod record;
 mod rollup;
 mod tokens;

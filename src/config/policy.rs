@@ -8,9 +8,11 @@ use super::{ConfigError, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
     BoundPolicy, ChainKind, Estimator, ExecutionPolicy, ExecutionStyle, FeedPolicy, FeedsPolicy, FloorPolicy,
-    GapPolicy, GarchPolicy, GasPolicy, Policy, PublishedPolicy, ReservePolicy, RiskPolicy, SequencerPolicy,
-    Source, StrategyPolicy, TradeTo, Trigger, VenuePolicy, VolatilityPolicy, default_vol_of_vol,
+    GapPolicy, GarchPolicy, GasPolicy, GreekBounds, ImpliedPolicy, Policy, PublishedPolicy, ReservePolicy,
+    RiskPolicy, SequencerPolicy, SmileExpiry, SmilePoint, Source, StrategyPolicy, TradeTo, Trigger,
+    VenuePolicy, VolatilityPolicy, default_vol_of_vol,
 };
+use crate::domain::units::{Ratio, Units};
 
 /// Reads, checks and hashes the policy in `path`.
 ///
@@ -59,8 +61,19 @@ kinds!(StrategyPolicy {
     "cppi" => Cppi { multiplier, cap },
     "constant_weight" => ConstantWeight { weight },
     "volatility_target" => VolatilityTarget { annual, cap, vol_of_vol = default_vol_of_vol() },
+    "delta_hedge" => DeltaHedge {
+        book, target_delta = Units::ZERO, rate = Ratio::ZERO, carry = Ratio::ZERO, implied, bounds
+    },
     "combined" => Combined { primary, bounds },
 });
+kinds!(ImpliedPolicy {
+    "feed" => Feed { address, max_age_seconds },
+    "smile" => Smile { expiries },
+    "estimate" => Estimate {},
+});
+table!(SmileExpiry { days, points });
+table!(SmilePoint { delta, strike, volatility });
+table!(GreekBounds { vega, gamma, theta });
 kinds!(BoundPolicy {
     "cushion" => Cushion { multiplier },
     "volatility" => Volatility { annual },

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use toml::de::DeValue;
 
 use super::document::{At, Read};
-use crate::domain::units::{Price, Ratio, Usd};
+use crate::domain::units::{Price, Ratio, Units, Usd};
 
 macro_rules! whole_number {
     ($type:ident, $expected:literal) => {
@@ -45,6 +45,7 @@ macro_rules! decimal {
 decimal!(Usd);
 decimal!(Price);
 decimal!(Ratio);
+decimal!(Units);
 
 impl Read for String {
     const EXPECTED: &'static str = "text in quotes";

@@ -6,10 +6,12 @@
 pub mod canonical;
 pub mod units;
 
+pub mod venues;
+
+pub mod models;
+
 pub mod limits;
 pub mod policy;
-
-pub mod venues;
 
 pub mod snapshot;
 
@@ -22,10 +24,10 @@ pub mod market;
 
 pub mod guards;
 
-pub mod models;
-
 pub mod cushion;
 pub mod volatility;
+
+pub mod options;
 
 pub mod strategies;
 

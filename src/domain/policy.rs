@@ -7,6 +7,7 @@ mod chain;
 mod execution;
 mod feeds;
 mod floor;
+mod hedge;
 mod limits;
 mod risk;
 mod rules;
@@ -15,11 +16,12 @@ mod trigger;
 mod venues;
 mod volatility;
 
-use alloy::primitives::B256;
+use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
 use super::canonical::{self, CanonicalError};
 use super::limits::Limits;
+use super::models::smile::Smile;
 use super::units::Ratio;
 use rules::Rules;
 
@@ -27,6 +29,7 @@ pub use chain::ChainKind;
 pub use execution::{ExecutionPolicy, ExecutionStyle, GasPolicy};
 pub use feeds::{FeedPolicy, FeedsPolicy, SequencerPolicy};
 pub use floor::FloorPolicy;
+pub use hedge::{GreekBounds, HedgePolicy, ImpliedPolicy, MOST_LEGS, SmileExpiry, SmilePoint};
 pub use risk::{GapPolicy, ReservePolicy, RiskPolicy};
 pub use rules::Violation;
 pub(crate) use strategy::default_vol_of_vol;
@@ -74,6 +77,21 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The option book that it hedges, where it hedges one.
+    #[must_use]
+    pub fn option_book(&self) -> Option<Address> {
+        self.strategy.hedge().map(|hedge| hedge.book)
+    }
+
+    /// The contract that it takes implied volatilities from, where it takes them from one.
+    #[must_use]
+    pub fn volatility_feed(&self) -> Option<Address> {
+        match self.strategy.hedge()?.implied {
+            ImpliedPolicy::Feed { address, .. } => Some(*address),
+            ImpliedPolicy::Smile { .. } | ImpliedPolicy::Estimate => None,
+        }
+    }
+
     /// Every rule that the policy breaks beyond its types, in the order of its keys; empty for a valid policy. Rules
     /// that need a vault, a chain or a market belong to `keeper check`.
     #[must_use]
@@ -103,20 +121,25 @@ impl Policy {
 }
 
 /// A policy together with the hash its owner approved: what a decision takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PublishedPolicy {
     policy: Policy,
     hash: B256,
+    smile: Option<Smile>,
 }
 
+/// Its smile is made of finite numbers.
+impl Eq for PublishedPolicy {}
+
 impl PublishedPolicy {
-    /// Hashes the canonical form once.
+    /// Hashes the canonical form and draws the smile once.
     ///
     /// # Errors
     /// [`CanonicalError`]; a policy read from TOML always has a canonical form.
     pub fn new(policy: Policy) -> Result<Self, CanonicalError> {
         let hash = canonical::hash(&policy)?;
-        Ok(Self { policy, hash })
+        let smile = policy.strategy.hedge().and_then(|hedge| hedge.implied.smile()).and_then(Result::ok);
+        Ok(Self { policy, hash, smile })
     }
 
     /// The policy.
@@ -129,6 +152,12 @@ impl PublishedPolicy {
     #[must_use]
     pub const fn hash(&self) -> B256 {
         self.hash
+    }
+
+    /// The smile that it states for implied volatilities; absent also where that has arbitrage, which is a violation.
+    #[must_use]
+    pub const fn smile(&self) -> Option<&Smile> {
+        self.smile.as_ref()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a decision is what it is: one typed reason with the numbers behind it.
 
-mod faults;
+mod parts;
 
 use alloy::primitives::{Address, B256};
 use rust_decimal::Decimal;
@@ -10,8 +10,9 @@ use thiserror::Error;
 
 use super::policy::ChainKind;
 use super::units::{NumberError, Price, Real, Units, Usd};
+use parts::history_fault;
 
-pub use faults::{Disagreement, FeedName, HistoryFault, PriceFault, PriceReference};
+pub use parts::{Disagreement, FeedName, Greek, HistoryFault, ImpliedFault, PriceFault, PriceReference};
 
 /// One reason. The message is for people; the code (`within_band`, …) and the numbers are the record.
 #[serde_as]
@@ -138,6 +139,31 @@ pub enum Reason {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         fault: Option<HistoryFault>,
     },
+    /// The option book that the policy hedges does not answer.
+    #[error("option book {book} does not answer")]
+    NoOptionBook {
+        /// The book.
+        book: Address,
+    },
+    /// The option book has more legs than a decision takes.
+    #[error("the option book has {legs} legs, at most {most} are decided on")]
+    TooManyLegs {
+        /// Open legs.
+        #[serde_as(as = "DisplayFromStr")]
+        legs: u64,
+        /// Most that are taken.
+        #[serde_as(as = "DisplayFromStr")]
+        most: u64,
+    },
+    /// An option leg has no implied volatility from where the policy takes it.
+    #[error("leg {leg} of the option book has no implied volatility: {fault}")]
+    NoImpliedVolatility {
+        /// Its number in the book.
+        #[serde_as(as = "DisplayFromStr")]
+        leg: u64,
+        /// Why.
+        fault: ImpliedFault,
+    },
     /// A number left the range in which it means something.
     #[error("the numbers of this vault cannot be computed with: {what}")]
     Numbers {
@@ -176,10 +202,27 @@ pub enum Reason {
         #[serde_as(as = "DisplayFromStr")]
         due: u64,
     },
+    /// No trade is wanted, but a Greek of the option book is over the policy's bound, which no trade of the risky asset
+    /// changes.
+    #[error("the {greek} of the option book is {value} {}, over the policy's bound of {bound}", greek.unit())]
+    GreekBound {
+        /// Which; in the units of the policy's bound.
+        greek: Greek,
+        /// What it is.
+        value: Real,
+        /// What its magnitude may be.
+        bound: Real,
+    },
     /// The vault already holds exactly its target.
     #[error("the vault holds its target")]
     OnTarget,
 
+    /// A sale is wanted, the vault holds nothing to sell, and it cannot borrow.
+    #[error("the hedge needs a short position of {} units, which the vault cannot borrow", micros(units.get()))]
+    NeedsBorrowing {
+        /// Units that it would be short of at its target.
+        units: Units,
+    },
     /// A trade is wanted, the vault's cooldown has not passed.
     #[error("the vault's cooldown ends at {until}")]
     Cooldown {
@@ -268,10 +311,6 @@ pub enum Reason {
         #[serde_as(as = "DisplayFromStr")]
         due: u64,
     },
-}
-
-fn history_fault(rounds: u32, needed: u32, fault: Option<&HistoryFault>) -> String {
-    fault.map_or_else(|| format!("{rounds} usable rounds, at least {needed} needed"), ToString::to_string)
 }
 
 impl Reason {

@@ -2,15 +2,18 @@
 //!
 //! Decimals carry what a person would write and are exact; [`Real`] carries what a model computes. The two meet in
 //! [`to_real`] and [`from_real`] and nowhere else. Raw token amounts stay `U256` and become decimals in
-//! [`from_raw`] and [`to_raw`], which state their rounding.
+//! [`from_raw`] and [`to_raw`], which state their rounding, or model values in [`raw_to_real`].
+
+mod raw;
 
 use std::fmt;
 use std::str::FromStr;
 
-use alloy::primitives::U256;
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
+
+pub use raw::{from_raw, raw_to_real, to_raw, to_raw_up};
 
 /// Why a number cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -350,47 +353,6 @@ fn scaled(value: f64, places: u32) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(signed, places).ok()
 }
 
-/// A raw token amount of `decimals` places as a decimal, rounded down where it has more than 28 digits.
-///
-/// # Errors
-/// [`NumberError::Amount`] where it does not fit.
-pub fn from_raw(amount: U256, decimals: u8) -> Checked<Decimal> {
-    let mut amount = amount;
-    let mut scale = u32::from(decimals);
-    let ten = U256::from(10u8);
-    let limit = U256::from(Decimal::MAX.mantissa().unsigned_abs());
-    while amount > limit || scale > Decimal::MAX_SCALE {
-        scale = scale.checked_sub(1).ok_or(NumberError::Amount)?;
-        amount = amount.checked_div(ten).ok_or(NumberError::Amount)?;
-    }
-    let mantissa = i128::try_from(amount).map_err(|_| NumberError::Amount)?;
-    Decimal::try_from_i128_with_scale(mantissa, scale).map_err(|_| NumberError::Amount)
-}
-
-/// A decimal as a raw token amount of `decimals` places, rounded down.
-///
-/// # Errors
-/// [`NumberError::Amount`] where it is negative or too large.
-pub fn to_raw(value: Decimal, decimals: u8) -> Checked<U256> {
-    raw(value, decimals, RoundingStrategy::ToNegativeInfinity)
-}
-
-/// A decimal as a raw token amount of `decimals` places, rounded up.
-///
-/// # Errors
-/// [`NumberError::Amount`] where it is negative or too large.
-pub fn to_raw_up(value: Decimal, decimals: u8) -> Checked<U256> {
-    raw(value, decimals, RoundingStrategy::ToPositiveInfinity)
-}
-
-fn raw(value: Decimal, decimals: u8, rounding: RoundingStrategy) -> Checked<U256> {
-    let cut = value.round_dp_with_strategy(u32::from(decimals), rounding);
-    let mantissa = U256::from(u128::try_from(cut.mantissa()).map_err(|_| NumberError::Amount)?);
-    let missing = u32::from(decimals).checked_sub(cut.scale()).ok_or(NumberError::Amount)?;
-    let factor = 10_u128.checked_pow(missing).ok_or(NumberError::Amount)?;
-    mantissa.checked_mul(U256::from(factor)).ok_or(NumberError::Amount)
-}
-
 /// The one text of a decimal: no exponent, no trailing zeros, no minus zero.
 fn canonical_decimal(value: Decimal) -> String {
     let value = value.normalize();
@@ -414,6 +376,7 @@ impl de::Visitor<'_> for DecimalText {
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::U256;
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
 
@@ -501,6 +464,13 @@ mod tests {
         }
 
         #[test]
+        fn a_raw_amount_is_the_model_value_of_its_decimal(mantissa in any::<u128>(), drop in 32_u32..128, decimals in 0_u8..19) {
+            let amount = U256::from(mantissa >> drop);
+            let (short, long) = (raw_to_real(amount, decimals).unwrap(), to_real(from_raw(amount, decimals).unwrap()));
+            prop_assert!((short - long).abs() <= 3e-16 * long, "{short} {long}");
+        }
+
+        #[test]
         fn a_double_is_rounded_half_to_even_at_its_places(mantissa in -(1_i64 << 53)..(1 << 53), down in 0u32..90, places in 0u32..=18) {
             #[expect(clippy::cast_precision_loss, reason = "it is exact")]
             let value = libm::ldexp(mantissa as f64, 0_i32.saturating_sub_unsigned(down));
@@ -517,6 +487,7 @@ mod tests {
             let _ = from_real(f64::from_bits(bits), 18);
             let _ = Real::new(f64::from_bits(bits)).map(|r| r.to_string());
             let _ = from_raw(U256::from_be_bytes(raw), decimals).map(|d| to_raw(d, decimals));
+            prop_assert!(raw_to_real(U256::from_be_bytes(raw), decimals).is_ok_and(f64::is_finite) || U256::from_be_bytes(raw) > U256::from(u128::MAX) || decimals > 22);
         }
     }
 }

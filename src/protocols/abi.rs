@@ -111,3 +111,9 @@ sol!(Multicall3, "abi/IMulticall3.json");
 sol!(AggregatorV3, "abi/IAggregatorV3.json");
 sol!(UniswapV3Pool, "abi/IUniswapV3Pool.json");
 sol!(UniswapV2Pair, "abi/IUniswapV2Pair.json");
+sol!(
+    #[derive(Debug, PartialEq, Eq)]
+    OptionBook,
+    "abi/IOptionBook.json"
+);
+sol!(VolatilityFeed, "abi/IVolatilityFeed.json");

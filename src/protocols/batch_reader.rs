@@ -1,7 +1,7 @@
 //! The same facts without code overrides: two rounds of Multicall3 at one block.
 //!
-//! The first reads the vault, the newest rounds, the pools' prices and the pairs; the second, knowing those, the earlier rounds
-//! and every tick that the window can hold.
+//! The first reads the vault, the newest rounds, the pools' prices, the pairs and the option legs; the second, knowing
+//! those, the earlier rounds, every tick that the window can hold, and the legs' implied volatilities.
 
 use alloy::primitives::{
     Address, B256, Bytes, U256,
@@ -9,14 +9,19 @@ use alloy::primitives::{
 };
 use alloy::sol_types::SolCall;
 
-use super::abi::{AggregatorV3, ISnapshotReader, RebalancingVault, UniswapV2Pair, UniswapV3Pool};
+use super::abi::{
+    AggregatorV3, ISnapshotReader, OptionBook, RebalancingVault, UniswapV2Pair, UniswapV3Pool, VolatilityFeed,
+};
 use super::multicall::{Call, aggregate, call, decoded};
 use super::snapshot_reader::round_id;
-use super::{Answer, Ask, FeedAsk, PoolAsk, ReadError};
+use super::{Answer, Ask, FeedAsk, OptionsAsk, PoolAsk, ReadError};
 use crate::chain::Endpoint;
+use crate::domain::policy::MOST_LEGS;
 
 /// Tick spacings in one word of the bitmap.
 const WORD_BITS: i32 = 256;
+/// As in the contract: a book with more legs is not read.
+const MOST_LEGS_READ: usize = 256;
 const MIN_TICK: i32 = -887_272;
 const MAX_TICK: i32 = 887_272;
 
@@ -32,6 +37,7 @@ pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, 
     let mut pools: Vec<_> = ask.pools.iter().map(|ask| price(&mut first, ask)).collect();
     let pairs = ask.pairs.iter().map(|ask| pair(&mut first, *ask)).collect();
     let results = ask.calls.iter().map(|_| first.0.next().flatten()).collect();
+    let mut options = ask.options.map(|ask| book(&mut first, ask));
 
     let mut calls = Vec::new();
     for (feed, ask) in feeds.iter().zip(&ask.feeds) {
@@ -40,6 +46,7 @@ pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, 
     for pool in &pools {
         calls.extend(tick_calls(pool));
     }
+    calls.extend(implied_calls(ask, options.as_ref()));
     let mut second = Answers(aggregate(endpoint, hash, calls).await?.into_iter());
     for (feed, ask) in feeds.iter_mut().zip(&ask.feeds) {
         feed.previous = earlier_rounds(feed, ask).map(|id| earlier_round(&mut second, id)).collect();
@@ -47,7 +54,10 @@ pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, 
     for pool in &mut pools {
         ticks(&mut second, pool);
     }
-    Ok(Answer { vault, feeds, sequencer, pools, pairs, results })
+    if let (Some(options), Some(_)) = (&mut options, implied_feed(ask)) {
+        implied(&mut second, options);
+    }
+    Ok(Answer { vault, feeds, sequencer, pools, pairs, results, options })
 }
 
 /// The answers of a batch in the order of its calls.
@@ -83,6 +93,9 @@ fn first_calls(ask: &Ask) -> Vec<Call> {
         calls.push(call(*pair, &UniswapV2Pair::getReservesCall {}));
     }
     calls.extend(ask.calls.iter().cloned());
+    if let Some(OptionsAsk { book, .. }) = ask.options {
+        calls.push(call(book, &OptionBook::legsCall { vault: ask.vault.unwrap_or_default() }));
+    }
     calls
 }
 
@@ -197,6 +210,51 @@ fn pair(answers: &mut Answers, pair: Address) -> ISnapshotReader::Pair {
     let (Some(token0), Some(token1), Some(reserves)) = (token0, token1, reserves) else { return unread };
     let (reserve0, reserve1) = (reserves.reserve0, reserves.reserve1);
     ISnapshotReader::Pair { ok: true, pair, token0, token1, reserve0, reserve1 }
+}
+
+/// The open legs, as yet without volatilities.
+fn book(answers: &mut Answers, ask: OptionsAsk) -> ISnapshotReader::OptionBook {
+    let legs = answers.next::<OptionBook::legsCall>().filter(|legs| legs.len() <= MOST_LEGS_READ);
+    let ok = legs.is_some();
+    let legs = legs.into_iter().flatten().map(|leg| ISnapshotReader::Leg {
+        id: leg.id,
+        isCall: leg.isCall,
+        strike: leg.strike,
+        expiry: leg.expiry,
+        size: leg.size,
+        impliedOk: false,
+        annual: U256::ZERO,
+        updatedAt: 0,
+    });
+    ISnapshotReader::OptionBook { ok, book: ask.book, legs: legs.collect() }
+}
+
+fn implied_feed(ask: &Ask) -> Option<Address> {
+    ask.options.and_then(|options| options.volatility_feed)
+}
+
+/// The legs that are asked about: none of a book of which no decision takes so many.
+fn implied_legs(options: &ISnapshotReader::OptionBook) -> usize {
+    if options.legs.len() <= MOST_LEGS { options.legs.len() } else { 0 }
+}
+
+fn implied_calls(ask: &Ask, options: Option<&ISnapshotReader::OptionBook>) -> Vec<Call> {
+    let (Some(feed), Some(options)) = (implied_feed(ask), options) else { return Vec::new() };
+    let legs = options.legs.iter().take(implied_legs(options));
+    legs.map(|leg| {
+        let (strike, expiry) = (leg.strike, leg.expiry);
+        call(feed, &VolatilityFeed::impliedVolatilityCall { strike, expiry })
+    })
+    .collect()
+}
+
+fn implied(answers: &mut Answers, options: &mut ISnapshotReader::OptionBook) {
+    let asked = implied_legs(options);
+    for leg in options.legs.iter_mut().take(asked) {
+        if let Some(answer) = answers.next::<VolatilityFeed::impliedVolatilityCall>() {
+            (leg.impliedOk, leg.annual, leg.updatedAt) = (true, answer.annual, time(answer.updatedAt));
+        }
+    }
 }
 
 fn unread_pool() -> ISnapshotReader::Pool {

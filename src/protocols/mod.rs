@@ -7,6 +7,7 @@ pub mod abi;
 pub mod batch_reader;
 pub mod erc20;
 pub mod multicall;
+pub mod options;
 pub mod oracles;
 pub mod rehearsal;
 pub mod rollups;
@@ -36,6 +37,17 @@ pub struct Ask {
     pub pairs: Vec<Address>,
     /// Other calls.
     pub calls: Vec<Call>,
+    /// The vault's options.
+    pub options: Option<OptionsAsk>,
+}
+
+/// An option book and what to ask about its legs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionsAsk {
+    /// The book.
+    pub book: Address,
+    /// The contract that says their implied volatilities, where one does.
+    pub volatility_feed: Option<Address>,
 }
 
 /// A feed and how much of its history.
@@ -93,6 +105,8 @@ pub struct Answer {
     pub pairs: Vec<ISnapshotReader::Pair>,
     /// What each other call returned; nothing where it failed.
     pub results: Vec<Option<Bytes>>,
+    /// The option book, where one was asked for.
+    pub options: Option<ISnapshotReader::OptionBook>,
 }
 
 /// Why there is no answer.

@@ -59,7 +59,15 @@ fn answered(response: ISnapshotReader::Response, ask: &Ask) -> Answer {
     let vault = state(response.vaultOk, &response.vaultState);
     let sequencer = ask.sequencer.map(|_| response.sequencer);
     let results = response.results.into_iter().map(|result| result.ok.then_some(result.data)).collect();
-    Answer { vault, feeds: response.feeds, sequencer, pools: response.pools, pairs: response.pairs, results }
+    Answer {
+        vault,
+        feeds: response.feeds,
+        sequencer,
+        pools: response.pools,
+        pairs: response.pairs,
+        results,
+        options: ask.options.map(|_| response.options),
+    }
 }
 
 fn state(ok: bool, data: &Bytes) -> Option<RebalancingVault::State> {
@@ -75,6 +83,8 @@ fn request(ask: &Ask) -> ISnapshotReader::Request {
         pools: ask.pools.iter().map(pool).collect(),
         pairs: ask.pairs.clone(),
         calls: ask.calls.iter().map(call).collect(),
+        optionBook: ask.options.map(|options| options.book).unwrap_or_default(),
+        volatilityFeed: ask.options.and_then(|options| options.volatility_feed).unwrap_or_default(),
     }
 }
 

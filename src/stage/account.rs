@@ -28,7 +28,7 @@ pub enum Actor {
     LiquidityProvider,
     /// Deposits into the vault.
     Depositor,
-    /// Anyone: pokes, deleverages, attacks.
+    /// Anyone: pokes, deleverages, attacks, deals in options.
     Stranger,
 }
 

@@ -20,6 +20,7 @@ use vault_keeper::journal::{IntentEntry, Journal};
 use vault_keeper::protocols::abi::RebalancingVault::{self, FloorKind, Parameters};
 use vault_keeper::stage::account::Actor;
 use vault_keeper::stage::artifacts::Artifacts;
+use vault_keeper::stage::deploy::options;
 use vault_keeper::stage::path::Tick;
 use vault_keeper::stage::{Stage, StagePlan};
 
@@ -48,6 +49,8 @@ pub(crate) struct Scene {
     pub(crate) policy: String,
     /// Account of the keeper.
     pub(crate) keeper: Address,
+    /// The option book, where the policy names one.
+    pub(crate) book: Option<Address>,
 }
 
 /// What the keeper has done on the chain so far.
@@ -85,13 +88,21 @@ impl Scene {
     pub(crate) async fn set_for(depth: Decimal, text: &str) -> Self {
         let plan = StagePlan { history: true, depth, ..StagePlan::new(START, Decimal::from(PRICE)) };
         let stage = Stage::set(Artifacts::new(env!("CARGO_MANIFEST_DIR")), &plan).await.unwrap();
-        let policy = staged(&stage, text);
+        let mut policy = staged(&stage, text);
+        let hedges = policy.contains(BOOK);
+        let book = if hedges { Some(options::book(&stage).await.unwrap()) } else { None };
+        if let Some(book) = book {
+            policy = with(&policy, BOOK, &book.to_string());
+        }
         let published = published(&policy);
         let mut plan = stage.vault_plan(published.hash());
         floor(&mut plan.parameters, published.policy().floor);
         let vault = stage.vault(&plan, Decimal::from(CAPITAL)).await.unwrap().address;
+        if let Some(book) = book {
+            options::name_book(&stage, vault, book).await.unwrap();
+        }
         let keeper = stage.chain.address(Actor::Keeper).unwrap();
-        let scene = Self { stage, vault, policy, keeper };
+        let scene = Self { stage, vault, policy, keeper, book };
         scene.stage.market().await.unwrap().step(tick(START + SETTLED, PRICE)).await.unwrap();
         scene
     }
@@ -167,6 +178,8 @@ impl Scene {
     }
 }
 
+/// The option book of the example policies.
+const BOOK: &str = "0x00000000000000000000000000000000000B00c5";
 /// The default policy.
 const DEFAULT_POLICY: &str = include_str!("../../examples/policies/cppi.toml");
 

@@ -2,19 +2,21 @@
 pragma solidity 0.8.37;
 
 import {IERC4626} from "@openzeppelin/contracts/interfaces/IERC4626.sol";
+import {IOptionHolder} from "./IOptionHolder.sol";
 
 /// @title A vault over a stable asset and one risky asset, with a floor under every share
 /// @notice Words and units used throughout.
 /// - asset: the stable token the vault is measured in; risky: the other one. Amounts are token units.
 /// - price: asset per risky, both whole tokens, 1e18 (WAD).
-/// - NAV `V`: tracked asset plus tracked risky at the price, asset units. Exposure `E`: the risky part of it.
+/// - NAV `V`: tracked asset plus tracked risky at the price, asset units. Exposure `E`: the risky part of it. Open options
+///   count as nothing: `IOptionHolder`.
 /// - per share: asset units per 10^6 share units (the share has six decimals more than the asset), WAD. The first
 ///   share costs 1e18.
 /// - floor: the NAV per share the vault protects; cushion `C`: NAV above the floor of all shares, never negative.
 /// - bound: the exposure beyond which anyone may make the vault sell, as a multiple of the cushion.
 /// - bps: 1e4 is 100 %, or once. Times are seconds of block time, blocks are block numbers.
 /// - degraded: the oracle cannot be used, and the price is the pools' own mean over the TWAP window.
-interface IRebalancingVault is IERC4626 {
+interface IRebalancingVault is IERC4626, IOptionHolder {
     /// @notice How the floor moves between deposits and withdrawals. Those lift it by their fees alone, in the proportion in
     /// which the fees lift NAV per share: as a part of NAV no deposit, withdrawal or gift moves it.
     /// - Fixed: it stays.
@@ -216,7 +218,7 @@ interface IRebalancingVault is IERC4626 {
     /// @param turnoverLeakPerDay Asset units per 24 hours, evenly
     /// @param deleverageSince When the bound was first seen broken; 0 while it holds
     /// @param gasRebate Most that the next rebalance pays back, asset units
-    /// @param optionBook Zero: this vault holds no options
+    /// @param optionBook The book that may hold options of this vault; zero for none
     /// @param epochOpen Whether option legs are open, which closes deposits, withdrawals and in-kind exits
     struct State {
         address asset;
@@ -431,7 +433,8 @@ interface IRebalancingVault is IERC4626 {
     /// @return amountOut Bought, asset units
     function deleverage(address pool, uint256 maxAmountIn) external returns (uint256 amountIn, uint256 amountOut);
 
-    /// @notice Burns shares for their part of both holdings, at any time, without an oracle and without a fee.
+    /// @notice Burns shares for their part of both holdings, without an oracle and without a fee: at any time but while options
+    /// are open, and then too once their book has not settled for too long.
     function redeemInKind(uint256 shares, address receiver, address owner)
         external
         returns (uint256 assetAmount, uint256 riskyAmount);

@@ -53,6 +53,8 @@ interface ISnapshotReader {
     /// @param pools Uniswap v3 pools
     /// @param pairs Uniswap v2 pairs
     /// @param calls Other calls, each on its own
+    /// @param optionBook Book of the vault's options, an `IOptionBook`; zero for none
+    /// @param volatilityFeed An `IVolatilityFeed` to ask about every leg; zero for none
     struct Request {
         address vault;
         address keeper;
@@ -61,6 +63,8 @@ interface ISnapshotReader {
         PoolRequest[] pools;
         address[] pairs;
         Call[] calls;
+        address optionBook;
+        address volatilityFeed;
     }
 
     /// @notice One round of a feed; missing where `updatedAt` is 0.
@@ -132,6 +136,29 @@ interface ISnapshotReader {
         uint112 reserve1;
     }
 
+    /// @notice An open leg of the option book.
+    /// @param impliedOk Whether the volatility feed answered for it
+    /// @param annual Its answer, WAD
+    /// @param updatedAt When it was updated; 0 is no answer
+    struct Leg {
+        uint64 id;
+        bool isCall;
+        uint256 strike;
+        uint64 expiry;
+        int256 size;
+        bool impliedOk;
+        uint256 annual;
+        uint64 updatedAt;
+    }
+
+    /// @notice The vault's option book. One with more than `MAX_LEGS` legs is not read; one with more than `MAX_IMPLIED`,
+    /// which no decision takes, is read without volatilities.
+    struct OptionBook {
+        bool ok;
+        address book;
+        Leg[] legs;
+    }
+
     /// @notice What was read.
     /// @param baseFee BASEFEE as the call sees it, wei; the header of the block is the authority
     /// @param keeperBalance Native balance, wei
@@ -139,6 +166,7 @@ interface ISnapshotReader {
     /// @param vaultState Its answer, ABI-encoded as `IRebalancingVault.State`, or the revert data
     /// @param sequencer Of `sequencerUptimeFeed`; `ok` false where there is none
     /// @param results Of `calls`, in their order
+    /// @param options Of `optionBook`; `ok` false where there is none
     struct Response {
         uint256 blockNumber;
         uint256 timestamp;
@@ -152,10 +180,13 @@ interface ISnapshotReader {
         Pool[] pools;
         Pair[] pairs;
         Result[] results;
+        OptionBook options;
     }
 
     /// @notice The pool does not answer for a tick its bitmap names.
     error TickUnreadable(int24 tick);
+    /// @notice The option book has more legs than are read.
+    error TooManyLegs(uint256 legs);
 
     /// @notice Reads everything asked for.
     function read(Request calldata request) external view returns (Response memory);

@@ -12,7 +12,7 @@ use crate::reader::Reader;
 
 use super::endpoints::Reached;
 use super::finding::Finding;
-use super::{feeds, market, rollup, tokens};
+use super::{feeds, market, options, rollup, tokens};
 
 /// Looks at a vault and at everything its policy names. `signer` is the account that would sign, where it is known.
 pub(super) async fn check(reached: &Reached, config: &VaultConfig, signer: Option<Address>) -> Vec<Finding> {
@@ -23,14 +23,16 @@ pub(super) async fn check(reached: &Reached, config: &VaultConfig, signer: Optio
     let mut findings = vec![Finding::ok("vault", format!("{} answers state()", config.address))];
     findings.extend(signer.map(|signer| keeper(vault.keeper, signer)));
     findings.push(policy(vault.policy_hash, &config.policies));
-    findings.extend(standing(&vault, reached.header.timestamp));
-    findings.push(oracle(state.books.oracleStatus));
     let held = config.policy(vault.policy_hash).or_else(|| config.policies.first());
+    let hedged = held.is_some_and(|published| published.policy().option_book().is_some());
+    findings.extend(standing(&vault, reached.header.timestamp, hedged));
+    findings.push(oracle(state.books.oracleStatus));
     if let Some(published) = held {
         findings.extend(agreement(&vault, published));
         findings
             .push(sequencer(state.identity.sequencerUptimeFeed, published.policy().feeds.sequencer.as_ref()));
         findings.extend(pools(&vault.allowed_pools, &published.policy().venues));
+        findings.extend(options::feed(reached, published.policy()).await);
         findings.extend(facts(reached, config.address, published).await);
     }
     findings.push(rollup::decision_block(reached).await);
@@ -75,7 +77,9 @@ async fn facts(reached: &Reached, vault: Address, published: &PublishedPolicy) -
             // A policy that is not approved is reported already; the rest is told as if it were.
             let mut vault = snapshot.vault;
             vault.policy_hash = published.hash();
-            findings.extend(market::check(&Snapshot { vault, ..snapshot }, published));
+            let snapshot = Snapshot { vault, ..snapshot };
+            findings.extend(options::check(&snapshot, published));
+            findings.extend(market::check(&snapshot, published));
             findings
         }
     }
@@ -100,10 +104,14 @@ fn policy(stored: B256, held: &[PublishedPolicy]) -> Finding {
     Finding::error("policy", what, remedy)
 }
 
-/// What stops every decision, or half of them, whatever the market does. `now` is block time.
-fn standing(vault: &Vault, now: u64) -> Vec<Finding> {
+/// What stops every decision, or half of them, whatever the market does. `now` is block time; `hedged` whether the policy
+/// hedges an option book, so that open options are no more than what it is for.
+fn standing(vault: &Vault, now: u64, hedged: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if vault.epoch_open {
+    if vault.epoch_open && hedged {
+        findings
+            .push(Finding::ok("epoch", "its options are open: users come and go again after they settle"));
+    } else if vault.epoch_open {
         let what = "its options are open: it is closed until they settle";
         findings.push(Finding::error("epoch", what, "wait for the settlement"));
     }
@@ -250,7 +258,7 @@ mod tests {
     fn a_healthy_vault_agrees_with_its_policy() {
         let (vault, policy) = (fixture::snapshot().vault, fixture::policy());
         assert!(agreement(&vault, &policy).iter().all(|finding| finding.level == Level::Ok));
-        assert_eq!(standing(&vault, 1_000), []);
+        assert_eq!(standing(&vault, 1_000, false), []);
     }
 
     #[test]
@@ -268,12 +276,13 @@ mod tests {
     fn a_vault_that_is_closed_locked_and_paused_says_all_three() {
         let mut vault = fixture::snapshot().vault;
         (vault.epoch_open, vault.cash_lock, vault.paused_until) = (true, true, 2_000);
-        let found = levels(&standing(&vault, 2_000));
+        let found = levels(&standing(&vault, 2_000, false));
         assert_eq!(
             found,
             [("epoch", Level::Error), ("cash_lock", Level::Warning), ("paused", Level::Warning)]
         );
-        assert_eq!(standing(&vault, 2_001).len(), 2);
+        assert_eq!(standing(&vault, 2_001, false).len(), 2);
+        assert_eq!(levels(&standing(&vault, 2_001, true))[0], ("epoch", Level::Ok));
     }
 
     #[test]

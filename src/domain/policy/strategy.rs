@@ -1,10 +1,12 @@
 //! What the vault should hold.
 
+use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 
+use super::hedge::{GreekBounds, HedgePolicy, ImpliedPolicy, hedge, is_zero_ratio, is_zero_units};
 use super::ratio;
 use super::rules::Rules;
-use crate::domain::units::Ratio;
+use crate::domain::units::{Ratio, Units};
 
 /// What the vault should hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,25 @@ pub enum StrategyPolicy {
         #[serde(default = "default_vol_of_vol")]
         vol_of_vol: Ratio,
     },
+    /// What makes the delta of the vault's option book and of its holding together the target.
+    DeltaHedge {
+        /// The book that settles with the vault, an `IOptionBook`.
+        book: Address,
+        /// Delta of book and holding together that is aimed at, in units of the risky asset.
+        #[serde(skip_serializing_if = "is_zero_units", default)]
+        target_delta: Units,
+        /// Riskless rate per year, continuously compounded.
+        #[serde(skip_serializing_if = "is_zero_ratio", default)]
+        rate: Ratio,
+        /// What holding the risky asset earns per year, continuously compounded.
+        #[serde(skip_serializing_if = "is_zero_ratio", default)]
+        carry: Ratio,
+        /// Where the volatility of a leg comes from.
+        implied: ImpliedPolicy,
+        /// What the book's Greeks may reach before people are told; absent is no bound.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        bounds: Option<GreekBounds>,
+    },
     /// One strategy within bounds, each of which can only take risk away.
     Combined {
         /// What is wanted; not itself a combination.
@@ -39,6 +60,25 @@ pub enum StrategyPolicy {
         /// What bounds it.
         bounds: Vec<BoundPolicy>,
     },
+}
+
+impl StrategyPolicy {
+    /// The terms of a delta hedge, where it is one or has one as its primary.
+    #[must_use]
+    pub fn hedge(&self) -> Option<HedgePolicy<'_>> {
+        match self {
+            Self::DeltaHedge { book, target_delta, rate, carry, implied, bounds } => Some(HedgePolicy {
+                book: *book,
+                target_delta: *target_delta,
+                rate: *rate,
+                carry: *carry,
+                implied,
+                bounds: bounds.as_ref(),
+            }),
+            Self::Combined { primary, .. } => primary.hedge(),
+            Self::Cppi { .. } | Self::ConstantWeight { .. } | Self::VolatilityTarget { .. } => None,
+        }
+    }
 }
 
 /// A bound on exposure.
@@ -101,6 +141,11 @@ fn plain(rules: &mut Rules, path: &str, strategy: &StrategyPolicy) {
             aimed_at(rules, &format!("{path}.annual"), *annual);
             share(rules, &format!("{path}.cap"), *cap);
             rules.annual_volatility(&format!("{path}.vol_of_vol"), *vol_of_vol);
+        }
+        StrategyPolicy::DeltaHedge { .. } => {
+            if let Some(terms) = strategy.hedge() {
+                hedge(rules, path, &terms);
+            }
         }
         StrategyPolicy::Combined { .. } => {}
     }

@@ -1,6 +1,7 @@
-//! Putting the contracts on the chain: tokens, Uniswap v3, Chainlink feeds, the vault.
+//! Putting the contracts on the chain: tokens, Uniswap v3, Chainlink feeds, the vault, its option book.
 
 pub mod chainlink;
+pub mod options;
 pub mod tokens;
 pub mod uniswap;
 pub mod uniswap_v2;

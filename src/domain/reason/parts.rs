@@ -1,4 +1,4 @@
-//! What reasons speak of, by name.
+//! What reasons speak of: feeds, faults, disagreements.
 
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
@@ -67,6 +67,10 @@ pub enum HistoryFault {
     },
 }
 
+pub(super) fn history_fault(rounds: u32, needed: u32, fault: Option<&HistoryFault>) -> String {
+    fault.map_or_else(|| format!("{rounds} usable rounds, at least {needed} needed"), ToString::to_string)
+}
+
 /// What a pool's price was compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +91,59 @@ pub enum Disagreement {
     AssetFeed,
     /// How the floor moves.
     Floor,
+    /// The option book.
+    OptionBook,
+}
+
+/// What is wrong with the implied volatility of an option leg.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ImpliedFault {
+    /// The feed does not answer for it.
+    #[error("the feed does not answer")]
+    Missing,
+    /// The feed's answer is older than the policy allows.
+    #[error("the answer is {age} s old, at most {limit} s are allowed")]
+    Stale {
+        /// Seconds since it was updated.
+        #[serde_as(as = "DisplayFromStr")]
+        age: u64,
+        /// The policy's bound.
+        #[serde_as(as = "DisplayFromStr")]
+        limit: u64,
+    },
+    /// The feed's answer is dated after the block.
+    #[error("the answer is dated after the block")]
+    FromTheFuture,
+    /// The feed's answer is 0, or above 1000 %.
+    #[error("the answer is no volatility above 0 and up to 1000 %")]
+    OutOfBounds,
+    /// It expires after the last expiry of the policy's smile.
+    #[error("it expires after the policy's smile ends")]
+    BeyondSmile,
+}
+
+/// A Greek that a policy can bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Greek {
+    /// USD per 1.00 of volatility.
+    Vega,
+    /// Units per USD.
+    Gamma,
+    /// USD per year.
+    Theta,
+}
+
+impl Greek {
+    pub(super) const fn unit(self) -> &'static str {
+        match self {
+            Self::Vega => "USD per 1.00 of volatility",
+            Self::Gamma => "units per USD",
+            Self::Theta => "USD per year",
+        }
+    }
 }
 
 macro_rules! text_of {
@@ -108,5 +165,11 @@ text_of! {
         OutOfBounds => "it is outside the policy's bounds",
     }
     PriceReference { Oracle => "the oracle", Twap => "its time-weighted average" }
-    Disagreement { RiskyFeed => "the risky feed", AssetFeed => "the asset feed", Floor => "the floor policy" }
+    Disagreement {
+        RiskyFeed => "the risky feed",
+        AssetFeed => "the asset feed",
+        Floor => "the floor policy",
+        OptionBook => "the option book",
+    }
+    Greek { Vega => "vega", Gamma => "gamma", Theta => "theta" }
 }

@@ -102,7 +102,7 @@ impl<'a> Depth<'a> {
         let mut known = begin;
         for lane in self.lanes.iter_mut().take(pools) {
             known = lane.look_to(end).max(known);
-            for stretch in lane.known.iter().take_while(|stretch| stretch.from < end) {
+            for stretch in lane.known.iter().take_while(|stretch| stretch.from - begin < rise) {
                 // Rises are figures of their own: beside the level a small one would lose its digits.
                 let (below, above) = (stretch.from - begin, rise.min(stretch.to - begin));
                 let (from, to) = (stretch.from, begin + above);

@@ -47,13 +47,13 @@ fn cases() -> Vec<(&'static str, &'static str, Facts)> {
     ]
 }
 
-/// Hedges ten calls and ten puts of three expiries, valued by the smile of the example.
+/// Hedges ten written calls and ten written puts of three expiries, valued by the smile of the example.
 fn hedging(facts: Facts) -> Facts {
     let example: Policy =
         toml::from_str(include_str!("../examples/policies/delta-hedge.toml")).expect("the example is valid");
     let legs = (0..20_u64).map(|id| {
         let (kind, strike) = if id % 2 == 0 { (OptionKind::Call, 2_000) } else { (OptionKind::Put, 1_700) };
-        leg(id, kind, strike + 20 * id, [10, 30, 90][usize::try_from(id % 3).expect("small")], "-33")
+        leg(id, kind, strike + 20 * id, 10 + 40 * (id % 3), "-33")
     });
     fixed_volatility(facts.hedging(legs.collect())).with(|_, policy| {
         policy.strategy = example.strategy;

@@ -82,15 +82,6 @@ fn appraisal_rows(a: &Appraisal) -> Vec<Row> {
     ]
 }
 
-/// What one trade costs to send, and what of it is for data.
-fn gas(a: &Appraisal) -> String {
-    let fixed = a.economics.fixed.get().round_dp(4);
-    match a.economics.data_fee {
-        None => fixed.to_string(),
-        Some(data) => format!("{fixed}, of which data {}", data.get().round_dp(4)),
-    }
-}
-
 /// The book as a whole, and where the volatility of each leg comes from.
 fn option_rows(book: &Book) -> Vec<Row> {
     let legs: Vec<_> = book.legs.iter().map(leg_text).collect();
@@ -117,6 +108,15 @@ fn leg_text(leg: &Leg) -> String {
             open.volatility.get() * 100.0,
             open.source.name(),
         ),
+    }
+}
+
+/// What one trade costs to send, and what of it is for data.
+fn gas(a: &Appraisal) -> String {
+    let fixed = a.economics.fixed.get().round_dp(4);
+    match a.economics.data_fee {
+        None => fixed.to_string(),
+        Some(data) => format!("{fixed}, of which data {}", data.get().round_dp(4)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a decision is what it is: one typed reason with the numbers behind it.
 
-mod parts;
+mod faults;
 
 use alloy::primitives::{Address, B256};
 use rust_decimal::Decimal;
@@ -10,9 +10,8 @@ use thiserror::Error;
 
 use super::policy::ChainKind;
 use super::units::{NumberError, Price, Real, Units, Usd};
-use parts::history_fault;
 
-pub use parts::{Disagreement, FeedName, Greek, HistoryFault, ImpliedFault, PriceFault, PriceReference};
+pub use faults::{Disagreement, FeedName, Greek, HistoryFault, ImpliedFault, PriceFault, PriceReference};
 
 /// One reason. The message is for people; the code (`within_band`, …) and the numbers are the record.
 #[serde_as]
@@ -311,6 +310,10 @@ pub enum Reason {
         #[serde_as(as = "DisplayFromStr")]
         due: u64,
     },
+}
+
+fn history_fault(rounds: u32, needed: u32, fault: Option<&HistoryFault>) -> String {
+    fault.map_or_else(|| format!("{rounds} usable rounds, at least {needed} needed"), ToString::to_string)
 }
 
 impl Reason {

@@ -121,6 +121,18 @@ impl Tracked {
         Ok(Appraised { penalty, gamma, variance_rate, inner, outer, cost_rate, tangent, horizon })
     }
 
+    /// Until the target ends, at most to the horizon.
+    fn residual_life(&self) -> Result<f64, ModelError> {
+        match self.response {
+            Response::Hedge { life: Some(life), .. } => {
+                Ok(non_negative("life of the target", life)?.min(self.horizon))
+            }
+            Response::Cppi(_) | Response::Weight { .. } | Response::Hedge { life: None, .. } => {
+                Ok(self.horizon)
+            }
+        }
+    }
+
     /// The outer edge of `appraised` with all costs `margin` times as high and everything else as it was: sensitivity,
     /// penalty, tangent and inner edge are those of the costs themselves. So it never falls with the margin, and what is
     /// traded beyond it does not depend on the margin. A margin of at most 1 changes nothing.
@@ -136,18 +148,6 @@ impl Tracked {
         let costs = Costs { fixed: margin * fixed, proportional: margin * proportional };
         let wider = Terms::new(costs, penalty)?.band(variance_rate)?.with_interval(self.interval)?;
         Ok(wider.outer.max(outer))
-    }
-
-    /// Until the target ends, at most to the horizon.
-    fn residual_life(&self) -> Result<f64, ModelError> {
-        match self.response {
-            Response::Hedge { life: Some(life), .. } => {
-                Ok(non_negative("life of the target", life)?.min(self.horizon))
-            }
-            Response::Cppi(_) | Response::Weight { .. } | Response::Hedge { life: None, .. } => {
-                Ok(self.horizon)
-            }
-        }
     }
 
     fn penalty(&self) -> Result<f64, ModelError> {

@@ -227,6 +227,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_rise_that_is_lost_beside_the_level_still_has_its_size() {
+        let pool = pool(500, -200_000, [E18, E18, E18]);
+        let curve = Curve::UniswapV3(pool.quoter().unwrap());
+        let way = Way { zero_for_one: true, sell: true, decimals: (18, 6) };
+        let mut depth = Depth::of(&[curve], way, 0.0).unwrap();
+        for size in [1e-3, 1e-30, 1e-90] {
+            let found = depth.at(depth.rise_for(size), 1);
+            assert!((found.size - size).abs() <= 1e-12 * size && found.slope > 0.0, "{size} {found:?}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig {
             cases: 256, failure_persistence: None, rng_seed: RngSeed::Fixed(0x5eed), ..ProptestConfig::default()

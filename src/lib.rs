@@ -19,6 +19,7 @@ pub mod keeper;
 
 pub mod stage;
 
+pub mod backtest;
 pub mod demo;
 
 pub mod cli;

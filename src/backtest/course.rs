@@ -182,3 +182,7 @@ fn to_asset(usd: f64) -> Result<alloy::primitives::U256, BacktestError> {
 fn to_risky(units: f64) -> Result<alloy::primitives::U256, BacktestError> {
     Ok(to_raw(from_real(units, u32::from(RISKY_DECIMALS))?, RISKY_DECIMALS)?)
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
+mod tests;

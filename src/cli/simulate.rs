@@ -103,7 +103,7 @@ struct MarketArgs {
     #[arg(long, value_name = "FILE", requires = "prices")]
     gas_prices: Option<PathBuf>,
     /// Gas of a trade where gas prices are given.
-    #[arg(long, default_value_t = 250_000, value_parser = clap::value_parser!(u64).range(21_000..=30_000_000))]
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(21_000..=30_000_000))]
     gas_units: u64,
     /// Hours of a resampled block.
     #[arg(long, default_value_t = 168, value_parser = clap::value_parser!(u32).range(1..=8_760))]

@@ -39,6 +39,9 @@ mod urgency;
 #[path = "decisions/strategies.rs"]
 mod strategies;
 
+#[path = "decisions/options.rs"]
+mod options;
+
 #[path = "support/arbitrary.rs"]
 mod arbitrary;
 

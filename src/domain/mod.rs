@@ -6,6 +6,8 @@
 pub mod canonical;
 pub mod units;
 
+pub mod models;
+
 pub mod limits;
 pub mod policy;
 
@@ -20,10 +22,10 @@ pub mod market;
 
 pub mod guards;
 
-pub mod models;
-
 pub mod cushion;
 pub mod volatility;
+
+pub mod options;
 
 pub mod strategies;
 

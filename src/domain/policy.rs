@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canonical::{self, CanonicalError};
 use super::limits::Limits;
+use super::models::smile::Smile;
 use super::units::Ratio;
 use rules::Rules;
 
@@ -118,20 +119,25 @@ impl Policy {
 }
 
 /// A policy together with the hash its owner approved: what a decision takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PublishedPolicy {
     policy: Policy,
     hash: B256,
+    smile: Option<Smile>,
 }
 
+/// Its smile is made of finite numbers.
+impl Eq for PublishedPolicy {}
+
 impl PublishedPolicy {
-    /// Hashes the canonical form once.
+    /// Hashes the canonical form and draws the smile once.
     ///
     /// # Errors
     /// [`CanonicalError`]; a policy read from TOML always has a canonical form.
     pub fn new(policy: Policy) -> Result<Self, CanonicalError> {
         let hash = canonical::hash(&policy)?;
-        Ok(Self { policy, hash })
+        let smile = policy.strategy.hedge().and_then(|hedge| hedge.implied.smile()).and_then(Result::ok);
+        Ok(Self { policy, hash, smile })
     }
 
     /// The policy.
@@ -144,6 +150,12 @@ impl PublishedPolicy {
     #[must_use]
     pub const fn hash(&self) -> B256 {
         self.hash
+    }
+
+    /// The smile that it states for implied volatilities; absent also where that has arbitrage, which is a violation.
+    #[must_use]
+    pub const fn smile(&self) -> Option<&Smile> {
+        self.smile.as_ref()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Decimals carry what a person would write and are exact; [`Real`] carries what a model computes. The two meet in
 //! [`to_real`] and [`from_real`] and nowhere else. Raw token amounts stay `U256` and become decimals in
-//! [`from_raw`] and [`to_raw`], which state their rounding.
+//! [`from_raw`] and [`to_raw`], which state their rounding, or model values in [`raw_to_real`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -318,6 +318,17 @@ pub fn from_raw(amount: U256, decimals: u8) -> Checked<Decimal> {
     Decimal::try_from_i128_with_scale(mantissa, scale).map_err(|_| NumberError::Amount)
 }
 
+/// A raw amount of `decimals` places as a model value, to the last bit or two: for facts that no money is made of.
+///
+/// # Errors
+/// [`NumberError::Amount`] above 2^128 or with more than 22 places.
+pub fn raw_to_real(amount: U256, decimals: u8) -> Checked<f64> {
+    let amount = u128::try_from(amount).map_err(|_| NumberError::Amount)?;
+    let power = POWERS_OF_TEN.get(usize::from(decimals)).ok_or(NumberError::Amount)?;
+    #[expect(clippy::cast_precision_loss, reason = "rounded to nearest, and so is the quotient")]
+    Ok(amount as f64 / power)
+}
+
 /// A decimal as a raw token amount of `decimals` places, rounded down.
 ///
 /// # Errors
@@ -452,10 +463,18 @@ mod tests {
         }
 
         #[test]
+        fn a_raw_amount_is_the_model_value_of_its_decimal(mantissa in any::<u128>(), drop in 32_u32..128, decimals in 0_u8..19) {
+            let amount = U256::from(mantissa >> drop);
+            let (short, long) = (raw_to_real(amount, decimals).unwrap(), to_real(from_raw(amount, decimals).unwrap()));
+            prop_assert!((short - long).abs() <= 3e-16 * long, "{short} {long}");
+        }
+
+        #[test]
         fn no_bits_make_the_conversions_panic(bits in any::<u64>(), raw in any::<[u8; 32]>(), decimals in any::<u8>()) {
             let _ = from_real(f64::from_bits(bits), 18);
             let _ = Real::new(f64::from_bits(bits)).map(|r| r.to_string());
             let _ = from_raw(U256::from_be_bytes(raw), decimals).map(|d| to_raw(d, decimals));
+            prop_assert!(raw_to_real(U256::from_be_bytes(raw), decimals).is_ok_and(f64::is_finite) || U256::from_be_bytes(raw) > U256::from(u128::MAX) || decimals > 22);
         }
     }
 }

@@ -111,13 +111,14 @@ impl RawPrice {
 /// Values the vault, or says why it cannot be valued.
 ///
 /// # Errors
-/// The first reason that applies, in this order: wrong chain, policy mismatch, vault mismatch, open epoch, sequencer,
-/// risky feed, asset feed, peg, native feed, empty vault, numbers out of range.
+/// The first reason that applies, in this order: wrong chain, policy mismatch, vault mismatch, open epoch (where
+/// the policy does not hedge the options), sequencer, risky feed, asset feed, peg, native feed, empty vault, numbers out of range.
 pub fn value(snapshot: &Snapshot, published: &PublishedPolicy) -> Result<Valuation, Reason> {
     let policy = published.policy();
     identity(snapshot, published)?;
     agreement(&snapshot.vault, policy)?;
-    if snapshot.vault.epoch_open {
+    // A hedge of the legs is what they are open for.
+    if snapshot.vault.epoch_open && policy.option_book().is_none() {
         return Err(Reason::EpochOpen);
     }
     let prices = prices(snapshot, policy)?;
@@ -148,6 +149,7 @@ fn agreement(vault: &Vault, policy: &Policy) -> Result<(), Reason> {
         (policy.feeds.risky_usd.address != vault.risky_feed, Disagreement::RiskyFeed),
         (policy.feeds.asset_usd.address != vault.asset_feed, Disagreement::AssetFeed),
         (policy.floor != vault.floor_policy, Disagreement::Floor),
+        (policy.option_book().is_some_and(|book| vault.option_book != Some(book)), Disagreement::OptionBook),
     ];
     match disagreements.into_iter().find(|(differs, _)| *differs) {
         Some((_, what)) => Err(Reason::VaultMismatch { what }),

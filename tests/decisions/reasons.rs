@@ -272,6 +272,8 @@ fn appraised() -> Vec<(&'static str, &'static str, Facts)> {
         ("hold", "on_target", on_target()),
         ("hold", "not_worth", small_vault().with(|_, p| p.risk.horizon_seconds = 3_600)),
         ("hold", "below_threshold", ruled(threshold("0.05", TradeTo::Target))),
+        ("hold", "greek_bound", crate::options::over_a_bound()),
+        ("refuse", "needs_borrowing", crate::options::short()),
         ("hold", "not_due", acted(ruled(Trigger::Interval { seconds: 86_400 }))),
         ("hold", "cash_lock", Facts::all_stable().with(|s, _| s.vault.cash_lock = true)),
         ("hold", "reserve", Facts::all_stable().with(|s, _| s.vault.floor = U256::from(999_600_000_000_u64))),
@@ -321,12 +323,17 @@ fn code_of(reason: &Reason) -> &'static str {
         Reason::PriceDeviation { .. } => "price_deviation",
         Reason::NoTwap { .. } => "no_twap",
         Reason::NoVolatility { .. } => "no_volatility",
+        Reason::NoOptionBook { .. } => "no_option_book",
+        Reason::TooManyLegs { .. } => "too_many_legs",
+        Reason::NoImpliedVolatility { .. } => "no_implied_volatility",
         Reason::Numbers { .. } => "numbers",
         Reason::WithinBand { .. } => "within_band",
         Reason::NotWorth { .. } => "not_worth",
         Reason::BelowThreshold { .. } => "below_threshold",
         Reason::NotDue { .. } => "not_due",
+        Reason::GreekBound { .. } => "greek_bound",
         Reason::OnTarget => "on_target",
+        Reason::NeedsBorrowing { .. } => "needs_borrowing",
         Reason::Cooldown { .. } => "cooldown",
         Reason::Paused { .. } => "paused",
         Reason::GasOverCap { .. } => "gas_over_cap",
@@ -413,6 +420,11 @@ fn every_reason_there_is_has_a_case_in_this_file() {
         found.insert(code_of(facts.decide().verdict.reason()));
     }
     found.insert(code_of(&refusal(|s, _| s.vault.risky_holdings = U256::MAX >> 1)));
+    for facts in crate::options::unknown_books() {
+        let decision = facts.decide();
+        assert!(decision.appraisal.is_none());
+        found.insert(code_of(decision.verdict.reason()));
+    }
     let declared = include_str!("../../src/domain/reason.rs");
     let start = declared.find("pub enum Reason {").unwrap();
     let variants =

@@ -6,11 +6,12 @@ use std::sync::LazyLock;
 use alloy::primitives::{Address, B256, I256, U256, U512, address, b256};
 use rust_decimal::Decimal;
 use vault_keeper::domain::decision::{Decision, Trade, Verdict, decide, decision_hash};
-use vault_keeper::domain::policy::{Policy, PublishedPolicy, StrategyPolicy};
+use vault_keeper::domain::policy::{ImpliedPolicy, Policy, PublishedPolicy, StrategyPolicy};
 use vault_keeper::domain::snapshot::{
-    AllowedPool, Block, Feed, Feeds, Guards, Pool, Round, Snapshot, Token, Twap, Vault,
+    AllowedPool, Block, Feed, Feeds, Guards, OptionBook, OptionKind, OptionLeg, Pool, Round, Snapshot, Token,
+    Twap, Vault,
 };
-use vault_keeper::domain::units::{to_raw, to_raw_up};
+use vault_keeper::domain::units::{Ratio, Units, to_raw, to_raw_up};
 use vault_keeper::domain::venues::uniswap_v3::{self, Tick, Window, sqrt_price_at_tick};
 
 /// The vault's asset; its address is below that of [`WETH_HIGH`] and above that of [`WETH_LOW`].
@@ -21,6 +22,8 @@ pub const WETH_HIGH: Address = address!("C02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc
 pub const WETH_LOW: Address = address!("4200000000000000000000000000000000000006");
 /// The adapter of the pool.
 pub const VENUE: Address = address!("00000000000000000000000000000000000Adab1");
+/// The vault's option book, where it has one.
+pub const BOOK: Address = address!("00000000000000000000000000000000000B00c5");
 /// Time of the block.
 pub const NOW: u64 = 1_700_000_000;
 /// One gwei in wei.
@@ -110,6 +113,23 @@ impl Facts {
     pub fn cppi(mut self, multiplier: &str, cap: &str) -> Self {
         let ratio = |text: &str| text.parse().expect("a ratio");
         self.policy.strategy = StrategyPolicy::Cppi { multiplier: ratio(multiplier), cap: ratio(cap) };
+        self
+    }
+
+    /// Hedges `legs` to a delta of 0 at the policy's own volatility, over a floor of 20 %.
+    pub fn hedging(mut self, legs: Vec<OptionLeg>) -> Self {
+        let vault = &mut self.snapshot.vault;
+        (vault.option_book, vault.epoch_open) = (Some(BOOK), !legs.is_empty());
+        vault.floor = U256::from(200_000_000_000_u64);
+        self.snapshot.options = Some(OptionBook { address: BOOK, legs });
+        self.policy.strategy = StrategyPolicy::DeltaHedge {
+            book: BOOK,
+            target_delta: Units::ZERO,
+            rate: Ratio::ZERO,
+            carry: Ratio::ZERO,
+            implied: ImpliedPolicy::Estimate,
+            bounds: None,
+        };
         self
     }
 
@@ -209,6 +229,20 @@ impl Facts {
                 round.updated_at = round.updated_at.saturating_add(seconds);
             }
         }
+    }
+}
+
+/// A leg on `size` ether, negative where it is written, that expires in `days`.
+pub fn leg(id: u64, kind: OptionKind, strike: u64, days: u64, size: &str) -> OptionLeg {
+    let size: Decimal = size.parse().expect("a decimal");
+    let raw = I256::try_from(to_raw(size.abs(), 18).expect("an amount")).expect("it fits");
+    OptionLeg {
+        id,
+        kind,
+        strike: to_raw(Decimal::from(strike), 18).expect("a strike"),
+        expiry: NOW + days * 86_400,
+        size: if size.is_sign_negative() { -raw } else { raw },
+        implied: None,
     }
 }
 

@@ -1,33 +1,41 @@
 //! The decision: one pure function of a snapshot and a published policy.
 //!
 //! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then
-//! the pool, the exit, the volatility); then whether a trade is wanted at all (mandate, target, trigger); then, only
-//! where one is wanted, what may forbid it: no size left within the limits, not worth its cost, pause, a pool moved
-//! away from its average, cooldown, gas, too small. A missing exit or volatility is taken at its best first: a sale that
-//! is mandatory even so is made.
+//! the pool, the exit, the volatility, the option book); then whether a trade is wanted at all (mandate, target,
+//! trigger); then, only where one is wanted, what may forbid it: no size left within the limits, not worth its cost,
+//! pause, a pool moved away from its average, cooldown, gas, too small. A missing exit, volatility or option book is taken
+//! at its best first: a sale that is mandatory even so is made.
+//!
+//! Where a hedge needs a short position, what is held is sold as far as that pays, since each unit brings the delta
+//! nearer to its target; then, or where nothing is left that is worth selling, the answer is `needs_borrowing`. A Greek
+//! over its bound is the reason to hold where nothing is traded, and is told beside any other reason.
 
+mod appraisal;
 mod sizing;
+mod texts;
 
-use alloy::primitives::{Address, B256, U256, keccak256};
+use alloy::primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
-use super::canonical::{self, CanonicalError};
-use super::cost::{Balance, Costing, Economics};
+use super::cost::{Balance, Costing};
 use super::cushion::Cushion;
 use super::guards::VaultGuards;
 use super::limits::SizeLimit;
 use super::market::{Market, Side};
+use super::options::{self, Book};
 use super::policy::{Policy, PublishedPolicy};
 use super::reason::Reason;
 use super::snapshot::Snapshot;
-use super::strategies::{self, Multiplier, Position, Target};
+use super::strategies::{self, Position, Target};
 use super::triggers::{Ask, Clock, Motive, ask};
-use super::units::{Price, Real, Units, Usd};
+use super::units::{Real, Units, Usd};
 use super::valuation::{Valuation, value};
 use super::volatility::estimate;
 
+pub use appraisal::Appraisal;
 use sizing::{Sized, Sizing};
+pub use texts::{Texts, decision_hash};
 
 /// Version of the canonical form and of the rules behind it; part of every decision hash.
 pub const DECISION_VERSION: &str = "3";
@@ -123,43 +131,6 @@ pub struct Swap {
     pub min_amount_out: U256,
 }
 
-/// The numbers behind a decision.
-#[serde_as]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Appraisal {
-    /// Oracle price of a risky unit in units of the asset.
-    pub price: Price,
-    /// Price of the pool that is best for the first unit towards the target.
-    pub pool_price: Price,
-    /// Why other pools of the policy are not in use.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub left_out: Vec<Reason>,
-    /// Net asset value, `V`.
-    pub nav: Usd,
-    /// Exposure, `E`.
-    pub exposure: Usd,
-    /// Floor of all shares.
-    pub floor: Usd,
-    /// Cushion net of the reserve, with the parts of the reserve.
-    pub cushion: Cushion,
-    /// Annualised volatility, `σ`.
-    pub volatility: Real,
-    /// Multiplier in force and its bound.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub multiplier: Option<Multiplier>,
-    /// Units held, `q`.
-    pub held: Units,
-    /// Target units, `q*`.
-    pub target: Units,
-    /// `y = q − q*`.
-    pub drift: Units,
-    /// Wei per gas reckoned with.
-    #[serde_as(as = "DisplayFromStr")]
-    pub gas_price: u64,
-    /// Band and costs.
-    pub economics: Economics,
-}
-
 /// Decides. Total: any snapshot and policy give a decision.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, published: &PublishedPolicy) -> Decision {
@@ -169,51 +140,6 @@ pub fn decide(snapshot: &Snapshot, published: &PublishedPolicy) -> Decision {
             let verdict = case.verdict().unwrap_or_else(|reason| Verdict::Refuse { reason });
             Decision { verdict, appraisal: Some(case.appraisal) }
         }
-    }
-}
-
-/// `keccak256(canonical {decision, decision_version, policy_hash, snapshot})`: what the vault emits.
-///
-/// # Errors
-/// [`CanonicalError`]; the types here always have a canonical form.
-pub fn decision_hash(
-    snapshot: &Snapshot,
-    published: &PublishedPolicy,
-    decision: &Decision,
-) -> Result<B256, CanonicalError> {
-    Texts::of(snapshot, decision)?.hash(published.hash())
-}
-
-/// The canonical texts of a decision and of its facts, for those who hash and keep them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
-    /// Of the snapshot.
-    pub snapshot: String,
-    /// Of the decision.
-    pub decision: String,
-}
-
-impl Texts {
-    /// Writes both.
-    ///
-    /// # Errors
-    /// As [`decision_hash`].
-    pub fn of(snapshot: &Snapshot, decision: &Decision) -> Result<Self, CanonicalError> {
-        Ok(Self { snapshot: canonical::json(snapshot)?, decision: canonical::json(decision)? })
-    }
-
-    /// The [`decision_hash`] under the policy of this hash.
-    ///
-    /// # Errors
-    /// As [`decision_hash`].
-    pub fn hash(&self, policy_hash: B256) -> Result<B256, CanonicalError> {
-        let text = canonical::object([
-            ("decision", &self.decision),
-            ("decision_version", &canonical::json(DECISION_VERSION)?),
-            ("policy_hash", &canonical::json(&policy_hash)?),
-            ("snapshot", &self.snapshot),
-        ])?;
-        Ok(keccak256(text.as_bytes()))
     }
 }
 
@@ -235,11 +161,12 @@ fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Resul
     let market = Market::open(snapshot, policy, &books)?;
     let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
     let (volatility, unestimated) = known_volatility(snapshot, policy)?;
-    let position =
-        Position { books: &books, cushion: &cushion, cash_lock: snapshot.vault.cash_lock, volatility };
+    let (options, unvalued) = known_options(snapshot, published, &books, volatility);
+    let (cash_lock, book) = (snapshot.vault.cash_lock, options.as_ref());
+    let position = Position { books: &books, cushion: &cushion, cash_lock, volatility, options: book };
     let target = strategies::target(&position, policy)?;
     // What is missing was taken at its best: a sale that even so is mandatory is certain, anything else is not.
-    if let Some(missing) = unquoted.or(unestimated).filter(|_| target.mandate.is_none()) {
+    if let Some(missing) = unquoted.or(unestimated).or(unvalued).filter(|_| target.mandate.is_none()) {
         return Err(missing);
     }
     let gas_price = policy.gas.price(snapshot.block.next_base_fee);
@@ -261,6 +188,7 @@ fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Resul
         drift: books.held.minus(target.units)?,
         gas_price,
         economics: costing.economics,
+        options,
     };
     Ok(Case { snapshot, policy, books, market, target, costing, ask, appraisal })
 }
@@ -281,12 +209,42 @@ fn known_volatility(snapshot: &Snapshot, policy: &Policy) -> Result<(Real, Optio
     }
 }
 
+/// The option book, or the reason why there is none.
+fn known_options(
+    snapshot: &Snapshot,
+    published: &PublishedPolicy,
+    books: &Valuation,
+    volatility: Real,
+) -> (Option<Book>, Option<Reason>) {
+    match options::value(snapshot, published, books, volatility) {
+        Ok(book) => (book, None),
+        Err(missing) => (None, Some(missing)),
+    }
+}
+
 impl Case<'_> {
     fn verdict(&self) -> Result<Verdict, Reason> {
         let (size, motive) = match &self.ask {
-            Ask::Hold(reason) => return Ok(Verdict::Hold { reason: reason.clone() }),
+            Ask::Hold(reason) => return Ok(self.hold(reason.clone())),
             Ask::Trade { size, motive } => (*size, motive),
         };
+        let Some(short) = self.appraisal.short() else { return self.traded(size, motive) };
+        let size = size.at_most(self.books.held);
+        let verdict = if size == Units::ZERO { Err(short.clone()) } else { self.traded(size, motive) };
+        // What is held is not worth selling: then what is missing is the rest.
+        let nothing = matches!(verdict, Ok(Verdict::Hold { .. }) | Err(Reason::TooSmall { .. }));
+        if nothing { Err(short) } else { verdict }
+    }
+
+    /// Holds for `reason`, or for a Greek over its bound unless more is at stake.
+    fn hold(&self, reason: Reason) -> Verdict {
+        let crossed = self.appraisal.options.iter().flat_map(|book| &book.crossed).next();
+        let crossed = crossed.filter(|_| self.target.mandate.is_none()).cloned();
+        Verdict::Hold { reason: crossed.unwrap_or(reason) }
+    }
+
+    /// What comes of a wish to trade up to `size` units.
+    fn traded(&self, size: Units, motive: &Motive) -> Result<Verdict, Reason> {
         let (limits, vault, mandatory) = (&self.policy.limits, &self.snapshot.vault, motive.is_mandatory());
         let side = side(&self.books, &self.target);
         let slippage_bps = limits.max_slippage_bps.min(vault.guards.slippage_bps);
@@ -309,7 +267,7 @@ impl Case<'_> {
             Motive::Mandatory(reason) | Motive::Rule(reason) => reason.clone(),
             Motive::Economic => match self.unpaid(&sizing, best, &sized, balance)? {
                 Some(Balance { benefit, cost, .. }) => {
-                    return Ok(Verdict::Hold { reason: Reason::NotWorth { benefit, cost } });
+                    return Ok(self.hold(Reason::NotWorth { benefit, cost }));
                 }
                 None => {
                     Reason::Worth { benefit: balance.benefit, cost: balance.cost, excess: balance.excess }

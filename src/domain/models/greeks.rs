@@ -11,13 +11,16 @@
 //! and every Greek is made of the same `w` and the same tails `Φ(−|d|)/φ(d)`, so one exponential serves all.
 //! An option on a forward is one on a price that carries the riskless rate: `S = F`, `q = r`.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ModelError, finite, non_negative, normal};
 
 /// Distance in standard deviations from which a density is 0 in `f64` even where it is weighted with the largest price.
 const FAR: f64 = 1e3;
 
 /// The right that an option gives; its number is `θ`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(i8)]
 pub enum OptionKind {
     /// To buy at the strike.

@@ -7,8 +7,10 @@
 pub mod band;
 pub mod cppi;
 pub mod greeks;
+pub mod hedge;
 pub mod normal;
 pub mod shortfall;
+pub mod smile;
 pub mod tracking;
 pub mod volatility;
 

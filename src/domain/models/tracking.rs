@@ -17,6 +17,13 @@ pub enum Response {
         /// `ν`, annualised volatility of `ln w` that does not come from the price.
         own_volatility: f64,
     },
+    /// As a delta hedge's: with the option book, whatever is held.
+    Hedge {
+        /// `|Σ nᵢ·Γᵢ|`, units per USD.
+        gamma: f64,
+        /// How long the drift lasts before legs expire, years; absent where none ends it.
+        life: Option<f64>,
+    },
 }
 
 /// A position whose drift is to be appraised.
@@ -36,7 +43,7 @@ pub struct Tracked {
     pub nav: f64,
     /// Relative risk aversion `R`.
     pub aversion: f64,
-    /// How long a better position pays, years.
+    /// How long a better position pays at most, years.
     pub horizon: f64,
     /// Time between two chances to decide, years.
     pub interval: f64,
@@ -72,10 +79,10 @@ impl Tracked {
     /// # Errors
     /// An input outside the domain of the formulas, or a result beyond the range of `f64`.
     pub fn appraise(&self) -> Result<Appraised, ModelError> {
-        let penalty = self.penalty()?;
+        let (penalty, horizon) = (self.penalty()?, self.residual_life()?);
         if penalty == 0.0 {
             // No volatility and no priced gap: a drift costs nothing, so no trade pays.
-            let (gamma, variance_rate, horizon) = (0.0, 0.0, self.horizon);
+            let (gamma, variance_rate) = (0.0, 0.0);
             return Ok(Appraised {
                 penalty,
                 gamma,
@@ -87,7 +94,7 @@ impl Tracked {
             });
         }
         let terms = Terms::new(self.costs, penalty)?;
-        let tracking = Tracking { terms, horizon: self.horizon };
+        let tracking = Tracking { terms, horizon };
         let sensitivity = self.sensitivity(&self.holding, &tracking)?;
         let variance_rate = self.variance_rate(sensitivity.gamma)?;
         let band = terms.band(variance_rate)?;
@@ -95,12 +102,24 @@ impl Tracked {
             Response::Cppi(_) => {
                 kinked(band, sensitivity.multiplier_weight, self.inner_at_target(&tracking)?)?
             }
-            Response::Weight { .. } => band,
+            Response::Weight { .. } | Response::Hedge { .. } => band,
         };
         let band = band.with_interval(self.interval)?;
         let (inner, outer, cost_rate) = (band.inner, band.outer, band.cost_rate);
-        let (gamma, horizon) = (sensitivity.gamma, self.horizon);
+        let gamma = sensitivity.gamma;
         Ok(Appraised { penalty, gamma, variance_rate, inner, outer, cost_rate, horizon })
+    }
+
+    /// Until the target ends, at most to the horizon.
+    fn residual_life(&self) -> Result<f64, ModelError> {
+        match self.response {
+            Response::Hedge { life: Some(life), .. } => {
+                Ok(non_negative("life of the target", life)?.min(self.horizon))
+            }
+            Response::Cppi(_) | Response::Weight { .. } | Response::Hedge { life: None, .. } => {
+                Ok(self.horizon)
+            }
+        }
     }
 
     fn penalty(&self) -> Result<f64, ModelError> {
@@ -109,7 +128,8 @@ impl Tracked {
         let penalty = 0.5 * (self.aversion / positive("net asset value", self.nav)?) * deviation * deviation;
         let cushion = self.cushion;
         let held = self.gap.shortfall_rate(units * price, cushion)?;
-        let target = self.gap.shortfall_rate(self.target * price, cushion)?;
+        // Where a short position is wanted nothing is the nearest that can be held.
+        let target = self.gap.shortfall_rate(self.target.max(0.0) * price, cushion)?;
         penalty_with_floor(
             in_range("penalty of the drift", penalty)?,
             self.floor_weight,
@@ -130,6 +150,10 @@ impl Tracked {
                     multiplier_weight: 0.0,
                 })
             }
+            Response::Hedge { gamma, .. } => Ok(Sensitivity {
+                gamma: non_negative("gamma of the option book", gamma)?,
+                multiplier_weight: 0.0,
+            }),
         }
     }
 
@@ -137,7 +161,7 @@ impl Tracked {
     fn variance_rate(&self, gamma: f64) -> Result<f64, ModelError> {
         let speed = gamma * self.holding.volatility * self.holding.price;
         let own = match self.response {
-            Response::Cppi(_) => 0.0,
+            Response::Cppi(_) | Response::Hedge { .. } => 0.0,
             Response::Weight { own_volatility, .. } => self.target * own_volatility,
         };
         in_range("variance rate", speed * speed + own * own)

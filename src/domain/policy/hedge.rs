@@ -5,6 +5,8 @@ use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Rules;
+use crate::domain::models::smile::{Expiry, Fault, Moneyness, Point, Smile};
+use crate::domain::models::years;
 use crate::domain::units::{Ratio, Units, Usd};
 
 /// Most legs of a book: what one reading can take, and one decision.
@@ -62,6 +64,43 @@ pub struct SmileExpiry {
     pub days: u32,
     /// In any order.
     pub points: Vec<SmilePoint>,
+}
+
+/// Seconds of a day.
+const DAY_SECONDS: u64 = 86_400;
+
+impl ImpliedPolicy {
+    /// The smile through its points, where it states one.
+    ///
+    /// # Errors
+    /// What keeps them from being one, by point.
+    pub(super) fn smile(&self) -> Option<Result<Smile, Vec<Fault>>> {
+        match self {
+            Self::Smile { expiries } => {
+                let expiries: Vec<Expiry> = expiries.iter().map(SmileExpiry::model).collect();
+                Some(Smile::new(&expiries))
+            }
+            Self::Feed { .. } | Self::Estimate => None,
+        }
+    }
+}
+
+impl SmileExpiry {
+    fn model(&self) -> Expiry {
+        let years = years(u64::from(self.days).saturating_mul(DAY_SECONDS));
+        Expiry { years, points: self.points.iter().map(SmilePoint::model).collect() }
+    }
+}
+
+impl SmilePoint {
+    fn model(&self) -> Point {
+        // Without either it stands at a delta that there is not, which is a fault.
+        let at = match (self.strike, self.delta) {
+            (Some(strike), _) => Moneyness::Strike(strike.real()),
+            (None, delta) => Moneyness::Delta(delta.unwrap_or_default().real()),
+        };
+        Point { at, volatility: self.volatility.real() }
+    }
 }
 
 /// One point of a smile, by delta or by strike.
@@ -134,7 +173,15 @@ fn implied(rules: &mut Rules, path: &str, implied: &ImpliedPolicy) {
             rules.address(&format!("{path}.address"), *address);
             rules.positive(&format!("{path}.max_age_seconds"), *max_age_seconds);
         }
-        ImpliedPolicy::Smile { expiries } => smile(rules, &format!("{path}.expiries"), expiries),
+        ImpliedPolicy::Smile { expiries } => {
+            let path = format!("{path}.expiries");
+            let before = rules.broken.len();
+            smile(rules, &path, expiries);
+            // What is made of numbers that are wrong themselves would only mislead.
+            if rules.broken.len() == before {
+                arbitrage(rules, &path, implied);
+            }
+        }
         ImpliedPolicy::Estimate => {}
     }
 }
@@ -154,6 +201,13 @@ fn smile(rules: &mut Rules, path: &str, expiries: &[SmileExpiry]) {
         for (j, point) in expiry.points.iter().enumerate() {
             smile_point(rules, &format!("{points}[{j}]"), point);
         }
+    }
+}
+
+fn arbitrage(rules: &mut Rules, path: &str, implied: &ImpliedPolicy) {
+    for Fault { expiry, point, kind } in implied.smile().and_then(Result::err).unwrap_or_default() {
+        let path = format!("{path}[{expiry}].points[{point}]");
+        rules.require(false, &path, &format!("expected a smile without arbitrage: {kind}"));
     }
 }
 

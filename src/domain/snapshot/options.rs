@@ -4,6 +4,8 @@ use alloy::primitives::{Address, I256, U256};
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
+pub use crate::domain::models::greeks::OptionKind;
+
 /// The vault's option book, with every leg that is not settled yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,16 +38,6 @@ pub struct OptionLeg {
     /// What the policy's volatility feed says of it, where the policy names one and it answers.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub implied: Option<ImpliedVolatility>,
-}
-
-/// The right that an option gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OptionKind {
-    /// To buy at the strike.
-    Call,
-    /// To sell at the strike.
-    Put,
 }
 
 /// A volatility feed's answer for one strike and expiry, an `IVolatilityFeed`.

@@ -3,11 +3,13 @@
 mod bounds;
 mod constant_weight;
 mod cppi;
+mod delta_hedge;
 mod volatility_target;
 
 use serde::{Deserialize, Serialize};
 
 use super::cushion::Cushion;
+use super::options::Book;
 use super::policy::{Policy, StrategyPolicy};
 use super::reason::Reason;
 use super::units::{Ratio, Real, Units, Usd};
@@ -27,12 +29,14 @@ pub struct Position<'a> {
     pub cash_lock: bool,
     /// Annualised volatility, `σ`.
     pub volatility: Real,
+    /// The option book, where the policy hedges one and it is known.
+    pub options: Option<&'a Book>,
 }
 
 /// What the vault should hold, and how that moves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// `q*`.
+    /// `q*`; negative where a short position is wanted, which the vault cannot borrow.
     pub units: Units,
     /// The multiplier in force and the bound it comes from, where the strategy has one.
     pub multiplier: Option<Multiplier>,
@@ -58,7 +62,7 @@ pub struct Multiplier {
 /// What a strategy wants, before the bounds that hold for every vault.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
-    /// Exposure in units of the asset.
+    /// Exposure in units of the asset; negative where a short position is wanted.
     pub exposure: Usd,
     /// How it moves with the price.
     pub response: Response,
@@ -92,7 +96,7 @@ pub fn target(position: &Position<'_>, policy: &Policy) -> Result<Target, Reason
     if let Some(survivable) = gap.survivable(position)? {
         wanted = wanted.within(survivable);
     }
-    let exposure = if locked.is_some() { Usd::ZERO } else { wanted.exposure.or_zero() };
+    let exposure = if locked.is_some() { Usd::ZERO } else { wanted.exposure };
     let units = position.books.price.units_for(exposure)?;
     let multiplier = gap.multiplier(wanted.multiplier);
     let mandate = locked.or_else(|| gap.at_risk(position));
@@ -111,7 +115,7 @@ fn wanted(strategy: &StrategyPolicy, position: &Position<'_>, gap: &Gap) -> Resu
             volatility_target::VolatilityTarget { annual: *annual, cap: *cap, vol_of_vol: *vol_of_vol }
                 .wanted(position, gap)
         }
-        StrategyPolicy::DeltaHedge { book, .. } => Err(Reason::NoOptionBook { book: *book }),
+        StrategyPolicy::DeltaHedge { .. } => delta_hedge::DeltaHedge.wanted(position, gap),
         StrategyPolicy::Combined { primary, .. } => self::wanted(primary, position, gap),
     }
 }

@@ -1,0 +1,67 @@
+//! The numbers behind a decision.
+
+use serde::{Deserialize, Serialize};
+use serde_with::{DisplayFromStr, serde_as};
+
+use super::super::cost::Economics;
+use super::super::cushion::Cushion;
+use super::super::options::Book;
+use super::super::reason::Reason;
+use super::super::strategies::Multiplier;
+use super::super::units::{Price, Real, Units, Usd};
+
+/// The numbers behind a decision.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Appraisal {
+    /// Oracle price of a risky unit in units of the asset.
+    pub price: Price,
+    /// Price of the pool that is best for the first unit towards the target.
+    pub pool_price: Price,
+    /// Why other pools of the policy are not in use.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub left_out: Vec<Reason>,
+    /// Net asset value, `V`.
+    pub nav: Usd,
+    /// Exposure, `E`.
+    pub exposure: Usd,
+    /// Floor of all shares.
+    pub floor: Usd,
+    /// Cushion net of the reserve, with the parts of the reserve.
+    pub cushion: Cushion,
+    /// Annualised volatility, `σ`.
+    pub volatility: Real,
+    /// Multiplier in force and its bound.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub multiplier: Option<Multiplier>,
+    /// Units held, `q`.
+    pub held: Units,
+    /// Target units, `q*`; negative where a hedge needs a short position, of which the vault can only come as near as
+    /// nothing.
+    pub target: Units,
+    /// `y = q − q*`.
+    pub drift: Units,
+    /// Wei per gas reckoned with.
+    #[serde_as(as = "DisplayFromStr")]
+    pub gas_price: u64,
+    /// Band and costs.
+    pub economics: Economics,
+    /// The option book, where the policy hedges one and it is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub options: Option<Book>,
+}
+
+impl Appraisal {
+    /// [`Reason::NeedsBorrowing`], where the target is a short position.
+    #[must_use]
+    pub fn short(&self) -> Option<Reason> {
+        (self.target < Units::ZERO).then(|| Reason::NeedsBorrowing { units: self.target.abs() })
+    }
+
+    /// What people should hear of whatever is decided: every bound of the policy that the option book crosses, and that
+    /// the hedge needs a short position.
+    pub fn alerts(&self) -> impl Iterator<Item = Reason> + '_ {
+        let crossed = self.options.iter().flat_map(|book| &book.crossed).cloned();
+        crossed.chain(self.short())
+    }
+}

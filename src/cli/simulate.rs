@@ -37,7 +37,7 @@ Examples:
 
 /// Decides along many simulated paths and compares the keeper's trigger with others at equal risk.
 #[derive(Debug, Args)]
-#[command(after_help = NOTES)]
+#[command(after_help = NOTES, allow_negative_numbers = true)]
 pub(super) struct Simulate {
     /// Compare the keeper's own trigger with what others run, each tuned to the same risk on the same paths.
     #[arg(long, required = true)]
@@ -91,7 +91,7 @@ struct MarketArgs {
     #[arg(long, default_value_t = 4.0, value_parser = not_negative)]
     jumps_per_year: f64,
     /// Mean of the logarithm of a jump's factor.
-    #[arg(long, default_value_t = -0.08, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = -0.08)]
     jump_mean: f64,
     /// Its standard deviation.
     #[arg(long, default_value_t = 0.08, value_parser = not_negative)]

@@ -66,10 +66,8 @@ fn every_trade_costs_its_gas_and_its_fee() {
 #[test]
 fn a_threshold_trades_from_its_edge_to_where_it_says() {
     let scenario = constant_weight(1_000, 5.0);
-    let (target, edge) = (
-        sample(&scenario, Kind::ThresholdToTarget, 0.01),
-        sample(&scenario, Kind::ThresholdToEdge, 0.01),
-    );
+    let (target, edge) =
+        (sample(&scenario, Kind::ThresholdToTarget, 0.01), sample(&scenario, Kind::ThresholdToEdge, 0.01));
     assert!(edge.trades > 2.0 * target.trades, "{edge:?} {target:?}");
     assert!(edge.cost - edge.gas < target.cost - target.gas, "{edge:?} {target:?}");
 }
@@ -93,7 +91,8 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
     let contestant = Kind::Economic.enter(&scenario, 4e-6).unwrap();
     let on = |threads| {
         let threads = NonZeroUsize::new(threads).unwrap();
-        gather(&scenario, &contestant, &Paths { seed: 3, count: 21, threads, watch: &Watch::default() }).unwrap()
+        gather(&scenario, &contestant, &Paths { seed: 3, count: 21, threads, watch: &Watch::default() })
+            .unwrap()
     };
     let one = on(1);
     assert_eq!(one, on(3));
@@ -147,4 +146,53 @@ fn an_estimate_reads_the_rounds_before_the_start_and_moves_on() {
     };
     let wild = walk(&scenario, &contestant, &wild, 0).unwrap();
     assert!(wild.trades > walked.trades, "{wild:?} {walked:?}");
+}
+
+/// A thousand calls for a week of hours.
+fn hedge(fee_pips: u32, gas: f64) -> Scenario {
+    let strategy = Strategy::DeltaHedge { calls: 1_000.0 };
+    let span = Span { start: 100.0, before: 0, steps: 168, step_seconds: 3_600 };
+    Scenario { strategy, span, ..constant_weight(fee_pips, gas) }
+}
+
+#[test]
+fn a_free_hedge_every_hour_leaves_what_hours_leave_open() {
+    let scenario = hedge(0, 0.0);
+    let contestant = Kind::Time.enter(&scenario, 1.0).unwrap();
+    let profit = |number| walk(&scenario, &contestant, &path(&scenario, number), number).unwrap().profit;
+    let profits: Vec<f64> = (0..60).map(profit).collect();
+    let mean = profits.iter().sum::<f64>() / 60.0;
+    let deviation = (profits.iter().map(|p| (p - mean) * (p - mean)).sum::<f64>() / 59.0).sqrt();
+    // √(π/4)·vega·σ/√n of Derman and Kamal (1999), at the money about √(π/4)·premium/√n: 303 USD.
+    let premium = scenario.premium(0.8).unwrap();
+    let expected = (std::f64::consts::PI / 4.0).sqrt() * premium / 168_f64.sqrt();
+    assert!((premium - 4_417.0).abs() < 5.0, "{premium}");
+    assert!((deviation / expected - 1.0).abs() < 0.3, "{deviation}, not about {expected}");
+    assert!(mean.abs() < 3.0 * deviation / 60_f64.sqrt(), "{mean} ± {deviation}/√60");
+}
+
+#[test]
+fn a_vault_that_hedges_begins_at_the_delta_of_its_calls_and_settles_them() {
+    let scenario = hedge(1_000, 5.0);
+    let contestant = Kind::ThresholdToTarget.enter(&scenario, 0.9).unwrap();
+    let path = path(&scenario, 1);
+    let walked = walk(&scenario, &contestant, &path, 1).unwrap();
+    let delta = scenario.call(100.0, scenario.years(), 0.8).greeks().unwrap().delta;
+    let end = path.moments.last().unwrap().price;
+    let settled = 1_000.0 * (delta * (end - 100.0) - (end - 100.0).max(0.0));
+    assert_eq!(walked.trades, 0.0);
+    assert!((walked.profit - scenario.premium(0.8).unwrap() - settled).abs() < 0.01, "{walked:?}");
+}
+
+#[test]
+fn the_free_parameter_of_a_hedge_is_its_absolute_risk_aversion() {
+    let scenario = hedge(1_000, 5.0);
+    let of = |parameter| Kind::Economic.enter(&scenario, parameter).unwrap();
+    for parameter in [1e-5, 1e-4] {
+        let contestant = of(parameter);
+        let aversion = contestant.published.policy().risk.aversion.real();
+        assert!((aversion / contestant.capital / parameter - 1.0).abs() < 1e-9);
+    }
+    let trades = |parameter| walk(&scenario, &of(parameter), &path(&scenario, 0), 0).unwrap().trades;
+    assert!(trades(1e-4) > trades(1e-5));
 }

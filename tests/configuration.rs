@@ -91,6 +91,36 @@ fn the_example_policy_is_the_documented_default() {
     assert_eq!(published.hash(), b256!("a7354c63fd14e73a9dc69d9e3f223747134add5b756f102cf0d8eebb786364c5"));
 }
 
+const HEDGE: &str = include_str!("../examples/policies/delta-hedge.toml");
+
+#[test]
+fn a_policy_may_hedge_an_option_book_and_all_that_is_wrong_with_its_smile_is_named() {
+    let published = load_policy(Path::new("examples/policies/delta-hedge.toml")).unwrap();
+    assert_eq!(published.policy().option_book(), Some(address!("00000000000000000000000000000000000B00c5")));
+    assert!(published.smile().is_some());
+    let text = with(HEDGE, "vega = \"60000\"", "vega = \"-1\"");
+    let text = with(
+        &text,
+        "{ strike = \"1.00\", volatility = \"0.71\" }",
+        "{ strike = \"1.00\", volatility = \"1.20\" }",
+    );
+    let text = with(&text, "rate = \"0.04\"", "rates = \"0.04\"");
+    let error = policy_error(&text);
+    let at = |part: &str| line_of(&text, part);
+    let butterfly = (at("volatility = \"1.20\""), "strategy.implied.expiries[2].points[2]");
+    let expected = [(at("rates"), "strategy.rates"), butterfly, (at("vega = "), "strategy.bounds.vega")];
+    let found = found(&error);
+    assert!(expected.iter().all(|mistake| found.contains(mistake)), "{error}");
+    let unknown = policy_error(&with(HEDGE, "kind = \"smile\"", "kind = \"smiles\""));
+    assert!(unknown.to_string().contains("expected one of `feed`, `smile`, `estimate`"), "{unknown}");
+    let half = policy_error(&with(
+        HEDGE,
+        "{ delta = \"0.25\", volatility = \"0.68\" }",
+        "{ volatility = \"0.68\" }",
+    ));
+    assert!(half.to_string().contains("expected either `delta` or `strike`"), "{half}");
+}
+
 #[test]
 fn the_keys_that_the_example_could_leave_out_have_their_default_values() {
     let policy = load_policy(Path::new("examples/policies/cppi.toml")).unwrap().policy().clone();

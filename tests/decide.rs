@@ -27,9 +27,9 @@ fn a_decision_is_explained_in_a_paragraph_with_its_table_and_as_json() {
     let paragraph = "The vault holds 352.5 units worth 700646.62 at a price of 1987.65, and 301234.57 in cash: \
         1001881.19 in all. That is 196714.64 above its floor of 800000 once the exit is paid for (5166.56). At a \
         volatility of 66.6 % its strategy wants 296.905344 units, 58.9 % of all, so it holds 55.594656 units too many, \
-        worth 110502.72. Gas for one trade costs 16.7; trading pays from a drift of 46.2554 units on, and then goes back \
-        to 12.5069. So it sells 43.087749 units for 85586.85. That is worth 28211 and costs 73.212 with gas, fee and \
-        impact. Why: waiting costs 20446.1 USD a year more than trading now; a trade brings 28211 and costs 73.212.";
+        worth 110502.72. Gas for one trade costs 16.7; trading pays from a drift of 45.478 units on, and then goes back \
+        to 17.0369. So it sells 38.557759 units for 76590.04. That is worth 26924.3 and costs 65.9821 with gas, fee and \
+        impact. Why: waiting costs 19615 USD a year more than trading now; a trade brings 26924.3 and costs 65.9821.";
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(ended.out.lines().next(), Some(paragraph));
     assert!(ended.out.contains("held / target (units)"), "{ended:?}");
@@ -37,6 +37,57 @@ fn a_decision_is_explained_in_a_paragraph_with_its_table_and_as_json() {
     assert_eq!((&json["explanation"], &json["verdict"]), (&json!(paragraph), &json!("rebalance")));
     assert_eq!(json["decision_hash"], include_str!("fixtures/decision_hash.txt").trim_end());
     assert_eq!(json.get("what_if"), None);
+}
+
+/// The committed snapshot with an option book, decided by the example's hedge with less vega allowed.
+fn hedged(size: &str) -> Ended {
+    let place = Place::empty();
+    let mut snapshot: Value = serde_json::from_str(include_str!("fixtures/snapshot.json")).unwrap();
+    let book = "0x00000000000000000000000000000000000b00c5";
+    let expiry = |days: u64| {
+        let now: u64 = snapshot["block"]["timestamp"].as_str().unwrap().parse().unwrap();
+        (now + days * 86_400).to_string()
+    };
+    let leg = |id: &str, kind: &str, days: u64, size: &str| json!({"id": id, "kind": kind, "strike": "2000000000000000000000", "expiry": expiry(days), "size": size});
+    let legs = json!([leg("1", "call", 30, size), leg("2", "put", 0, "-1000000000000000000")]);
+    snapshot["options"] = json!({"address": book, "legs": legs});
+    snapshot["vault"]["option_book"] = json!(book);
+    snapshot["vault"]["epoch_open"] = json!(true);
+    snapshot["vault"]["floor_policy"] = json!({"kind": "fixed", "share": "0.2"});
+    let policy =
+        include_str!("../examples/policies/delta-hedge.toml").replace("vega = \"60000\"", "vega = \"50000\"");
+    place.write("snapshot.json", &snapshot.to_string());
+    place.write("policy.toml", &policy);
+    place.run(&["decide", "--snapshot", "snapshot.json", "--policy", "policy.toml", "--as-approved"])
+}
+
+#[test]
+fn a_hedge_is_explained_with_its_book_and_what_people_should_mind() {
+    let ended = hedged("-650000000000000000000");
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let paragraph = "The vault holds 352.5 units worth 700646.62 at a price of 1987.65, and 301234.57 in cash: \
+        1001881.19 in all. That is 196714.64 above its floor of 800000 once the exit is paid for (5166.56). Its option \
+        book has 2 legs, worth -97266.06: a delta of -342.3810 units, a gamma of -0.663641 units per USD, a vega of \
+        -1470.39 USD per vol point and a theta of 1680.12 USD per day. With the 352.5000 units held its delta is \
+        10.1190, against a target of 0. At a volatility of 66.6 % its strategy wants 342.381039 units, 67.9 % of all, so \
+        it holds 10.118961 units too many, worth 20112.95. Gas for one trade costs 16.7; trading pays from a drift of \
+        42.056 units on, and then goes back to 15.0415. So it holds: the vega of the option book is -147039 USD per \
+        1.00 of volatility, over the policy's bound of 50000. Mind that the gamma of the option book is -0.663641 units \
+        per USD, over the policy's bound of 0.5. Mind that the theta of the option book is 613245 USD per year, over \
+        the policy's bound of 400000.";
+    assert_eq!(ended.out.lines().next(), Some(paragraph));
+    for row in ["vega per vol point / theta per day (USD)", "alert", "(smile)", "expired"] {
+        assert!(ended.out.contains(row), "{row}: {}", ended.out);
+    }
+    // Bought instead: what is held is sold, and the rest cannot be had.
+    let short = hedged("650000000000000000000").out;
+    for part in [
+        "its strategy wants -342.381039 units",
+        "So it sells ",
+        "Mind that the hedge needs a short position of 342.381039 units, which the vault cannot borrow.",
+    ] {
+        assert!(short.contains(part), "{part}: {short}");
+    }
 }
 
 #[test]

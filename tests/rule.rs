@@ -10,7 +10,12 @@
     reason = "a test fails where it stands, and its figures are small"
 )]
 
-use vault_keeper::domain::models::band::{Band, Costs, Drift};
+use alloy::primitives::{Address, U256};
+use vault_keeper::domain::models::band::{Band, Costs, Drift, Tangent};
+use vault_keeper::domain::venues::curve::Curve;
+use vault_keeper::domain::venues::depth::{Depth, Way};
+use vault_keeper::domain::venues::uniswap_v2::Pool as Pair;
+use vault_keeper::domain::venues::uniswap_v3::{Pool, Tick, Window};
 
 /// Lattice steps from the target to the outer edge.
 const EDGE: usize = 30;
@@ -94,6 +99,117 @@ fn without_impact_the_rule_is_within_one_percent_of_the_optimum() {
     for (fixed, proportional) in SETTINGS {
         let excess = excess(fixed, proportional);
         assert!((-1e-3..0.01).contains(&excess), "{fixed} {proportional}: {excess}");
+    }
+}
+
+/// Both tokens have 18 decimals and about one price; the drift's unit is a thousand of them.
+const WAY: Way = Way { zero_for_one: true, sell: true, decimals: (18, 18) };
+const TOKEN: u128 = 10_u128.pow(18);
+
+fn pair(reserve: u128) -> Pair {
+    let (token0, token1) = (Address::with_last_byte(1), Address::with_last_byte(2));
+    let reserve = reserve * TOKEN;
+    Pair { address: Address::with_last_byte(9), token0, token1, reserve0: reserve, reserve1: reserve }
+}
+
+/// Deep near the price, a tenth of that from 50 basis points on, nothing beyond a third.
+fn thinning(liquidity: u128) -> Pool {
+    let liquidity = liquidity * TOKEN;
+    let net = |part: u128| i128::try_from(part).unwrap();
+    let tick = |index, net: i128| Tick { index, liquidity_net: net, liquidity_gross: net.unsigned_abs() };
+    let (near, far) = (liquidity / 10 * 9, liquidity / 10);
+    Pool {
+        address: Address::with_last_byte(8),
+        token0: Address::with_last_byte(1),
+        token1: Address::with_last_byte(2),
+        fee: 500,
+        tick_spacing: 10,
+        sqrt_price_x96: U256::from(1) << 96,
+        tick: 0,
+        liquidity,
+        window: Window { lower: -20_000, upper: 20_000 },
+        ticks: vec![
+            tick(-4_000, net(far)),
+            tick(-50, net(near)),
+            tick(50, -net(near)),
+            tick(4_000, -net(far)),
+        ],
+    }
+}
+
+/// What each size loses beyond the first unit's price, of the pools that together lose least.
+fn impacts(depth: &mut Depth<'_>, sizes: impl Iterator<Item = f64>) -> Vec<f64> {
+    let pools = depth.pools();
+    sizes
+        .map(|size| (1..=pools).map(|n| depth.further(n) + impact(depth, size, n)).fold(f64::MAX, f64::min))
+        .collect()
+}
+
+fn impact(depth: &mut Depth<'_>, size: f64, pools: usize) -> f64 {
+    let (mut low, mut high) = (0.0, depth.rise_for(size));
+    while depth.at(high, pools).size < size && high < 100.0 {
+        high *= 2.0;
+    }
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if depth.at(middle, pools).size < size { low = middle } else { high = middle }
+    }
+    // Where the pools end no price sells more.
+    let end = depth.at(high, pools);
+    if end.size < size * (1.0 - 1e-9) { 1e9 } else { end.impact }
+}
+
+/// How much more the rule of the tangent costs than the optimum, and how much that of size zero.
+fn excess_with_impact(fixed: f64, proportional: f64, depth: &mut Depth<'_>) -> (f64, f64) {
+    let (penalty, costs) = (1.0, Costs { fixed, proportional });
+    let drift = Drift { variance_rate: 1.0, penalty };
+    let tangent = Tangent::find(costs, drift, depth).unwrap();
+    let band = Band::solve(tangent.costs, drift).unwrap();
+    assert!((band.outer - band.inner - tangent.size).abs() <= 1e-6 * tangent.size, "{tangent:?} {band:?}");
+    let h = band.outer / EDGE as f64;
+    let losses = impacts(depth, (0..=END).map(|size| h * size as f64));
+    let cost = |size: f64| fixed + proportional * size + losses[(size / h).round() as usize];
+    let cheapest = (1..=END).map(|size| h * size as f64);
+    let cheapest = cheapest.min_by(|a, b| (cost(*a) / a).total_cmp(&(cost(*b) / b))).unwrap();
+    let lattice = Lattice { h, penalty, cost };
+    let excess = |band: Band| {
+        let size = |y: f64| if y < band.outer * (1.0 - 1e-9) { 0.0 } else { (y - band.inner).min(cheapest) };
+        lattice.rule(size) / lattice.optimum() - 1.0
+    };
+    (excess(band), excess(Band::solve(costs, drift).unwrap()))
+}
+
+#[test]
+fn with_impact_the_rule_is_within_three_percent_of_the_optimum() {
+    let mut worst_of_size_zero = 0.0_f64;
+    for (fixed, proportional) in SETTINGS {
+        let pairs = [pair(1_000), pair(20), pair(4)];
+        let thin = [thinning(1_000), thinning(100), thinning(20)];
+        let curves = pairs.iter().map(|pair| Curve::UniswapV2(pair.quoter().unwrap()));
+        let curves = curves.chain(thin.iter().map(|pool| Curve::UniswapV3(pool.quoter().unwrap())));
+        for curve in curves {
+            let mut depth = Depth::of(&[curve], WAY, 0.0).unwrap();
+            let (rule, size_zero) = excess_with_impact(fixed, proportional, &mut depth);
+            println!("{fixed} {proportional}: {rule:.5}, at size zero {size_zero:.5}");
+            assert!((-1e-3..0.005).contains(&rule), "{fixed} {proportional}: {rule}");
+            worst_of_size_zero = worst_of_size_zero.max(size_zero);
+        }
+    }
+    // What the tangent is for: priced at size zero the rule costs more than it may.
+    assert!(worst_of_size_zero > 0.05, "{worst_of_size_zero}");
+}
+
+#[test]
+fn with_several_pools_the_rule_uses_as_many_as_are_worth_their_swaps() {
+    let pairs = [pair(20), pair(10), pair(5)];
+    let curves: Vec<Curve<'_>> = pairs.iter().map(|pair| Curve::UniswapV2(pair.quoter().unwrap())).collect();
+    for (fixed, proportional) in SETTINGS {
+        for per_swap in [0.0, 0.003, 0.03, 1.0] {
+            let mut depth = Depth::of(&curves, WAY, per_swap).unwrap();
+            let (rule, _) = excess_with_impact(fixed, proportional, &mut depth);
+            println!("{fixed} {proportional} {per_swap}: {rule:.5}");
+            assert!((-1e-3..0.005).contains(&rule), "{fixed} {proportional} {per_swap}: {rule}");
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::chain::{Endpoint, Header, NewHead, next_head};
 use crate::config::{ChainConfig, Config, VaultConfig};
+use crate::domain::decision::Decision;
 use crate::execution::{Engine, ExecutionError, KeeperKey, Outcome as Sent};
 use crate::journal::{IntentId, Journal, JournalError};
 use crate::keeper::{self, Cycle, CycleError, Dispatch, Hand, Keeper};
@@ -47,7 +48,7 @@ struct Printed<'a> {
     policy_hash: String,
     decision_hash: String,
     #[serde(flatten)]
-    decision: &'a crate::domain::decision::Decision,
+    decision: &'a Decision,
     #[serde(flatten)]
     dispatch: &'a Dispatch,
 }
@@ -204,6 +205,7 @@ impl Chain {
                 Ok(cycle) => {
                     self.warn_of_a_wrong_key(&keeper, &cycle);
                     log(&keeper.name, &cycle);
+                    alert(&keeper.name, head.header.number, &cycle.decision);
                 }
                 Err(error) if error.is_passing() => {
                     tracing::warn!(vault = %keeper.name, %error, "no decision")
@@ -256,6 +258,7 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
         for keeper in &mut chain.keepers {
             match keeper.cycle(&header).await {
                 Ok(cycle) => {
+                    alert(&keeper.name, header.number, &cycle.decision);
                     attention |= needs_someone(&cycle.dispatch);
                     context.output.print(&printed(&keeper.name, &cycle), rows)?;
                     let wrong = wrong_key(keeper, &cycle);
@@ -355,6 +358,13 @@ fn log(vault: &str, cycle: &Cycle) {
     tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), %done, "{reason}");
 }
 
+/// One event for each alert, named by its code: `greek_bound` or `needs_borrowing`.
+fn alert(vault: &str, block: u64, decision: &Decision) {
+    for reason in decision.alerts() {
+        tracing::warn!(vault, block, alert = reason.code(), "{reason}");
+    }
+}
+
 fn report(outcomes: &[(IntentId, Sent)]) {
     for (intent, outcome) in outcomes {
         match outcome {
@@ -363,6 +373,84 @@ fn report(outcomes: &[(IntentId, Sent)]) {
             Sent::Parked { reason, .. } => tracing::error!(%intent, %reason, "parked"),
             Sent::Pending { state, .. } => tracing::info!(%intent, state = state.name(), "under way"),
             Sent::Refused(refusal) => tracing::error!(%intent, %refusal, "refused"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::domain::decision::decide;
+    use crate::domain::options::Book;
+    use crate::domain::policy::{Policy, PublishedPolicy};
+    use crate::domain::reason::{Greek, Reason};
+    use crate::domain::units::{Real, Units};
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn alerted(decision: &Decision) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(move || writer.clone());
+        tracing::subscriber::with_default(subscriber.finish(), || alert("main", 7, decision));
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_crossed_bound_and_a_short_target_are_warnings_with_a_stable_name() {
+        let policy: Policy = toml::from_str(include_str!("../../tests/fixtures/policy.toml")).unwrap();
+        let published = PublishedPolicy::new(policy).unwrap();
+        let snapshot = serde_json::from_str(include_str!("../../tests/fixtures/snapshot.json")).unwrap();
+        let mut decision = decide(&snapshot, &published);
+        assert_eq!(alerted(&decision), "");
+        let appraisal = decision.appraisal.as_mut().unwrap();
+        let real = |value| Real::new(value).unwrap();
+        appraisal.options = Some(Book {
+            value: real(0.0),
+            delta: real(12.5),
+            gamma: real(0.5),
+            vega: real(0.0),
+            theta: real(0.0),
+            target_delta: Units::ZERO,
+            legs: Vec::new(),
+            crossed: vec![Reason::GreekBound { greek: Greek::Gamma, value: real(0.5), bound: real(0.25) }],
+        });
+        appraisal.target = "-12.5".parse().unwrap();
+        let said = alerted(&decision);
+        let lines: Vec<_> = said.lines().collect();
+        let expected = [
+            (
+                "the gamma of the option book is 0.5 units per USD, over the policy's bound of 0.25",
+                "greek_bound",
+            ),
+            (
+                "the hedge needs a short position of 12.5 units, which the vault cannot borrow",
+                "needs_borrowing",
+            ),
+        ];
+        assert_eq!(lines.len(), expected.len(), "{said}");
+        for (line, (message, name)) in lines.iter().zip(expected) {
+            assert!(line.trim_start().starts_with("WARN"), "{line}");
+            for part in [message, "vault=\"main\"", "block=7", &format!("alert=\"{name}\"")] {
+                assert!(line.contains(part), "{part}: {line}");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::output::Row;
 use crate::domain::decision::{Appraisal, Decision, Swap, Trade, Verdict};
+use crate::domain::options::{Book, Leg};
 use crate::keeper::Dispatch;
 
 /// Rows that say what was decided and on which numbers.
@@ -11,8 +12,10 @@ pub(super) fn decision_rows(decision: &Decision) -> Vec<Row> {
     if let Verdict::Rebalance { trade, .. } = &decision.verdict {
         rows.extend(trade_rows(trade));
     }
+    rows.extend(decision.alerts().map(|alert| ("alert", alert.to_string())));
     if let Some(appraisal) = &decision.appraisal {
         rows.extend(appraisal_rows(appraisal));
+        rows.extend(appraisal.options.iter().flat_map(option_rows));
     }
     rows
 }
@@ -77,6 +80,35 @@ fn appraisal_rows(a: &Appraisal) -> Vec<Row> {
         ),
         ("gas (USD)", a.economics.fixed.get().round_dp(4).to_string()),
     ]
+}
+
+/// The book as a whole, and where the volatility of each leg comes from.
+fn option_rows(book: &Book) -> Vec<Row> {
+    let legs: Vec<_> = book.legs.iter().map(leg_text).collect();
+    vec![
+        ("option book (USD)", format!("{:.2}", book.value.get())),
+        ("its delta / target (units)", format!("{} / {}", rounded(book.delta.get()), book.target_delta)),
+        ("gamma (units per USD)", format!("{:.6}", book.gamma.get())),
+        (
+            "vega per vol point / theta per day (USD)",
+            format!("{:.2} / {:.2}", book.vega.get() / 100.0, book.theta.get() / 365.0),
+        ),
+        ("legs", legs.join("\n")),
+    ]
+}
+
+fn leg_text(leg: &Leg) -> String {
+    let worth = format!("{}: worth {:.2}", leg.id, leg.value.get());
+    match &leg.open {
+        None => format!("{worth}, expired"),
+        Some(open) => format!(
+            "{worth}, delta {}, {:.2} days at {:.1} % ({})",
+            rounded(open.delta.get()),
+            open.years.get() * 365.0,
+            open.volatility.get() * 100.0,
+            open.source.name(),
+        ),
+    }
 }
 
 fn rounded(value: f64) -> String {

@@ -58,6 +58,9 @@ struct Cycle {
     /// The reason for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What people should hear of besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alerts: Vec<String>,
     policy_hash: B256,
     decision_hash: B256,
     /// What was done with the decision, where it was more than nothing and is not in `transactions`.
@@ -142,7 +145,7 @@ impl Status {
 
 fn cycle(entry: CycleEntry) -> Cycle {
     let record = entry.record;
-    let decision = serde_json::from_str::<Decision>(&record.decision_json);
+    let decision = serde_json::from_str::<Decision>(&record.decision_json).ok();
     Cycle {
         block: record.block_number.to_string(),
         block_hash: record.block_hash,
@@ -151,7 +154,8 @@ fn cycle(entry: CycleEntry) -> Cycle {
         orphaned: entry.orphaned,
         verdict: record.verdict,
         code: record.reason,
-        reason: decision.ok().map(|decision| decision.verdict.reason().to_string()),
+        reason: decision.as_ref().map(|decision| decision.verdict.reason().to_string()),
+        alerts: decision.iter().flat_map(Decision::alerts).map(|alert| alert.to_string()).collect(),
         policy_hash: record.policy_hash,
         decision_hash: record.decision_hash,
         dispatch: record.dispatch.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text))),
@@ -193,6 +197,9 @@ fn text(vault: &Printed<'_>, now: u64) -> String {
         return text;
     };
     text.push_str(&format!("\nlast cycle {}", ago(last.recorded_at, now)));
+    for alert in &last.alerts {
+        text.push_str(&format!("\nalert: {alert}"));
+    }
     let cycles = vault.cycles.iter().map(|cycle| cycle_row(cycle, &vault.transactions));
     section(&mut text, &["block", "verdict", "code", "reason", "done"], cycles.collect());
     let reasons = vault.reasons.iter().map(|reason| {
@@ -310,6 +317,7 @@ mod tests {
             verdict: "hold".to_owned(),
             code: Some("within_band".to_owned()),
             reason: None,
+            alerts: Vec::new(),
             policy_hash: B256::ZERO,
             decision_hash: B256::ZERO,
             dispatch: None,
@@ -343,17 +351,32 @@ mod tests {
         assert_eq!(row, ["7", "executed", "60 s ago", "100", "101", "312000", "6240", "0xab"]);
     }
 
-    #[test]
-    fn a_vault_without_cycles_says_so() {
-        let empty = Printed {
+    fn printed(cycles: Vec<Cycle>) -> Printed<'static> {
+        Printed {
             vault: "main",
             address: Address::ZERO,
             chain: "ethereum",
-            cycles: Vec::new(),
+            cycles,
             reasons: Vec::new(),
             open: Vec::new(),
             transactions: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_alerts_of_the_last_cycle_stand_on_top() {
+        let alerts = vec!["the vega of the option book is 5, over the policy's bound of 4".to_owned()];
+        let last = printed(vec![Cycle { alerts: alerts.clone(), ..held() }, held()]);
+        let shown = text(&last, 1_012);
+        let expected = format!("last cycle 12 s ago\nalert: {}\n\n", alerts.concat());
+        assert!(shown.contains(&expected), "{shown}");
+        let earlier = printed(vec![held(), Cycle { alerts, ..held() }]);
+        assert!(!text(&earlier, 1_012).contains("alert"));
+    }
+
+    #[test]
+    fn a_vault_without_cycles_says_so() {
+        let empty = printed(Vec::new());
         assert!(text(&empty, 0).ends_with("no cycle recorded yet: `keeper run` records one at every block"));
     }
 }

@@ -34,6 +34,10 @@ pub struct Economics {
     pub outer: Real,
     /// Running cost of the optimal policy, USD per year.
     pub cost_rate: Real,
+    /// The size that the band is made for, units: what a continuous watch would trade at `Y`.
+    pub size: Real,
+    /// `κ′`: venue cost of the last unit of that size, units of the asset per unit.
+    pub marginal: Real,
 }
 
 /// The economics together with the model that answers questions about sizes.
@@ -96,7 +100,7 @@ impl Costing {
             gap: gap_risk(position, policy),
             floor_weight: policy.gap.floor_weight.real(),
         };
-        let appraised = tracked.appraise().map_err(numbers)?;
+        let appraised = tracked.appraise(market.depth(side).as_mut()).map_err(numbers)?;
         let economics = Economics {
             fixed,
             proportional,
@@ -106,6 +110,8 @@ impl Costing {
             inner: Real::new(appraised.inner)?,
             outer: Real::new(appraised.outer)?,
             cost_rate: Real::new(appraised.cost_rate)?,
+            size: Real::new(appraised.tangent.size)?,
+            marginal: Real::new(appraised.tangent.costs.proportional)?,
         };
         Ok(Self { economics, appraised })
     }

@@ -14,6 +14,7 @@ use super::limits::Limits;
 use super::reason::Reason;
 use super::units::{Checked, Price, Ratio, Units, Usd, from_raw, to_raw};
 use super::venues::curve::{Curve, QuoteError, Standing};
+use super::venues::depth::{Depth, Way};
 use super::venues::split::{self, Part};
 
 pub use listing::Listing;
@@ -228,6 +229,17 @@ impl Market<'_> {
             Side::Sell => to_raw(self.swap_gas.get(), self.pair.asset_decimals),
             Side::Buy => to_raw(self.price.units_for(self.swap_gas)?.get(), self.pair.risky_decimals),
         }
+    }
+
+    /// How far the pools' prices give way to a trade; `None` where nothing is known of them.
+    #[must_use]
+    pub fn depth(&self, side: Side) -> Option<Depth<'_>> {
+        let way = Way {
+            zero_for_one: self.zero_for_one(side),
+            sell: side == Side::Sell,
+            decimals: (self.pair.risky_decimals, self.pair.asset_decimals),
+        };
+        Depth::of(&self.curves, way, self.swap_gas.real())
     }
 
     /// Most that can be given within what is known of all pools, raw units; `None` where that is nothing.

@@ -6,12 +6,12 @@
 pub mod canonical;
 pub mod units;
 
+pub mod venues;
+
 pub mod models;
 
 pub mod limits;
 pub mod policy;
-
-pub mod venues;
 
 pub mod snapshot;
 

@@ -83,6 +83,18 @@ const WAD_PLACES: u8 = 18;
 /// The largest volatility that a feed is believed, 1000 % with 18 decimals.
 const MOST_VOLATILITY: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
 
+impl ImpliedSource {
+    /// As in the record.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Feed => "feed",
+            Self::Smile => "smile",
+            Self::Estimate => "estimate",
+        }
+    }
+}
+
 /// What the legs are valued with.
 struct Desk<'a> {
     snapshot: &'a Snapshot,
@@ -204,16 +216,15 @@ impl Desk<'_> {
         }
     }
 
-    /// USD at which a leg that expired at `expiry` pays: the feed's price then, or today's where its known rounds do not
-    /// reach back so far.
+    /// The price at which a leg that expired at `expiry` is settled: what the feed said then, a dollar counting as a unit
+    /// of the asset, or what it says now where its known rounds do not reach back so far.
     fn price_at(&self, expiry: u64) -> Checked<Real> {
         let Feed { latest, history, decimals, .. } = &self.snapshot.feeds.risky_usd;
-        let before = |round: &&Round| (1..=expiry).contains(&round.updated_at) && round.answer.is_positive();
-        let (Some(then), Some(now)) = (history.iter().chain(latest).filter(before).last(), latest) else {
-            return Real::new(self.spot.price);
-        };
-        let answer = |round: &Round| raw_to_real(round.answer.unsigned_abs(), *decimals);
-        Real::new(self.spot.price * (answer(then)? / answer(now)?))
+        let held = |round: &&Round| (1..=expiry).contains(&round.updated_at) && round.answer.is_positive();
+        match history.iter().chain(latest).filter(held).last().or(latest.as_ref()) {
+            Some(round) => Real::new(raw_to_real(round.answer.unsigned_abs(), *decimals)?),
+            None => Real::new(self.spot.price),
+        }
     }
 }
 

@@ -197,7 +197,7 @@ pub enum Reason {
     },
     /// No trade is wanted, but a Greek of the option book is over the policy's bound, which no trade of the risky asset
     /// changes.
-    #[error("the {greek} of the option book is {value}, over the policy's bound of {bound}")]
+    #[error("the {greek} of the option book is {value} {}, over the policy's bound of {bound}", greek.unit())]
     GreekBound {
         /// Which; in the units of the policy's bound.
         greek: Greek,

@@ -27,10 +27,12 @@ fn close(found: f64, expected: f64) {
     assert!((found - expected).abs() <= 1e-11 * expected, "{found} is not {expected}");
 }
 
-/// Penalty, sensitivity, variance rate, inner and outer edge, cost rate.
-fn economics(appraisal: &Appraisal, expected: [f64; 6]) {
+/// Penalty, sensitivity, variance rate, inner and outer edge, cost rate; the size the band is made for and what its last
+/// unit costs.
+fn economics(appraisal: &Appraisal, expected: [f64; 8]) {
     let e = &appraisal.economics;
-    let found = [e.penalty, e.sensitivity, e.variance_rate, e.inner, e.outer, e.cost_rate];
+    let (size, marginal) = (e.size, e.marginal);
+    let found = [e.penalty, e.sensitivity, e.variance_rate, e.inner, e.outer, e.cost_rate, size, marginal];
     for (found, expected) in found.into_iter().zip(expected) {
         close(found.get(), expected);
     }
@@ -75,7 +77,16 @@ fn a_fall_that_endangers_the_floor_is_computed_to_the_last_digit() {
     assert_eq!(a.economics.proportional.to_string(), "0.85");
     economics(
         &a,
-        [7.943906132599, 0.4705882352941, 409_600.0, 16.34672535164, 55.53772242885, 11_356.805_771_33],
+        [
+            7.943906132599,
+            0.4705882352941,
+            409_600.0,
+            20.385149758709,
+            54.753367610878,
+            12_073.598_466_102,
+            34.598223115242,
+            1.0922402658094,
+        ],
     );
     close(trade.benefit.get(), 566_360.938_919_8);
     close(trade.cost.get(), 14.28 + 476.435883);
@@ -88,7 +99,19 @@ fn a_drift_inside_the_band_is_held_with_both_edges() {
     let a = appraisal(&over);
     assert_eq!(a.cushion.net.to_string(), "195906.384708");
     assert_eq!(a.target.to_string(), "293.859577062");
-    economics(&a, [52.86160167773, 0.2994, 229_479.321_6, 6.242307119307, 29.15507504941, 19_067.578_885_31]);
+    economics(
+        &a,
+        [
+            52.86160167773,
+            0.2994,
+            229_479.321_6,
+            7.3094531297309,
+            29.010920448874,
+            19_706.674_336_577,
+            21.873626258553,
+            1.1954337349523,
+        ],
+    );
     let Reason::WithinBand { drift, inner, outer } = over.decide().verdict.reason().clone() else { panic!() };
     assert_eq!(
         (drift.to_string(), inner, outer),
@@ -99,7 +122,19 @@ fn a_drift_inside_the_band_is_held_with_both_edges() {
     assert_eq!(under.drift.to_string(), "-44.856390305");
     // A unit bought costs mid/(1 − fee).
     close(under.economics.proportional.real(), 1.000_500_250_125_062_5);
-    economics(&under, [5.12, 0.25, 160_000.0, 16.29743046691, 50.56450070876, 5_966.839_768_22]);
+    economics(
+        &under,
+        [
+            5.12,
+            0.25,
+            160_000.0,
+            20.273689538631,
+            49.907700973053,
+            6_336.023_901_671_8,
+            32.256007314237,
+            1.2891823078056,
+        ],
+    );
 }
 
 #[test]
@@ -109,7 +144,16 @@ fn near_full_investment_the_sensitivity_is_averaged_over_the_kink() {
     assert_eq!(a.drift.to_string(), "-38.300285858");
     economics(
         &a,
-        [4.266666666667, 0.4340832502856, 482_376.366_537, 23.9834026314, 72.71920455345, 10_879.560_344_56],
+        [
+            4.266666666667,
+            0.4340832502856,
+            482_376.366_537,
+            31.407395407168,
+            71.106349532289,
+            11_831.752_767_937,
+            39.948557705565,
+            1.3580376636835,
+        ],
     );
 }
 

@@ -405,7 +405,7 @@ fn appraised(costs: Costs, gamma: f64, life: Option<f64>) -> Appraised {
         gap: GapRisk { jump_rate: 0.0, jump_mean: 0.0, volatility: 0.7, interval: 1e-4 },
         floor_weight: 5.0,
     };
-    tracked.appraise().unwrap()
+    tracked.appraise(None).unwrap()
 }
 
 #[test]

@@ -11,7 +11,16 @@ pub(super) fn explain(decision: &Decision) -> String {
     let Some(appraisal) = &decision.appraisal else {
         return format!("No decision is possible, so nothing is traded: {}.", decision.verdict.reason());
     };
-    [holds(appraisal), wants(appraisal), pays(appraisal), concludes(&decision.verdict)].join(" ")
+    let alerts = alerts(appraisal, &decision.verdict);
+    let parts = [
+        holds(appraisal),
+        hedges(appraisal),
+        wants(appraisal),
+        pays(appraisal),
+        concludes(&decision.verdict),
+        alerts,
+    ];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn holds(a: &Appraisal) -> String {
@@ -28,6 +37,34 @@ fn holds(a: &Appraisal) -> String {
         money(a.floor),
         money(a.cushion.reserve),
     )
+}
+
+/// The option book, the hedge, and what both are to make together; nothing where no book is hedged.
+fn hedges(a: &Appraisal) -> String {
+    let Some(book) = &a.options else { return String::new() };
+    let (delta, held) = (book.delta.get(), a.held.real());
+    let legs = match book.legs.len() {
+        0 => "no legs".to_owned(),
+        1 => "1 leg".to_owned(),
+        count => format!("{count} legs"),
+    };
+    format!(
+        "Its option book has {legs}, worth {:.2}: a delta of {delta:.4} units, a gamma of {:.6} units per USD, a vega of \
+         {:.2} USD per vol point and a theta of {:.2} USD per day. With the {held:.4} units held its delta is {:.4}, \
+         against a target of {}.",
+        book.value.get(),
+        book.gamma.get(),
+        book.vega.get() / 100.0,
+        book.theta.get() / 365.0,
+        delta + held,
+        units(book.target_delta),
+    )
+}
+
+/// What people should hear besides the reason itself.
+fn alerts(a: &Appraisal, verdict: &Verdict) -> String {
+    let others = a.alerts().filter(|alert| alert != verdict.reason());
+    others.map(|alert| format!("Mind that {alert}.")).collect::<Vec<_>>().join(" ")
 }
 
 fn wants(a: &Appraisal) -> String {

@@ -51,6 +51,13 @@ pub struct Decision {
     pub appraisal: Option<Appraisal>,
 }
 
+impl Decision {
+    /// What people should hear of, whatever the verdict; see [`Appraisal::alerts`].
+    pub fn alerts(&self) -> impl Iterator<Item = Reason> + '_ {
+        self.appraisal.iter().flat_map(Appraisal::alerts)
+    }
+}
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]

@@ -11,7 +11,11 @@
 //!
 //! Without a fixed cost this is the band of Whalley & Wilmott (1997), without a proportional one `Y = (4F/B)^¼`.
 
+mod tangent;
+
 use super::{ModelError, finite, in_range, non_negative, positive};
+
+pub use tangent::Tangent;
 
 /// Shift of a barrier that is watched at intervals instead of continuously, in standard deviations per interval:
 /// `−ζ(½)/√(2π)` (Broadie, Glasserman & Kou 1997).

@@ -1,9 +1,10 @@
 //! From a target and its price sensitivity to the band around it: penalty, diffusion and edges in one place.
 
-use super::band::{Costs, Terms, residual_gain};
+use super::band::{Costs, Drift, Tangent, Terms, residual_gain};
 use super::cppi::{Cppi, Holding, Sensitivity, Tracking, kinked};
 use super::shortfall::{GapRisk, penalty_with_floor};
 use super::{ModelError, in_range, non_negative, positive};
+use crate::domain::venues::depth::Depth;
 
 /// How a target moves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,46 +69,56 @@ pub struct Appraised {
     pub outer: f64,
     /// Running cost of the optimal policy, USD per year.
     pub cost_rate: f64,
+    /// The size that the band trades at its outer edge where nothing bends it, units, and what its last unit costs.
+    pub tangent: Tangent,
     /// How long a better position pays, years.
     horizon: f64,
 }
 
 impl Tracked {
-    /// `c = ½·(R/V)·σ²·S²`, raised on the risky side by the price of the gap; `s² = Γ²σ²S²`; the band between them,
-    /// with the kink and the monitoring interval (`model.md` §1–3).
+    /// `c = ½·(R/V)·σ²·S²`, raised on the risky side by the price of the gap; `s² = Γ²σ²S²`; the band between them for
+    /// the tangent to the cost, with the kink and the monitoring interval (`model.md` §1–3). Without a depth the cost is
+    /// linear.
     ///
     /// # Errors
     /// An input outside the domain of the formulas, or a result beyond the range of `f64`.
-    pub fn appraise(&self) -> Result<Appraised, ModelError> {
+    pub fn appraise(&self, depth: Option<&mut Depth<'_>>) -> Result<Appraised, ModelError> {
         let (penalty, horizon) = (self.penalty()?, self.residual_life()?);
+        let linear = Tangent { costs: self.costs, size: 0.0 };
         if penalty == 0.0 {
             // No volatility and no priced gap: a drift costs nothing, so no trade pays.
             let (gamma, variance_rate) = (0.0, 0.0);
+            let (inner, outer, cost_rate, tangent) = (0.0, 0.0, 0.0, linear);
             return Ok(Appraised {
                 penalty,
                 gamma,
                 variance_rate,
-                inner: 0.0,
-                outer: 0.0,
-                cost_rate: 0.0,
+                inner,
+                outer,
+                cost_rate,
+                tangent,
                 horizon,
             });
         }
-        let terms = Terms::new(self.costs, penalty)?;
-        let tracking = Tracking { terms, horizon };
+        let tracking = Tracking { terms: Terms::new(self.costs, penalty)?, horizon };
         let sensitivity = self.sensitivity(&self.holding, &tracking)?;
-        let variance_rate = self.variance_rate(sensitivity.gamma)?;
+        let (gamma, variance_rate) = (sensitivity.gamma, self.variance_rate(sensitivity.gamma)?);
+        let tangent = match depth {
+            Some(depth) => Tangent::find(self.costs, Drift { variance_rate, penalty }, depth)?,
+            None => linear,
+        };
+        let terms = Terms::new(tangent.costs, penalty)?;
         let band = terms.band(variance_rate)?;
         let band = match self.response {
             Response::Cppi(_) => {
-                kinked(band, sensitivity.multiplier_weight, self.inner_at_target(&tracking)?)?
+                let inner = self.inner_at_target(&Tracking { terms, horizon })?;
+                kinked(band, sensitivity.multiplier_weight, inner)?
             }
             Response::Weight { .. } | Response::Hedge { .. } => band,
         };
         let band = band.with_interval(self.interval)?;
         let (inner, outer, cost_rate) = (band.inner, band.outer, band.cost_rate);
-        let gamma = sensitivity.gamma;
-        Ok(Appraised { penalty, gamma, variance_rate, inner, outer, cost_rate, horizon })
+        Ok(Appraised { penalty, gamma, variance_rate, inner, outer, cost_rate, tangent, horizon })
     }
 
     /// Until the target ends, at most to the horizon.

@@ -189,7 +189,7 @@ fn implied(rules: &mut Rules, path: &str, implied: &ImpliedPolicy) {
 fn smile(rules: &mut Rules, path: &str, expiries: &[SmileExpiry]) {
     let count = (1..=MOST_EXPIRIES).contains(&expiries.len());
     rules.require(count, path, "expected 1 to 16 expiries");
-    let mut shortest = 1;
+    let mut shortest = 0;
     for (i, expiry) in expiries.iter().enumerate() {
         let days = format!("{path}[{i}].days");
         rules.require((1..=MOST_DAYS).contains(&expiry.days), &days, "expected 1 to 3650 days");
@@ -228,5 +228,166 @@ fn smile_point(rules: &mut Rules, path: &str, point: &SmilePoint) {
         (None, None) | (Some(_), Some(_)) => {
             rules.require(false, path, "expected either `delta` or `strike`");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BoundPolicy, Policy, PublishedPolicy, StrategyPolicy};
+    use super::*;
+
+    fn valid() -> Policy {
+        toml::from_str(include_str!("../../../examples/policies/delta-hedge.toml")).unwrap()
+    }
+
+    fn ratio(text: &str) -> Ratio {
+        text.parse().unwrap()
+    }
+
+    /// What `change` breaks in the example, by key and message.
+    fn broken(change: impl FnOnce(&mut StrategyPolicy)) -> Vec<(String, String)> {
+        let mut policy = valid();
+        change(&mut policy.strategy);
+        policy.violations().into_iter().map(|violation| (violation.path, violation.message)).collect()
+    }
+
+    fn paths(change: impl FnOnce(&mut StrategyPolicy)) -> Vec<String> {
+        broken(change).into_iter().map(|(path, _)| path).collect()
+    }
+
+    fn smile_of(strategy: &mut StrategyPolicy) -> &mut Vec<SmileExpiry> {
+        let StrategyPolicy::DeltaHedge { implied: ImpliedPolicy::Smile { expiries }, .. } = strategy else {
+            panic!("the example has a smile")
+        };
+        expiries
+    }
+
+    #[test]
+    fn a_policy_says_which_contracts_its_hedge_needs() {
+        let mut policy = valid();
+        let book = policy.option_book().unwrap();
+        assert_eq!(policy.volatility_feed(), None);
+        let feed = Address::with_last_byte(5);
+        let StrategyPolicy::DeltaHedge { implied, .. } = &mut policy.strategy else { panic!() };
+        *implied = ImpliedPolicy::Feed { address: feed, max_age_seconds: 60 };
+        assert_eq!(policy.violations(), []);
+        assert_eq!(policy.volatility_feed(), Some(feed));
+        policy.strategy = StrategyPolicy::Combined {
+            primary: Box::new(policy.strategy),
+            bounds: vec![BoundPolicy::Weight { most: ratio("0.5") }],
+        };
+        assert_eq!((policy.option_book(), policy.volatility_feed()), (Some(book), Some(feed)));
+        policy.strategy = StrategyPolicy::ConstantWeight { weight: ratio("0.5") };
+        assert_eq!((policy.option_book(), policy.volatility_feed()), (None, None));
+    }
+
+    #[test]
+    fn every_term_of_a_hedge_is_bounded_and_all_that_is_wrong_is_named() {
+        let wrong = |s: &mut StrategyPolicy| {
+            let StrategyPolicy::DeltaHedge { book, rate, carry, implied, bounds, .. } = s else { panic!() };
+            (*book, *rate, *carry) = (Address::ZERO, ratio("1.01"), ratio("-1.01"));
+            *implied = ImpliedPolicy::Feed { address: Address::ZERO, max_age_seconds: 0 };
+            let zero = Some(Usd::ZERO);
+            *bounds = Some(GreekBounds { vega: zero, gamma: Some("-1".parse().unwrap()), theta: zero });
+        };
+        let of = |path: &str| {
+            let keys = ["book", "rate", "carry", "implied.address", "implied.max_age_seconds"];
+            let greeks = ["bounds.vega", "bounds.gamma", "bounds.theta"];
+            keys.iter().chain(&greeks).map(|key| format!("{path}.{key}")).collect::<Vec<_>>()
+        };
+        assert_eq!(paths(wrong), of("strategy"));
+        let primary = |s: &mut StrategyPolicy| {
+            wrong(s);
+            let bounds = vec![BoundPolicy::Weight { most: ratio("0.5") }];
+            *s = StrategyPolicy::Combined { primary: Box::new(s.clone()), bounds };
+        };
+        assert_eq!(paths(primary), of("strategy.primary"));
+        let nothing = |s: &mut StrategyPolicy| {
+            let StrategyPolicy::DeltaHedge { bounds, .. } = s else { panic!() };
+            *bounds = Some(GreekBounds::default());
+        };
+        assert_eq!(paths(nothing), ["strategy.bounds"]);
+    }
+
+    #[test]
+    fn a_smile_has_ordered_expiries_and_points_by_delta_or_by_strike() {
+        let at = |key: &str| format!("strategy.implied.expiries{key}");
+        assert_eq!(paths(|s| smile_of(s).clear()), [at("")]);
+        assert_eq!(paths(|s| smile_of(s)[0].points.clear()), [at("[0].points")]);
+        assert_eq!(paths(|s| smile_of(s)[1].days = 7), [at("[1].days")]);
+        assert_eq!(paths(|s| smile_of(s)[2].days = 3_651), [at("[2].days")]);
+        assert_eq!(paths(|s| smile_of(s)[0].days = 0), [at("[0].days")]);
+        let point = |change: fn(&mut SmilePoint)| paths(|s| change(&mut smile_of(s)[0].points[1]));
+        assert_eq!(point(|p| p.delta = None), [at("[0].points[1]")]);
+        assert_eq!(point(|p| p.strike = Some(ratio("1"))), [at("[0].points[1]")]);
+        assert_eq!(point(|p| p.delta = Some(ratio("0"))), [at("[0].points[1].delta")]);
+        assert_eq!(point(|p| p.delta = Some(ratio("-1"))), [at("[0].points[1].delta")]);
+        assert_eq!(point(|p| p.volatility = ratio("0")), [at("[0].points[1].volatility")]);
+        assert_eq!(point(|p| p.volatility = ratio("10.1")), [at("[0].points[1].volatility")]);
+        let strike = |p: &mut SmilePoint| (p.delta, p.strike) = (None, Some(ratio("0")));
+        assert_eq!(point(strike), [at("[0].points[1].strike")]);
+    }
+
+    #[test]
+    fn a_smile_with_arbitrage_is_refused_by_its_point() {
+        let at = |place: &str, what: &str| {
+            (
+                format!("strategy.implied.expiries{place}"),
+                format!("expected a smile without arbitrage: {what}"),
+            )
+        };
+        let calendar = broken(|s| {
+            for point in &mut smile_of(s)[1].points {
+                point.volatility = ratio("0.3");
+            }
+        });
+        let expected =
+            at("[1].points[0]", "calendar arbitrage: total variance is below that of the expiry before");
+        assert!(calendar.contains(&expected), "{calendar:?}");
+        let peak = broken(|s| smile_of(s)[2].points[2].volatility = ratio("1.2"));
+        assert!(peak.contains(&at("[2].points[2]", "butterfly arbitrage beside it")), "{peak:?}");
+        let twice = broken(|s| smile_of(s)[0].points[4].delta = Some(ratio("0.25")));
+        assert!(
+            !twice.is_empty()
+                && twice.iter().all(|(path, _)| path.starts_with("strategy.implied.expiries[0]"))
+        );
+        // Numbers that are wrong themselves are named alone.
+        let both = paths(|s| {
+            smile_of(s)[2].points[2].volatility = ratio("1.2");
+            smile_of(s)[0].days = 0;
+        });
+        assert_eq!(both, ["strategy.implied.expiries[0].days"]);
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_part_of_the_hash() {
+        let hash = |change: fn(&mut StrategyPolicy)| {
+            let mut policy = valid();
+            let StrategyPolicy::DeltaHedge { target_delta, rate, carry, .. } = &mut policy.strategy else {
+                panic!()
+            };
+            (*target_delta, *rate, *carry) = (Units::ZERO, Ratio::ZERO, Ratio::ZERO);
+            change(&mut policy.strategy);
+            PublishedPolicy::new(policy).unwrap().hash()
+        };
+        let mut unsaid: toml::Table =
+            toml::from_str(include_str!("../../../examples/policies/delta-hedge.toml")).unwrap();
+        let strategy = unsaid["strategy"].as_table_mut().unwrap();
+        ["target_delta", "rate", "carry"].iter().for_each(|key| drop(strategy.remove(*key)));
+        let unsaid: Policy = unsaid.try_into().unwrap();
+        assert_eq!(PublishedPolicy::new(unsaid).unwrap().hash(), hash(|_| ()));
+        let rate = |s: &mut StrategyPolicy| {
+            let StrategyPolicy::DeltaHedge { rate, .. } = s else { panic!() };
+            *rate = "0.01".parse().unwrap();
+        };
+        assert_ne!(hash(rate), hash(|_| ()));
+    }
+
+    #[test]
+    fn a_published_policy_has_its_smile_drawn_unless_that_has_arbitrage() {
+        assert!(PublishedPolicy::new(valid()).unwrap().smile().is_some());
+        let mut policy = valid();
+        smile_of(&mut policy.strategy)[2].points[2].volatility = ratio("1.2");
+        assert!(PublishedPolicy::new(policy).unwrap().smile().is_none());
     }
 }

@@ -136,6 +136,16 @@ pub enum Greek {
     Theta,
 }
 
+impl Greek {
+    pub(super) const fn unit(self) -> &'static str {
+        match self {
+            Self::Vega => "USD per 1.00 of volatility",
+            Self::Gamma => "units per USD",
+            Self::Theta => "USD per year",
+        }
+    }
+}
+
 macro_rules! text_of {
     ($($kind:ident { $($member:ident => $text:literal),* $(,)? })*) => {
         $(impl std::fmt::Display for $kind {

@@ -1,6 +1,7 @@
 //! Exact arithmetic of the pools that a vault may trade with.
 
 pub mod curve;
+pub mod depth;
 pub mod search;
 pub mod split;
 pub mod stretch;

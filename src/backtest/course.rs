@@ -17,6 +17,9 @@ use crate::domain::units::{from_real, to_raw};
 /// Rounds in which a vault finds its first target: what it holds is part of its cushion.
 const OPENING_ROUNDS: u32 = 3;
 
+/// A drift of less is none, USD.
+const DUST: f64 = 1e-3;
+
 /// A contestant on its way along a path.
 struct Course<'a> {
     scenario: &'a Scenario,
@@ -69,27 +72,33 @@ impl Course<'_> {
     fn open(&mut self, price: f64) -> Result<(), BacktestError> {
         for _ in 0..OPENING_ROUNDS {
             self.market.hold(&self.ledger);
-            let target = appraised(self.decide(), self.number, 0)?.1.target.real();
+            let target = self.appraised(0)?.1.target.real();
             let cash = to_asset(self.contestant.capital - target * price)?;
             self.ledger = Ledger::new(cash, to_risky(target)?);
         }
         Ok(())
     }
 
-    fn decide(&self) -> Decision {
-        decide(self.market.snapshot(), &self.contestant.published)
+    /// A verdict with its numbers; only a vault that could not be appraised has none.
+    fn appraised(&self, step: usize) -> Result<(Verdict, Appraisal), BacktestError> {
+        let Decision { verdict, appraisal } = decide(self.market.snapshot(), &self.contestant.published);
+        match appraisal {
+            Some(appraisal) => Ok((verdict, appraisal)),
+            None => Err(self.refused(step, verdict.reason())),
+        }
+    }
+
+    fn refused(&self, step: usize, reason: &Reason) -> BacktestError {
+        BacktestError::Refused { path: self.number, step, reason: Box::new(reason.clone()) }
     }
 
     /// Decides and books; the drift from the target that is left, units.
     fn act(&mut self, step: usize, moment: &Moment) -> Result<f64, BacktestError> {
         self.market.hold(&self.ledger);
-        let (verdict, appraisal) = appraised(self.decide(), self.number, step)?;
+        let (verdict, appraisal) = self.appraised(step)?;
         let exchange = match self.contestant.rival {
             Some((rule, aversion)) => self.rival_trade(rule, aversion, &appraisal, step)?,
-            None => match &verdict {
-                Verdict::Rebalance { trade, .. } => Some(Exchange::from(trade)),
-                Verdict::Hold { .. } | Verdict::Refuse { .. } => None,
-            },
+            None => self.own_trade(&verdict, &appraisal, step)?,
         };
         if let Some(exchange) = exchange {
             let gas = self.scenario.gas_usd(moment.gas_price, moment.price);
@@ -97,6 +106,27 @@ impl Course<'_> {
             self.market.rebalanced();
         }
         Ok(self.ledger.units()? - appraisal.target.real())
+    }
+
+    /// What the verdict trades. A refusal ends the simulation, but for dust; so does a trade that a limit cut, since
+    /// no scenario means its limits to count.
+    fn own_trade(
+        &self,
+        verdict: &Verdict,
+        appraisal: &Appraisal,
+        step: usize,
+    ) -> Result<Option<Exchange>, BacktestError> {
+        match verdict {
+            Verdict::Rebalance { trade, .. } if trade.cut_by.is_some() => Err(BacktestError::Overdrawn),
+            Verdict::Rebalance { trade, .. } => Ok(Some(Exchange::from(trade))),
+            Verdict::Hold { .. } => Ok(None),
+            Verdict::Refuse { reason: Reason::TooSmall { .. } }
+                if appraisal.drift.abs().real() * appraisal.price.real() < DUST =>
+            {
+                Ok(None)
+            }
+            Verdict::Refuse { reason } => Err(self.refused(step, reason)),
+        }
     }
 
     fn rival_trade(
@@ -121,9 +151,9 @@ impl Course<'_> {
         let wanted = rule.band(&facts, self.scenario)?.trade(appraisal.held.real());
         let held = appraisal.held.real();
         if wanted > 0.0 {
-            Ok(Some(self.market.quote(Side::Buy, wanted)?))
+            self.market.quote(Side::Buy, wanted)
         } else if wanted < 0.0 && held > 0.0 {
-            Ok(Some(self.market.quote(Side::Sell, (-wanted).min(held))?))
+            self.market.quote(Side::Sell, (-wanted).min(held))
         } else {
             Ok(None)
         }
@@ -155,22 +185,6 @@ impl Course<'_> {
             Volatility::Estimated { .. } => {
                 path.trailing_volatility(path.past.len(), self.scenario.span.step_seconds)
             }
-        }
-    }
-}
-
-/// The verdict with its numbers. A refusal ends the simulation, but not one that only says that a trade within a rival's
-/// policy was too small to be made.
-fn appraised(decision: Decision, path: u64, step: usize) -> Result<(Verdict, Appraisal), BacktestError> {
-    let refused = |reason: &Reason| BacktestError::Refused { path, step, reason: Box::new(reason.clone()) };
-    match (&decision.verdict, decision.appraisal) {
-        (Verdict::Refuse { reason: Reason::TooSmall { .. } }, Some(appraisal)) => {
-            Ok((decision.verdict, appraisal))
-        }
-        (Verdict::Refuse { reason }, _)
-        | (Verdict::Hold { reason } | Verdict::Rebalance { reason, .. }, None) => Err(refused(reason)),
-        (Verdict::Hold { .. } | Verdict::Rebalance { .. }, Some(appraisal)) => {
-            Ok((decision.verdict, appraisal))
         }
     }
 }

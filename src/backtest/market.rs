@@ -126,24 +126,24 @@ impl Market {
         vault.last_rebalance = self.snapshot.block.timestamp;
     }
 
-    /// What the pool gives for `size` units sold, or for what that many units cost.
+    /// What the pool gives for `size` units sold, or for what that many units cost; `None` for dust that buys nothing.
     ///
     /// # Errors
     /// [`BacktestError::Number`] for a size out of range.
-    pub fn quote(&self, side: Side, size: f64) -> Result<Exchange, BacktestError> {
+    pub fn quote(&self, side: Side, size: f64) -> Result<Option<Exchange>, BacktestError> {
         let Some(Pool::UniswapV3 { state, .. }) = self.snapshot.pools.first() else {
             return Err(BacktestError::Number("the list of pools"));
         };
         let raw = to_raw(from_real(size, u32::from(RISKY_DECIMALS))?, RISKY_DECIMALS)?;
         let sell_risky = side == Side::Sell;
-        let quote = if sell_risky {
-            state.quote_exact_in(true, raw)
-        } else {
-            let cost = state.quote_exact_out(false, raw);
-            cost.and_then(|cost| state.quote_exact_in(false, cost.amount_in))
+        let quote = match side {
+            _ if raw.is_zero() => return Ok(None),
+            Side::Sell => state.quote_exact_in(true, raw),
+            Side::Buy => state.quote_exact_out(false, raw),
         };
         let quote = quote.map_err(|_| BacktestError::Number("the size of a trade"))?;
-        Ok(Exchange { sell_risky, amount_in: quote.amount_in, amount_out: quote.amount_out })
+        let exchange = Exchange { sell_risky, amount_in: quote.amount_in, amount_out: quote.amount_out };
+        Ok(Some(exchange).filter(|exchange| !exchange.amount_out.is_zero()))
     }
 
     /// The calls that the vault has written, in its book.

@@ -12,8 +12,6 @@ use crate::domain::policy::{PublishedPolicy, TradeTo, Trigger};
 const HEDGE_CAPITAL: f64 = 10.0;
 /// Least capital that can hold a hedge wherever the price goes within reason, in the same measure.
 const LEAST_HEDGE_CAPITAL: f64 = 1.5;
-/// Relative risk aversion of a hedging vault: its absolute one is set by its capital.
-const HEDGE_AVERSION: f64 = 20.0;
 /// Largest relative risk aversion of a policy.
 const MOST_AVERSION: f64 = 20.0;
 /// The owner's default relative risk aversion.
@@ -107,7 +105,12 @@ impl Kind {
         };
         let aversion = match self {
             // Rounding must not lead out of the policy's range.
-            Self::Economic => (parameter * capital).clamp(1.0, MOST_AVERSION),
+            Self::Economic => match scenario.strategy {
+                Strategy::DeltaHedge { .. } => parameter * capital,
+                Strategy::Cppi { .. } | Strategy::ConstantWeight { .. } => {
+                    (parameter * capital).clamp(1.0, MOST_AVERSION)
+                }
+            },
             Self::Time
             | Self::ThresholdToTarget
             | Self::ThresholdToEdge
@@ -117,12 +120,19 @@ impl Kind {
         Ok(Contestant { published: scenario.policy(trigger, aversion)?, rival, capital })
     }
 
-    /// First net asset value. Of a hedge it is only what must be there to hold it, so it sets the risk aversion of
-    /// `economic`, whose relative one is bounded.
+    /// First net asset value. A hedge only needs as much as holds it, so the capital sets the absolute risk aversion of
+    /// `economic` at the largest relative one that a policy may have; where even the least capital is too much for that,
+    /// the relative one is larger than in any published policy.
     fn capital(self, scenario: &Scenario, parameter: f64) -> f64 {
         match scenario.strategy {
-            Strategy::DeltaHedge { .. } if self == Self::Economic => HEDGE_AVERSION / parameter,
-            Strategy::DeltaHedge { calls } => HEDGE_CAPITAL * calls * scenario.span.start,
+            Strategy::DeltaHedge { calls } => {
+                let value = calls * scenario.span.start;
+                if self == Self::Economic {
+                    (MOST_AVERSION / parameter).max(LEAST_HEDGE_CAPITAL * value)
+                } else {
+                    HEDGE_CAPITAL * value
+                }
+            }
             Strategy::Cppi { capital, .. } | Strategy::ConstantWeight { capital, .. } => capital,
         }
     }
@@ -134,7 +144,7 @@ impl Kind {
         let (least, most, guess) = match scenario.strategy {
             Strategy::DeltaHedge { calls } => {
                 let value = calls * scenario.span.start;
-                (1e-3 / value, HEDGE_AVERSION / (LEAST_HEDGE_CAPITAL * value), 5.0 / value)
+                (1e-3 / value, 1e6 / value, 5.0 / value)
             }
             Strategy::Cppi { capital, .. } | Strategy::ConstantWeight { capital, .. } => {
                 (1.0 / capital, MOST_AVERSION / capital, DEFAULT_AVERSION / capital)
@@ -145,7 +155,7 @@ impl Kind {
             Self::ThresholdToTarget => Scale { least: 1e-5, most: 0.9, guess: 0.01, elasticity: 1.0 },
             Self::ThresholdToEdge => Scale { least: 1e-5, most: 0.9, guess: 0.007, elasticity: 1.0 },
             Self::Economic => Scale { least, most, guess, elasticity: -0.3 },
-            // A rival's is bounded by nothing but the search.
+            // A rival's aversion is bounded by nothing but the search.
             Self::WhalleyWilmott | Self::Zakamouline => {
                 Scale { least: least * 1e-3, most: most * 1e6, guess, elasticity: -0.35 }
             }

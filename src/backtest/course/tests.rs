@@ -188,7 +188,7 @@ fn a_vault_that_hedges_begins_at_the_delta_of_its_calls_and_settles_them() {
 fn the_free_parameter_of_a_hedge_is_its_absolute_risk_aversion() {
     let scenario = hedge(1_000, 5.0);
     let of = |parameter| Kind::Economic.enter(&scenario, parameter).unwrap();
-    for parameter in [1e-5, 1e-4] {
+    for parameter in [1e-5, 1e-4, 1e-3] {
         let contestant = of(parameter);
         let aversion = contestant.published.policy().risk.aversion.real();
         assert!((aversion / contestant.capital / parameter - 1.0).abs() < 1e-9);

@@ -1,5 +1,5 @@
 //! Time to decide: goals 3 µs to hold inside the band, 60 µs to size a trade on one pool and
-//! 100 µs on four; canonical form and hash on their own.
+//! 100 µs on four, 8 and 70 µs with a book of 20 option legs; canonical form and hash on their own.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -16,12 +16,12 @@ use alloy::primitives::Address;
 use criterion::{Criterion, criterion_group, criterion_main};
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::decision::{decide, decision_hash};
-use vault_keeper::domain::policy::{Estimator, GarchPolicy, VenuePolicy};
-use vault_keeper::domain::snapshot::{AllowedPool, Pool, Round, Twap};
+use vault_keeper::domain::policy::{Estimator, GarchPolicy, Policy, StrategyPolicy, VenuePolicy};
+use vault_keeper::domain::snapshot::{AllowedPool, OptionKind, Pool, Round, Twap};
 use vault_keeper::domain::venues::{uniswap_v2, uniswap_v3};
 use vault_keeper::domain::volatility::estimate;
 
-use facts::{Facts, Liquidity, PRICE, VENUE, price_of};
+use facts::{Facts, Liquidity, PRICE, VENUE, leg, price_of};
 
 /// 80 % a year, so that the estimate over the feed's rounds is not measured with the rest.
 fn fixed_volatility(facts: Facts) -> Facts {
@@ -41,7 +41,31 @@ fn cases() -> Vec<(&'static str, &'static str, Facts)> {
         ("hold, four pools", "within_band", four_pools(Facts::holding("299.4", "401200"))),
         ("size a sale, four pools", "worth", four_pools(Facts::holding("600", "300000"))),
         ("size a purchase, four pools", "worth", four_pools(Facts::holding("150", "700000"))),
+        ("hold, book of 20 legs", "within_band", hedged()),
+        ("size a hedge, book of 20 legs", "worth", hedging(Facts::all_stable())),
     ]
+}
+
+/// Hedges ten calls and ten puts of three expiries, valued by the smile of the example.
+fn hedging(facts: Facts) -> Facts {
+    let example: Policy =
+        toml::from_str(include_str!("../examples/policies/delta-hedge.toml")).expect("the example is valid");
+    let legs = (0..20_u64).map(|id| {
+        let (kind, strike) = if id % 2 == 0 { (OptionKind::Call, 2_000) } else { (OptionKind::Put, 1_700) };
+        leg(id, kind, strike + 20 * id, [10, 30, 90][usize::try_from(id % 3).expect("small")], "-33")
+    });
+    fixed_volatility(facts.hedging(legs.collect())).with(|_, policy| {
+        policy.strategy = example.strategy;
+        // What holds for a bound that is crossed is measured no differently, but has another name.
+        let StrategyPolicy::DeltaHedge { bounds, .. } = &mut policy.strategy else { panic!("it hedges") };
+        *bounds = None;
+    })
+}
+
+/// The same where the vault holds its target.
+fn hedged() -> Facts {
+    let target = hedging(Facts::all_stable()).decide().appraisal.expect("an appraisal").target;
+    hedging(Facts::holding(&target.get().round_dp(1).to_string(), "800000"))
 }
 
 /// Beside the 0.05 % pool one of 0.30 %, one of 1 % and a pair of 8,000 ether.

@@ -125,7 +125,7 @@ fn after(pool: &Pool, zero_for_one: bool, amount_in: U256, quoted_out: U256) -> 
         Pool::UniswapV3 { state, .. } => {
             let quote = state.quote_exact_in(zero_for_one, amount_in).unwrap();
             assert_eq!(quote.amount_out, quoted_out);
-            (state.sqrt_price_x96, state.tick) = (quote.sqrt_price_after, quote.tick_after);
+            (state.sqrt_price_x96, state.tick) = (quote.sqrt_price_after, quote.tick_after());
             state.liquidity = quote.liquidity_after;
         }
         Pool::UniswapV2 { state } => {

@@ -213,7 +213,7 @@ fn classify(before: &Event, swap: &Event) -> Asked {
     let by_output = pool.quote_exact_out(zero_for_one, amount_out).unwrap();
     let is_swap = |quote: &Quote| {
         (quote.amount_in, quote.amount_out) == (amount_in, amount_out)
-            && (quote.sqrt_price_after, quote.tick_after, quote.liquidity_after) == swap.state
+            && (quote.sqrt_price_after, quote.tick_after(), quote.liquidity_after) == swap.state
     };
     match (is_swap(&by_input), is_swap(&by_output)) {
         (true, _) if crosses => Asked::InputThroughTick,

@@ -172,9 +172,10 @@ fn excess_with_impact(fixed: f64, proportional: f64, depth: &mut Depth<'_>) -> (
     let cheapest = (1..=END).map(|size| h * size as f64);
     let cheapest = cheapest.min_by(|a, b| (cost(*a) / a).total_cmp(&(cost(*b) / b))).unwrap();
     let lattice = Lattice { h, penalty, cost };
+    let optimum = lattice.optimum();
     let excess = |band: Band| {
         let size = |y: f64| if y < band.outer * (1.0 - 1e-9) { 0.0 } else { (y - band.inner).min(cheapest) };
-        lattice.rule(size) / lattice.optimum() - 1.0
+        lattice.rule(size) / optimum - 1.0
     };
     (excess(band), excess(Band::solve(costs, drift).unwrap()))
 }

@@ -11,15 +11,17 @@
 #[path = "support/keeper_process.rs"]
 mod keeper_process;
 
-use keeper_process::{Home, PRICE, Scene};
+use alloy::primitives::U256;
+use keeper_process::{Home, PRICE, Scene, with};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use vault_keeper::domain::units::to_real;
+use vault_keeper::domain::units::{to_raw, to_real};
 use vault_keeper::stage::account::Actor;
 
 alloy::sol! {
     interface IVault {
         function poke() external;
+        function rearm(uint256 floorPerShare) external;
     }
 }
 
@@ -104,4 +106,74 @@ async fn a_floor_that_follows_the_peak_rises_with_it_and_the_exposure_falls() {
     let (nav, risen) = (number(&after["appraisal"]["nav"]), floor(&after));
     assert!(risen > 1.05 * floor(&before), "{risen}");
     assert!((risen / nav - 0.75).abs() < 0.005, "{risen} of {nav}");
+}
+
+const CPPI: &str = include_str!("../examples/policies/cppi.toml");
+
+fn floor_of(printed: &Value) -> f64 {
+    number(&printed["appraisal"]["floor"])
+}
+
+#[tokio::test]
+async fn a_floor_that_accrues_rises_with_time_and_risk_is_sold_for_it() {
+    let accruing = "kind = \"accruing\"\nrate = \"0.50\"";
+    let scene = scene(&with(CPPI, "kind = \"fixed\"", accruing)).await;
+    let before = kept(&scene).await;
+    // Sixty days, at half of the first floor a year.
+    const DAY: u64 = 86_400;
+    for _ in 0..60 {
+        scene.price(PRICE, DAY).await;
+    }
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    let after = home.once_mined(&scene).await.json();
+    let first = 0.8 * number(&before["appraisal"]["nav"]);
+    let accrued = floor_of(&after) - floor_of(&before);
+    let expected = first * 0.5 * 60.0 / 365.0;
+    assert!((accrued / expected - 1.0).abs() < 0.01, "{accrued} is not {expected}");
+    assert_eq!(
+        (&after["verdict"], &after["trade"]["sell_risky"]),
+        (&"rebalance".into(), &true.into()),
+        "{after}"
+    );
+    assert_eq!(after["dispatch"], "executed", "{after}");
+}
+
+#[tokio::test]
+async fn a_broken_floor_locks_the_vault_until_its_owner_arms_it_again() {
+    let scene = scene(CPPI).await;
+    kept(&scene).await;
+    // Three times the cushion in ether, and ether loses two fifths in one step: no keeper could act in between.
+    scene.price(PRICE * 3 / 5, 13).await;
+    let mut anyone = scene.stage.act_as(Actor::Stranger).await.unwrap();
+    anyone.call(scene.vault, &IVault::pokeCall {}).await.unwrap();
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    let sale = home.once_mined(&scene).await.json();
+    assert_eq!(sale["reason"]["code"], "cash_lock", "{sale}");
+    assert_eq!(
+        (&sale["trade"]["mandatory"], &sale["dispatch"]),
+        (&true.into(), &"executed".into()),
+        "{sale}"
+    );
+    assert_eq!(scene.holding().await, U256::ZERO);
+    // Locked it buys nothing back, whatever the price does.
+    scene.price(PRICE, 301).await;
+    let locked = home.once_mined(&scene).await.json();
+    assert_eq!(
+        (&locked["verdict"], &locked["reason"]["code"]),
+        (&"hold".into(), &"cash_lock".into()),
+        "{locked}"
+    );
+    // The owner sets a floor of nine tenths of what is left; once the pool's average has caught up the keeper begins anew.
+    let nav = number(&locked["appraisal"]["nav"]);
+    // Per share as of the first, of which a million were bought.
+    let floor = to_raw(Decimal::try_from(0.9 * nav / 1e6).unwrap(), 18).unwrap();
+    let mut owner = scene.stage.act_as(Actor::Owner).await.unwrap();
+    owner.call(scene.vault, &IVault::rearmCall { floorPerShare: floor }).await.unwrap();
+    for _ in 0..3 {
+        scene.price(PRICE, 1_000).await;
+    }
+    let armed = kept(&scene).await;
+    assert!((floor_of(&armed) / (0.9 * nav) - 1.0).abs() < 0.01, "{armed}");
+    let (target, exposure) = weights(&armed);
+    assert!((0.25..0.3).contains(&target) && exposure > 0.2, "{target} {exposure}");
 }

@@ -106,7 +106,7 @@ fn printed(pool: &Pool, swap: &Swap, zero_for_one: bool) -> Printed {
         ticks_crossed: swap.ticks_crossed,
         sqrt_price_before: pool.sqrt_price_x96.to_string(),
         sqrt_price_after: swap.sqrt_price_after.to_string(),
-        tick_after: swap.tick_after,
+        tick_after: swap.tick_after(),
     }
 }
 

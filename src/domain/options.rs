@@ -77,12 +77,6 @@ pub enum ImpliedSource {
     Estimate,
 }
 
-/// Decimal places of a strike and of a volatility feed's answer.
-const WAD_PLACES: u8 = 18;
-
-/// The largest volatility that a feed is believed, 1000 % with 18 decimals.
-const MOST_VOLATILITY: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
-
 impl ImpliedSource {
     /// As in the record.
     #[must_use]
@@ -94,6 +88,12 @@ impl ImpliedSource {
         }
     }
 }
+
+/// Decimal places of a strike and of a volatility feed's answer.
+const WAD_PLACES: u8 = 18;
+
+/// The largest volatility that a feed is believed, 1000 % with 18 decimals.
+const MOST_VOLATILITY: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
 
 /// What the legs are valued with.
 struct Desk<'a> {
@@ -221,7 +221,7 @@ impl Desk<'_> {
     fn price_at(&self, expiry: u64) -> Checked<Real> {
         let Feed { latest, history, decimals, .. } = &self.snapshot.feeds.risky_usd;
         let held = |round: &&Round| (1..=expiry).contains(&round.updated_at) && round.answer.is_positive();
-        match history.iter().chain(latest).filter(held).last().or(latest.as_ref()) {
+        match history.iter().chain(latest).rev().find(held).or(latest.as_ref()) {
             Some(round) => Real::new(raw_to_real(round.answer.unsigned_abs(), *decimals)?),
             None => Real::new(self.spot.price),
         }

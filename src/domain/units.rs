@@ -4,13 +4,16 @@
 //! [`to_real`] and [`from_real`] and nowhere else. Raw token amounts stay `U256` and become decimals in
 //! [`from_raw`] and [`to_raw`], which state their rounding, or model values in [`raw_to_real`].
 
+mod raw;
+
 use std::fmt;
 use std::str::FromStr;
 
-use alloy::primitives::U256;
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
+
+pub use raw::{from_raw, raw_to_real, to_raw, to_raw_up};
 
 /// Why a number cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -271,18 +274,44 @@ pub fn to_real(value: Decimal) -> f64 {
     if mantissa < 0 { -magnitude } else { magnitude }
 }
 
-/// The double nearest to `mantissa/10^scale`: a quotient of at least 65 bits whose last one also stands for the
+/// The double nearest to `mantissa/10^scale`: a quotient of at least 66 bits whose last one also stands for the
 /// remainder, so that the one rounding is that of the conversion. Divided as doubles it would round three times.
 #[expect(clippy::cast_precision_loss, reason = "this is the one rounding, to nearest")]
 fn nearest(mantissa: u128, scale: u32) -> Option<f64> {
-    let power = 10_u128.checked_pow(scale)?;
-    let bits = |number: u128| u128::BITS.saturating_sub(number.leading_zeros());
-    let shift = bits(power).saturating_add(66).saturating_sub(bits(mantissa));
-    let scaled = U256::from(mantissa).checked_shl(usize::try_from(shift).ok()?)?;
-    let (quotient, remainder) = scaled.div_rem(U256::from(power));
-    let quotient = u128::try_from(quotient).ok()? | u128::from(!remainder.is_zero());
+    let power = *WHOLE_POWERS_OF_TEN.get(scale as usize)?;
+    if mantissa == 0 {
+        return Some(0.0);
+    }
+    let first = mantissa.leading_zeros();
+    let scaled = mantissa.checked_shl(first)?;
+    let (mut quotient, mut rest) = (scaled.checked_div(power)?, scaled.checked_rem(power)?);
+    let mut shift = first;
+    if quotient >> ENOUGH_BITS == 0 {
+        // The remainder is below the power, which leaves this much room above both.
+        let more = power.leading_zeros().min(u128::BITS.saturating_sub(ENOUGH_BITS));
+        let scaled = rest.checked_shl(more)?;
+        quotient = quotient.checked_shl(more)? | scaled.checked_div(power)?;
+        rest = scaled.checked_rem(power)?;
+        shift = shift.saturating_add(more);
+    }
+    let quotient = quotient | u128::from(rest != 0);
     Some(libm::ldexp(quotient as f64, i32::try_from(shift).ok()?.checked_neg()?))
 }
+
+/// Bits of a quotient that leave no doubt how to round 53 of them.
+const ENOUGH_BITS: u32 = 66;
+
+/// The powers of ten that a decimal may be scaled by.
+#[expect(clippy::indexing_slicing, reason = "done by the compiler, which would refuse to pass the end")]
+const WHOLE_POWERS_OF_TEN: [u128; 29] = {
+    let mut powers = [1_u128; 29];
+    let mut scale = 1;
+    while scale < powers.len() {
+        powers[scale] = powers[scale - 1].saturating_mul(10);
+        scale += 1;
+    }
+    powers
+};
 
 /// The powers of ten that a double holds exactly.
 const POWERS_OF_TEN: [f64; 23] = [
@@ -298,59 +327,30 @@ pub fn from_real(value: f64, places: u32) -> Checked<Decimal> {
     if !value.is_finite() {
         return Err(NumberError::NotFinite);
     }
-    Decimal::from_f64_retain(value).map(|d| d.round_dp(places)).ok_or(NumberError::Overflow)
-}
-
-/// A raw token amount of `decimals` places as a decimal, rounded down where it has more than 28 digits.
-///
-/// # Errors
-/// [`NumberError::Amount`] where it does not fit.
-pub fn from_raw(amount: U256, decimals: u8) -> Checked<Decimal> {
-    let mut amount = amount;
-    let mut scale = u32::from(decimals);
-    let ten = U256::from(10u8);
-    let limit = U256::from(Decimal::MAX.mantissa().unsigned_abs());
-    while amount > limit || scale > Decimal::MAX_SCALE {
-        scale = scale.checked_sub(1).ok_or(NumberError::Amount)?;
-        amount = amount.checked_div(ten).ok_or(NumberError::Amount)?;
+    match scaled(value, places) {
+        Some(rounded) => Ok(rounded),
+        None => Decimal::from_f64_retain(value).map(|d| d.round_dp(places)).ok_or(NumberError::Overflow),
     }
-    let mantissa = i128::try_from(amount).map_err(|_| NumberError::Amount)?;
-    Decimal::try_from_i128_with_scale(mantissa, scale).map_err(|_| NumberError::Amount)
 }
 
-/// A raw amount of `decimals` places as a model value, to the last bit or two: for facts that no money is made of.
-///
-/// # Errors
-/// [`NumberError::Amount`] above 2^128 or with more than 22 places.
-pub fn raw_to_real(amount: U256, decimals: u8) -> Checked<f64> {
-    let amount = u128::try_from(amount).map_err(|_| NumberError::Amount)?;
-    let power = POWERS_OF_TEN.get(usize::from(decimals)).ok_or(NumberError::Amount)?;
-    #[expect(clippy::cast_precision_loss, reason = "rounded to nearest, and so is the quotient")]
-    Ok(amount as f64 / power)
-}
-
-/// A decimal as a raw token amount of `decimals` places, rounded down.
-///
-/// # Errors
-/// [`NumberError::Amount`] where it is negative or too large.
-pub fn to_raw(value: Decimal, decimals: u8) -> Checked<U256> {
-    raw(value, decimals, RoundingStrategy::ToNegativeInfinity)
-}
-
-/// A decimal as a raw token amount of `decimals` places, rounded up.
-///
-/// # Errors
-/// [`NumberError::Amount`] where it is negative or too large.
-pub fn to_raw_up(value: Decimal, decimals: u8) -> Checked<U256> {
-    raw(value, decimals, RoundingStrategy::ToPositiveInfinity)
-}
-
-fn raw(value: Decimal, decimals: u8, rounding: RoundingStrategy) -> Checked<U256> {
-    let cut = value.round_dp_with_strategy(u32::from(decimals), rounding);
-    let mantissa = U256::from(u128::try_from(cut.mantissa()).map_err(|_| NumberError::Amount)?);
-    let missing = u32::from(decimals).checked_sub(cut.scale()).ok_or(NumberError::Amount)?;
-    let factor = 10_u128.checked_pow(missing).ok_or(NumberError::Amount)?;
-    mantissa.checked_mul(U256::from(factor)).ok_or(NumberError::Amount)
+/// [`from_real`] of most numbers: what a double is made of times a power of ten, in one product of integers.
+fn scaled(value: f64, places: u32) -> Option<Decimal> {
+    let (mantissa, exponent) = libm::frexp(value.abs());
+    let below =
+        u32::try_from(53_i32.checked_sub(exponent)?).ok().filter(|below| (1..u128::BITS).contains(below))?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a mantissa times 2^53 is a whole number below that"
+    )]
+    let whole = libm::ldexp(mantissa, 53) as u64;
+    let product = u128::from(whole).checked_mul(*WHOLE_POWERS_OF_TEN.get(places as usize)?)?;
+    let (quotient, rest) = (product >> below, product & !(u128::MAX << below));
+    let half = 1_u128 << below.saturating_sub(1);
+    let up = rest > half || (rest == half && quotient & 1 == 1);
+    let rounded = i128::try_from(quotient.saturating_add(u128::from(up))).ok()?;
+    let signed = if value < 0.0 { rounded.saturating_neg() } else { rounded };
+    Decimal::try_from_i128_with_scale(signed, places).ok()
 }
 
 /// The one text of a decimal: no exponent, no trailing zeros, no minus zero.
@@ -467,6 +467,18 @@ mod tests {
             let amount = U256::from(mantissa >> drop);
             let (short, long) = (raw_to_real(amount, decimals).unwrap(), to_real(from_raw(amount, decimals).unwrap()));
             prop_assert!((short - long).abs() <= 3e-16 * long, "{short} {long}");
+        }
+
+        #[test]
+        fn a_double_is_rounded_half_to_even_at_its_places(mantissa in -(1_i64 << 53)..(1 << 53), down in 0u32..90, places in 0u32..=18) {
+            #[expect(clippy::cast_precision_loss, reason = "it is exact")]
+            let value = libm::ldexp(mantissa as f64, 0_i32.saturating_sub_unsigned(down));
+            let places_wide = usize::try_from(places).unwrap();
+            let text = format!("{value:.places_wide$}");
+            let digits = trimmed(&text).bytes().filter(u8::is_ascii_digit).count();
+            if digits <= 27 {
+                prop_assert_eq!(from_real(value, places).unwrap(), text.parse::<Decimal>().unwrap(), "{}", text);
+            }
         }
 
         #[test]

@@ -160,7 +160,8 @@ fn a_short_hedge_needs_borrowing_and_says_how_much() {
     // Dust is not worth selling; what is missing is the rest.
     assert_eq!(hedge(Facts::holding("0.000001", "1000000"), bought()).code(), "needs_borrowing");
     // A short position within the band is no trade that is wanted.
-    assert_eq!(hedge(Facts::all_stable(), vec![leg(1, Call, PRICE, 30, "1")]).code(), "within_band");
+    let small = hedge(Facts::all_stable(), vec![leg(1, Call, PRICE, 30, "1")]).decide();
+    assert_eq!((small.verdict.reason().code().as_str(), small.alerts().count()), ("within_band", 0));
 }
 
 fn bounded(facts: Facts, vega: &str, gamma: &str, theta: &str) -> Facts {
@@ -234,6 +235,18 @@ fn what_lasts_a_minute_is_not_worth_a_trade() {
     };
     assert_eq!(lasting(60).code(), "not_worth");
     assert_eq!(lasting(30 * 86_400).code(), "worth");
+    // Nor is it worth a short position.
+    for held in ["0", "0.0005"] {
+        let bought = |seconds| {
+            let legs = vec![OptionLeg { expiry: NOW + seconds, ..leg(1, Call, 1_950, 0, "100") }];
+            hedge(Facts::holding(held, "1000000"), legs).code()
+        };
+        assert_eq!(
+            (bought(60).as_str(), bought(30 * 86_400).as_str()),
+            ("not_worth", "needs_borrowing"),
+            "{held}"
+        );
+    }
     // Neither does the next expiry keep what outlives it from being hedged.
     let with_a_small_one = lasting(30 * 86_400).with(|s, _| {
         let small = OptionLeg { id: 2, expiry: NOW + 60, ..leg(2, Call, 1_950, 0, "-1") };

@@ -200,7 +200,7 @@ impl Facts {
                     let zero_for_one = trade.sell_risky == (state.token0 == risky);
                     let quote = state.quote_exact_in(zero_for_one, swap.amount_in).expect("as quoted");
                     state.sqrt_price_x96 = quote.sqrt_price_after;
-                    state.tick = quote.tick_after;
+                    state.tick = quote.tick_after();
                     state.liquidity = quote.liquidity_after;
                     quote.amount_out
                 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use vault_keeper::config::load_policy;
 use vault_keeper::domain::policy::{FloorPolicy, PublishedPolicy};
-use vault_keeper::domain::units::Ratio;
+use vault_keeper::domain::units::{Ratio, to_raw};
 use vault_keeper::journal::{IntentEntry, Journal};
 use vault_keeper::protocols::abi::RebalancingVault::{self, FloorKind, Parameters};
 use vault_keeper::stage::account::Actor;
@@ -175,7 +175,10 @@ fn floor(parameters: &mut Parameters, floor: FloorPolicy) {
     let bps = |share: Ratio| u16::try_from((share.get() * Decimal::from(10_000)).trunc().mantissa()).unwrap();
     let (share, kind) = match floor {
         FloorPolicy::Fixed { share } => (share, FloorKind::Fixed),
-        FloorPolicy::Accruing { .. } => panic!("no scene accrues"),
+        FloorPolicy::Accruing { share, rate } => {
+            parameters.amounts.accrualRate = u64::try_from(to_raw(rate.get(), 18).unwrap()).unwrap();
+            (share, FloorKind::Accruing)
+        }
         FloorPolicy::Ratchet { share, peak_share } => {
             parameters.shares.ratchetShareBps = bps(peak_share);
             (share, FloorKind::Ratchet)

@@ -59,9 +59,10 @@ impl Appraisal {
     }
 
     /// What people should hear of whatever is decided: every bound of the policy that the option book crosses, and that
-    /// the hedge needs a short position.
+    /// the hedge needs a short position, unless without one it is inside its band.
     pub fn alerts(&self) -> impl Iterator<Item = Reason> + '_ {
         let crossed = self.options.iter().flat_map(|book| &book.crossed).cloned();
-        crossed.chain(self.short())
+        let outside = self.target.abs().real() >= self.economics.outer.get();
+        crossed.chain(self.short().filter(|_| outside))
     }
 }

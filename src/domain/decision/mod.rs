@@ -236,11 +236,22 @@ impl Case<'_> {
             Ask::Trade { size, motive } => (*size, motive),
         };
         let Some(short) = self.appraisal.short() else { return self.traded(size, motive) };
-        let size = size.at_most(self.books.held);
-        let verdict = if size == Units::ZERO { Err(short.clone()) } else { self.traded(size, motive) };
-        // What is held is not worth selling: then what is missing is the rest.
-        let nothing = matches!(verdict, Ok(Verdict::Hold { .. }) | Err(Reason::TooSmall { .. }));
-        if nothing { Err(short) } else { verdict }
+        let held = size.at_most(self.books.held);
+        let sale = if held == Units::ZERO { Err(short.clone()) } else { self.traded(held, motive) };
+        // What is held is not worth selling: then what is missing is the rest, if that is worth anything.
+        let nothing = matches!(
+            sale,
+            Ok(Verdict::Hold { .. }) | Err(Reason::TooSmall { .. } | Reason::NeedsBorrowing { .. })
+        );
+        if !nothing {
+            return sale;
+        }
+        let venue = self.costing.economics.proportional.value_of(size)?;
+        let Balance { benefit, cost, .. } = self.balance(size, venue)?;
+        if matches!(motive, Motive::Economic) && benefit <= cost {
+            return Ok(self.hold(Reason::NotWorth { benefit, cost }));
+        }
+        Err(short)
     }
 
     /// Holds for `reason`, or for a Greek over its bound unless more is at stake.

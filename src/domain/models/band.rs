@@ -11,18 +11,18 @@
 //!
 //! Without a fixed cost this is the band of Whalley & Wilmott (1997), without a proportional one `Y = (4F/B)^¼`.
 
+mod edges;
 mod tangent;
 
 use super::{ModelError, finite, in_range, non_negative, positive};
+
+use edges::Pace;
 
 pub use tangent::Tangent;
 
 /// Shift of a barrier that is watched at intervals instead of continuously, in standard deviations per interval:
 /// `−ζ(½)/√(2π)` (Broadie, Glasserman & Kou 1997).
 const MONITORING_SHIFT: f64 = 0.5826;
-
-/// Newton doubles the correct digits each step and needs at most six here; a test counts them.
-const NEWTON_STEPS: u32 = 7;
 
 /// What a trade of `z` units costs: `fixed + proportional·z`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,15 +70,11 @@ struct Value {
     shape: f64,
 }
 
-/// What does not change with how fast a target moves: costs and penalty, with the roots that every solution needs.
+/// What a trade costs and what a drift does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {
     costs: Costs,
     penalty: f64,
-    /// `(6F)^¼` and `c^¼`.
-    fixed: (f64, f64),
-    /// `(6κ)^⅓` and `c^⅓`.
-    proportional: (f64, f64),
 }
 
 impl Terms {
@@ -91,9 +87,7 @@ impl Terms {
         non_negative("fixed cost", costs.fixed)?;
         non_negative("proportional cost", costs.proportional)?;
         positive("penalty of the drift", penalty)?;
-        let fixed = (fourth_root(6.0) * fourth_root(costs.fixed), fourth_root(penalty));
-        let proportional = (libm::cbrt(6.0) * libm::cbrt(costs.proportional), libm::cbrt(penalty));
-        Ok(Self { costs, penalty, fixed, proportional })
+        Ok(Self { costs, penalty })
     }
 
     /// What a trade costs.
@@ -124,15 +118,7 @@ impl Terms {
     /// As [`Terms::band`].
     pub fn edges(&self, variance_rate: f64) -> Result<(f64, f64), ModelError> {
         non_negative("variance rate of the drift", variance_rate)?;
-        // (4F/B)^¼ and (4κ/B)^⅓, units. Products of roots: the roots of finite numbers are far from the ends of the range.
-        let fixed = self.fixed.0 * fourth_root(variance_rate) / self.fixed.1;
-        let proportional = self.proportional.0 * (libm::cbrt(variance_rate) / self.proportional.1);
-        let scale = in_range("band", fixed.max(proportional))?;
-        if scale == 0.0 {
-            return Ok((0.0, 0.0));
-        }
-        let (inner, outer) = scaled_edges(fixed / scale, proportional / scale);
-        Ok((scale * inner, in_range("band", scale * outer)?))
+        Pace::of(variance_rate, self.penalty).edges(self.costs)
     }
 }
 
@@ -238,42 +224,6 @@ pub fn residual_gain(penalty: f64, from: f64, to: f64, years: f64) -> Result<f64
     let to = finite("drift after the trade", to)?.abs();
     let years = non_negative("residual life", years)?;
     in_range("residual gain", penalty * years * (from - to) * (from + to))
-}
-
-fn fourth_root(x: f64) -> f64 {
-    libm::sqrt(libm::sqrt(x))
-}
-
-/// `(y₀, Y)` for `(4F/B)^¼ = fixed` and `(4κ/B)^⅓ = proportional`, the larger of which is 1.
-///
-/// In `v = p^⅓` and `g = (4F/B)^⅓` the equation is `v⁹ − g²·v − 4κ/B = 0` and `w = g/v`: no root inside the loop.
-fn scaled_edges(fixed: f64, proportional: f64) -> (f64, f64) {
-    let g = fixed * libm::cbrt(fixed);
-    let product = proportional * proportional * proportional;
-    let (v, _) = newton(g * g, product);
-    let sum = v * v * v;
-    let outer = 0.5 * (sum + g / v);
-    // From the product y₀·Y·p, not from the difference p − w, which cancels where κ is small.
-    let inner = product / (4.0 * sum * outer);
-    (inner.min(outer), outer)
-}
-
-/// The root `v ≥ 1` of `v⁹ − a·v − b` for `a`, `b` in [0, 1] and one of them 1, and the steps taken. The function is
-/// convex there: the tangent at 1, left of the root, leads to its right, from where Newton falls monotonically;
-/// rounding cannot take it out of bounds.
-fn newton(a: f64, b: f64) -> (f64, u32) {
-    let start = 1.0 + (a + b - 1.0).max(0.0) / (9.0 - a);
-    let mut v = start;
-    for step in 1..=NEWTON_STEPS {
-        let square = v * v;
-        let eighth = square * square * square * square;
-        let change = (v * (eighth - a) - b) / (9.0 * eighth - a);
-        v = (v - change).clamp(1.0, start);
-        if change.abs() <= 1e-15 * v {
-            return (v, step);
-        }
-    }
-    (v, NEWTON_STEPS)
 }
 
 #[cfg(test)]

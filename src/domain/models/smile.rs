@@ -54,7 +54,7 @@ pub struct Smile {
 }
 
 /// What keeps points from being a smile, and the point nearest to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// Position among the expiries; the later one where it lies between two.
     pub expiry: usize,
@@ -102,32 +102,19 @@ impl Smile {
     /// # Errors
     /// Every fault, once for each point and kind.
     pub fn new(expiries: &[Expiry]) -> Result<Self, Vec<Fault>> {
+        let slices = drawn(expiries)?;
         let mut faults = Vec::new();
-        let mut slices: Vec<Slice> = Vec::with_capacity(expiries.len());
-        for (position, expiry) in expiries.iter().enumerate() {
-            match slice(expiry) {
-                Ok(slice) => slices.push(slice),
-                Err((point, kind)) => faults.push(Fault { expiry: position, point, kind }),
-            }
+        for (expiry, slice) in slices.iter().enumerate() {
+            faults.extend(alone(slice).into_iter().map(|(point, kind)| Fault { expiry, point, kind }));
         }
-        let number = Fault { expiry: 0, point: 0, kind: FaultKind::Number };
-        let ordered = slices.windows(2).all(|pair| matches!(pair, [a, b] if a.years < b.years));
-        if expiries.is_empty() || !ordered {
-            faults.push(number);
-        }
+        // Between expiries that are none themselves everything would be wrong.
         if faults.is_empty() {
-            for (expiry, slice) in slices.iter().enumerate() {
-                faults.extend(alone(slice).into_iter().map(|(point, kind)| Fault { expiry, point, kind }));
-            }
-        }
-        if faults.is_empty() {
-            for (before, pair) in slices.windows(2).enumerate() {
-                let [near, far] = pair else { continue };
-                let expiry = before.saturating_add(1);
+            for (expiry, (near, far)) in (1..).zip(slices.iter().zip(slices.iter().skip(1))) {
                 let found = together(near, far).into_iter();
                 faults.extend(found.map(|(point, kind)| Fault { expiry, point, kind }));
             }
         }
+        faults.sort_unstable();
         faults.dedup();
         if faults.is_empty() { Ok(Self { slices }) } else { Err(faults) }
     }
@@ -153,6 +140,23 @@ impl Smile {
         let volatility = libm::sqrt(variance / years);
         positive("implied volatility", volatility).map(Some)
     }
+}
+
+/// The splines through the points of each expiry, the shortest first.
+fn drawn(expiries: &[Expiry]) -> Result<Vec<Slice>, Vec<Fault>> {
+    let mut slices: Vec<Slice> = Vec::with_capacity(expiries.len());
+    let mut faults = Vec::new();
+    for (position, expiry) in expiries.iter().enumerate() {
+        match slice(expiry) {
+            Ok(slice) => slices.push(slice),
+            Err((point, kind)) => faults.push(Fault { expiry: position, point, kind }),
+        }
+    }
+    let ordered = slices.is_sorted_by(|near, far| near.years < far.years);
+    if expiries.is_empty() || !ordered {
+        faults.push(Fault { expiry: 0, point: 0, kind: FaultKind::Number });
+    }
+    if faults.is_empty() { Ok(slices) } else { Err(faults) }
 }
 
 /// The spline through the points, or the point that there is none through.

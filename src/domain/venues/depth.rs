@@ -103,10 +103,12 @@ impl<'a> Depth<'a> {
         for lane in self.lanes.iter_mut().take(pools) {
             known = lane.look_to(end).max(known);
             for stretch in lane.known.iter().take_while(|stretch| stretch.from < end) {
-                let (from, to) = (stretch.from, stretch.to.min(end));
-                let part = stretch.depth * (to - from);
+                // Rises are figures of their own: beside the level a small one would lose its digits.
+                let (below, above) = (stretch.from - begin, rise.min(stretch.to - begin));
+                let (from, to) = (stretch.from, begin + above);
+                let part = stretch.depth * (above - below);
                 // from·to − u₀², free of cancellation.
-                let beyond = (from - begin) * to + begin * (to - begin);
+                let beyond = below * to + begin * above;
                 given += part;
                 received += part / (from * to);
                 lost += part * beyond / (from * to);
@@ -116,10 +118,10 @@ impl<'a> Depth<'a> {
         let (risky, asset) = self.scales;
         // Price of the first unit, and by how much of it the price has changed.
         let first = asset / risky * if self.sell { 1.0 / square } else { square };
-        let reached = known.min(end);
-        let change =
-            (reached - begin) * (begin + reached) / if self.sell { reached * reached } else { square };
-        let slope = first * (change + (end - reached) / begin);
+        let above = rise.min(known - begin);
+        let reached = begin + above;
+        let change = above * (begin + reached) / if self.sell { reached * reached } else { square };
+        let slope = first * (change + (rise - above) / begin);
         if self.sell {
             Margin { size: given * risky, impact: lost / square * asset, slope }
         } else {

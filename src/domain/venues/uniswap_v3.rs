@@ -108,12 +108,20 @@ pub struct Quote {
     pub fee: U256,
     /// Square root price afterwards, times 2^96.
     pub sqrt_price_after: U256,
-    /// Tick afterwards.
-    pub tick_after: i32,
+    /// Tick afterwards, where no price between two ticks was reached.
+    reached: Option<i32>,
     /// Liquidity in range afterwards.
     pub liquidity_after: u128,
     /// Initialised ticks crossed.
     pub ticks_crossed: u32,
+}
+
+impl Quote {
+    /// Tick afterwards.
+    #[must_use]
+    pub fn tick_after(&self) -> i32 {
+        self.reached.unwrap_or_else(|| swap::tick_of(self.sqrt_price_after.saturating_to()))
+    }
 }
 
 /// Why there is no quote.
@@ -243,6 +251,12 @@ impl Pool {
 
     /// A price on the upper edge of its tick is what a downward swap leaves that ends there.
     fn price_in_tick(&self, price: U160) -> bool {
+        // Nearly every price stands clear of both edges, which a double can tell.
+        let root = f64::from(self.sqrt_price_x96) / TWO_POW_96;
+        let upper = f64::from(self.tick.saturating_add(1));
+        if root > root_at(self.tick.into()) * (1.0 + CLEAR) && root < root_at(upper) * (1.0 - CLEAR) {
+            return true;
+        }
         let upper = self.tick.checked_add(1).and_then(sqrt_ratio).unwrap_or(MAX_SQRT_RATIO);
         sqrt_ratio(self.tick).is_some_and(|lower| lower <= price && price <= upper)
     }
@@ -327,6 +341,17 @@ impl<'a> Quoter<'a> {
 #[must_use]
 pub fn sqrt_price_at_tick(tick: i32) -> Option<U256> {
     sqrt_ratio(tick).map(U256::from)
+}
+
+/// Half the logarithm of 1.0001, by which a tick raises that of the square root of the price.
+const HALF_LOG_BASE: f64 = 4.999_750_016_664_583e-5;
+
+/// Many times over what [`root_at`] may be off.
+const CLEAR: f64 = 1e-12;
+
+/// The square root of the price at a tick, to some `1e-14` of it.
+fn root_at(tick: f64) -> f64 {
+    libm::exp(tick * HALF_LOG_BASE)
 }
 
 fn sqrt_ratio(tick: i32) -> Option<U160> {

@@ -21,7 +21,8 @@ struct Swap {
     calculated: U256,
     fee: U256,
     sqrt_price: U160,
-    tick: i32,
+    /// Of the price, where it is known: between two ticks it is only worked out for a further step.
+    tick: Option<i32>,
     liquidity: u128,
     crossed: u32,
 }
@@ -43,7 +44,7 @@ impl Pool {
             amount_out,
             fee: swap.fee,
             sqrt_price_after: U256::from(swap.sqrt_price),
-            tick_after: swap.tick,
+            reached: swap.tick,
             liquidity_after: swap.liquidity,
             ticks_crossed: swap.crossed,
         })
@@ -71,7 +72,7 @@ impl Pool {
             calculated: U256::ZERO,
             fee: U256::ZERO,
             sqrt_price: self.price()?,
-            tick: self.tick,
+            tick: Some(self.tick),
             liquidity: self.liquidity,
             crossed: 0,
         })
@@ -79,7 +80,8 @@ impl Pool {
 
     /// To the next initialised tick or word boundary, or to the end of the amount.
     fn step(&self, swap: &mut Swap, zero_for_one: bool) -> Result<ControlFlow<()>, QuoteError> {
-        let (next, initialised) = self.next_tick(swap.tick, zero_for_one)?;
+        let tick = swap.tick.unwrap_or_else(|| tick_of(swap.sqrt_price));
+        let (next, initialised) = self.next_tick(tick, zero_for_one)?;
         let target = self.sqrt_price_at(next)?;
         let limit = if zero_for_one { lowest_price() } else { highest_price() };
         let target = if zero_for_one { target.max(limit) } else { target.min(limit) };
@@ -97,10 +99,9 @@ impl Pool {
             if let Some(tick) = initialised {
                 swap.cross(tick, zero_for_one).ok_or_else(|| self.unknown(next))?;
             }
-            swap.tick = if zero_for_one { next.saturating_sub(1) } else { next };
+            swap.tick = Some(if zero_for_one { next.saturating_sub(1) } else { next });
         } else if price != started {
-            let tick = get_tick_at_sqrt_ratio(price).map_err(|_| self.invalid("its price left the range"))?;
-            swap.tick = tick.as_i32();
+            swap.tick = None;
         }
         Ok(if swap.remaining.is_zero() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
@@ -158,6 +159,11 @@ impl Swap {
         self.crossed = self.crossed.saturating_add(1);
         Some(())
     }
+}
+
+/// The tick of a price that a swap has reached, which is never out of range.
+pub(super) fn tick_of(sqrt_price: U160) -> i32 {
+    get_tick_at_sqrt_ratio(sqrt_price).map_or(MIN_TICK_I32, |tick| tick.as_i32())
 }
 
 fn lowest_price() -> U160 {

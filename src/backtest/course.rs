@@ -108,16 +108,19 @@ impl Course<'_> {
         Ok(self.ledger.units()? - appraisal.target.real())
     }
 
-    /// What the verdict trades. A refusal ends the simulation, but for dust; so does a trade that a limit cut, since
-    /// no scenario means its limits to count.
+    /// What the verdict trades. A refusal ends the simulation, but for dust; so does a hedge that a limit cut, since its
+    /// capital is not meant to count. A vault that is all invested may well lack the fee of its last purchase.
     fn own_trade(
         &self,
         verdict: &Verdict,
         appraisal: &Appraisal,
         step: usize,
     ) -> Result<Option<Exchange>, BacktestError> {
+        let hedges = matches!(self.scenario.strategy, Strategy::DeltaHedge { .. });
         match verdict {
-            Verdict::Rebalance { trade, .. } if trade.cut_by.is_some() => Err(BacktestError::Overdrawn),
+            Verdict::Rebalance { trade, .. } if hedges && trade.cut_by.is_some() => {
+                Err(BacktestError::Overdrawn)
+            }
             Verdict::Rebalance { trade, .. } => Ok(Some(Exchange::from(trade))),
             Verdict::Hold { .. } => Ok(None),
             Verdict::Refuse { reason: Reason::TooSmall { .. } }

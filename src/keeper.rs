@@ -15,10 +15,11 @@ use crate::domain::plan::Plan;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
 use crate::execution::{
-    Engine, ExecutionError, Outcome, Preflight, Refusal, SendingConfig, Submission, Turn,
+    DataFee, Engine, ExecutionError, Outcome, Preflight, Refusal, SendingConfig, Submission, Turn,
 };
 use crate::journal::{CycleRecord, IntentId, Journal, JournalError};
 use crate::protocols::ReadError;
+use crate::protocols::rollups::{self, Surcharge};
 use crate::reader::Reader;
 
 pub use dispatch::{Dispatch, Execution, wrong_key};
@@ -237,7 +238,7 @@ impl Keeper {
         let preflight = match rehearsed {
             Err(error) => return self.failed(record, error.into()).await,
             Ok(Err(refused)) => return self.recorded(record, refused).await,
-            Ok(Ok(preflight)) => preflight,
+            Ok(Ok(preflight)) => preflight.with_data_fee(self.data_fee(&plan)),
         };
         match turn {
             None => self.recorded(record, Dispatch::DryRun { gas_limit: preflight.gas_limit() }).await,
@@ -269,6 +270,15 @@ impl Keeper {
             }
         };
         tokio::join!(rehearsal.instrument(debug_span!("rehearse")), turn)
+    }
+
+    /// What the chain takes for the data of `plan`, and how it is asked for the very bytes.
+    fn data_fee(&self, plan: &Plan) -> Option<DataFee> {
+        let Surcharge { ask, read, beside_gas } = rollups::surcharge(self.endpoint.kind())?;
+        // A plan without a charge is one for another kind of chain: then no data fee is within the bound.
+        let charge = plan.charge.unwrap_or_default();
+        let beside_gas = if beside_gas { charge.total() } else { U256::ZERO };
+        Some(DataFee { beside_gas, most: self.hand.sending().most_data_fee(charge.data_fee), ask, read })
     }
 
     async fn send(

@@ -17,6 +17,8 @@ pub mod journal;
 
 pub mod keeper;
 
+pub mod calibration;
+
 pub mod stage;
 
 pub mod backtest;

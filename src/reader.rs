@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use alloy::primitives::Address;
 
 use crate::chain::{ChainError, Endpoint, Header};
-use crate::domain::policy::{FeedPolicy, Policy, Source, VenuePolicy};
+use crate::domain::policy::{ChainKind, FeedPolicy, Policy, Source, VenuePolicy};
 use crate::domain::snapshot::{self, Block, Feeds, Snapshot};
 use crate::domain::venues::uniswap_v3::Pool;
 use crate::protocols::oracles::chainlink::{self, RoundCache};
+use crate::protocols::rollups;
 use crate::protocols::vaults::rebalancing_vault;
 use crate::protocols::venues::{uniswap_v2, uniswap_v3};
 use crate::protocols::{Answer, Ask, FeedAsk, Grid, PoolAsk, ReadError, batch_reader, snapshot_reader};
@@ -59,7 +60,11 @@ impl Reader {
         vault: Address,
         policy: &Policy,
     ) -> Result<Snapshot, ReadError> {
-        let block = block(endpoint, header)?;
+        let (chain, kind) = (endpoint.kind(), policy.gas.chain);
+        if chain != kind {
+            return Err(ReadError::OtherKind { chain, policy: kind });
+        }
+        let block = block(endpoint, header, kind)?;
         let ask = self.ask(vault, policy);
         let answer = self.answer(endpoint, header, &ask).await?;
         self.assemble(block, vault, policy, &answer).map_err(|error| match error {
@@ -111,6 +116,7 @@ impl Reader {
             sequencer: feeds.sequencer.as_ref().map(|s| s.address),
             pools,
             pairs,
+            calls: rollups::calls(policy),
         }
     }
 
@@ -135,7 +141,8 @@ impl Reader {
             native_usd: rest.first().map(chainlink::newest),
             sequencer: answer.sequencer.as_ref().map(chainlink::sequencer),
         };
-        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer), options: None })
+        let rollup = rollups::facts(policy, &answer.results);
+        Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer), options: None, rollup })
     }
 }
 
@@ -149,13 +156,8 @@ pub async fn pool(
     (pool, words): (Address, u16),
     mode: Mode,
 ) -> Result<Pool, ReadError> {
-    let ask = Ask {
-        vault: None,
-        feeds: Vec::new(),
-        sequencer: None,
-        pools: vec![PoolAsk { pool, words, twap_window: 0, grid: None }],
-        pairs: Vec::new(),
-    };
+    let pools = vec![PoolAsk { pool, words, twap_window: 0, grid: None }];
+    let ask = Ask { pools, ..Ask::default() };
     let answer = Reader::new(mode).answer(endpoint, header, &ask).await?;
     let facts = answer.pools.first().and_then(|pool| uniswap_v3::facts(pool, None, None));
     match facts {
@@ -198,14 +200,14 @@ fn grids(policy: &Policy) -> impl Iterator<Item = Option<Grid>> + use<> {
     std::iter::once(first).chain(std::iter::repeat(None))
 }
 
-fn block(endpoint: &Endpoint, header: &Header) -> Result<Block, ReadError> {
-    let unknown = || impossible(endpoint, &header.base_fee_fault().unwrap_or_default());
+fn block(endpoint: &Endpoint, header: &Header, kind: ChainKind) -> Result<Block, ReadError> {
+    let unknown = || impossible(endpoint, &header.base_fee_fault(kind).unwrap_or_default());
     Ok(Block {
         chain_id: endpoint.chain_id(),
         number: header.number,
         hash: header.hash,
         timestamp: header.timestamp,
-        next_base_fee: header.next_base_fee().ok_or_else(unknown)?,
+        next_base_fee: header.next_base_fee(kind).ok_or_else(unknown)?,
     })
 }
 

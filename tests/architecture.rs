@@ -27,6 +27,7 @@ const TOP: &[(&str, Option<&[&str]>)] = &[
     ("execution", Some(&["domain", "chain", "journal"])),
     ("reader", Some(&["domain", "chain", "protocols"])),
     ("keeper", None),
+    ("calibration", None),
     ("replay", None),
     ("backtest", None),
     ("stage", None),

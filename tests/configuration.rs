@@ -18,7 +18,7 @@ use vault_keeper::config::{
     self, Config, ConfigError, Endpoint, Environment, Finality, KeySource, Mistakes, Secret, load_policy,
 };
 use vault_keeper::domain::canonical;
-use vault_keeper::domain::policy::{Estimator, FloorPolicy, Policy, StrategyPolicy, Trigger};
+use vault_keeper::domain::policy::{ChainKind, Estimator, FloorPolicy, Policy, StrategyPolicy, Trigger};
 
 const POLICY: &str = include_str!("../examples/policies/cppi.toml");
 const KEEPER: &str = include_str!("../keeper.example.toml");
@@ -272,6 +272,37 @@ fn a_signer_bound_to_one_chain_serves_no_vault_on_another() {
     let error = keeper_error(&keeper);
     assert_eq!(found(&error), [(line_of(&keeper, "signer = \"hot\""), "vault[0].signer")]);
     assert!(error.to_string().contains("this one signs for `other` alone"));
+}
+
+/// The example configuration on a chain of this kind.
+fn on(kind: &str) -> String {
+    with(KEEPER, "kind = \"ethereum\"  ", &format!("kind = \"{kind}\"  "))
+}
+
+#[test]
+fn a_chain_and_the_policies_of_its_vaults_are_of_one_kind() {
+    let gas = with(POLICY, "[gas]\n", "[gas]\nchain = \"op_stack\"\n");
+    let exit = "\nexit_data_fee_wei = 1\nfeed_deviation_bps = 50 ";
+    let rollup = with(&gas, "\nfeed_deviation_bps = 50 ", exit);
+    let config = Files::new(&on("op_stack"), &rollup).load().unwrap();
+    assert_eq!(config.chains[0].kind, ChainKind::OpStack);
+    assert_eq!(config.vaults[0].policies[0].policy().gas.chain, ChainKind::OpStack);
+    assert_eq!(config.sending.data_fee_margin_percent, 25);
+
+    for (keeper, policy) in [(on("arbitrum"), &rollup), (on("op_stack"), &POLICY.to_owned())] {
+        let error = Files::new(&keeper, policy).load().unwrap_err();
+        assert_eq!(found(&error), [(line_of(&keeper, "policies = ["), "vault[0].policies[0]")]);
+    }
+    let error = keeper_error(&on("optimism"));
+    assert_eq!(found(&error), [(line_of(KEEPER, "kind = "), "chain[0].kind")]);
+    let expected = "is not valid; expected \"ethereum\" or \"op_stack\" or \"arbitrum\"";
+    assert!(error.to_string().contains(expected), "{error}");
+    // What the data of an exit may cost must be said where there is such a fee.
+    let error = Files::new(&on("op_stack"), &gas).load().unwrap_err();
+    assert_eq!(found(&error), [(line_of(&gas, "[reserve]"), "reserve.exit_data_fee_wei")]);
+    let wide = with(KEEPER, "data_fee_margin_percent = 25 ", "data_fee_margin_percent = 601 ");
+    let key = "sending.data_fee_margin_percent";
+    assert_eq!(found(&keeper_error(&wide)), [(line_of(&wide, "data_fee_margin_percent"), key)]);
 }
 
 #[test]

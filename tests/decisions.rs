@@ -53,3 +53,6 @@ mod properties;
 
 #[path = "decisions/progress.rs"]
 mod progress;
+
+#[path = "decisions/rollups.rs"]
+mod rollups;

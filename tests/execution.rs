@@ -24,6 +24,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vault_keeper::chain::{At, ChainError, Endpoint, Header, SecretUrl, Timeouts, next_head};
+use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::execution::{
     Engine, ExecutionError, FeeCap, FeeCaps, Finality, Halt, Inclusion, KeeperKey, Outcome, ParkReason,
     Preflight, Refusal, Rejection, SendingConfig, Simulation, Submission, preflight,
@@ -111,6 +112,7 @@ fn config() -> SendingConfig {
         },
         gas_margin_bps: 2_000,
         max_gas_limit: 1_000_000,
+        data_fee_margin_bps: 2_500,
         finality: Finality::Depth(2),
         poll_interval: Duration::ZERO,
         max_polls: 3,
@@ -545,7 +547,7 @@ async fn a_call_that_names_the_newest_block_hash_is_simulated_in_the_next_block(
     };
     assert!(simulate(At::Pending).await.is_ok());
     let at_the_head = simulate(At::Hash(head.hash)).await;
-    assert_eq!(at_the_head, Err(Refusal::SimulationReverted { data: Bytes::new(), reason: None }));
+    assert_eq!(at_the_head.unwrap_err(), Refusal::SimulationReverted { data: Bytes::new(), reason: None });
 }
 
 #[tokio::test]
@@ -674,7 +676,7 @@ async fn the_next_base_fee_of_each_header_is_that_of_the_next_block() {
     let keeper = chain.keeper("a.db").await;
     keeper.submitted().await;
     for _ in 0..5 {
-        let predicted = keeper.head().await.next_base_fee();
+        let predicted = keeper.head().await.next_base_fee(ChainKind::Ethereum);
         chain.mine(1).await;
         assert_eq!(keeper.head().await.base_fee_per_gas, predicted);
     }

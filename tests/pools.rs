@@ -11,14 +11,17 @@
 
 use std::time::Duration;
 
+use alloy::eips::BlockId;
 use alloy::primitives::{Address, U256};
+use alloy::providers::Provider;
 use alloy::sol_types::{SolCall, SolValue};
 use rust_decimal::Decimal;
+use serde_json::json;
 use vault_keeper::chain::{Endpoint, SecretUrl, Timeouts};
 use vault_keeper::domain::decision::{Decision, decide, decision_hash};
 use vault_keeper::domain::plan::Plan;
 use vault_keeper::domain::policy::{
-    Estimator, Policy, PublishedPolicy, StrategyPolicy, TradeTo, Trigger, VenuePolicy,
+    Estimator, GasPolicy, Policy, PublishedPolicy, StrategyPolicy, TradeTo, Trigger, VenuePolicy,
 };
 use vault_keeper::domain::snapshot::{Pool, Snapshot};
 use vault_keeper::protocols::abi::RebalancingVault;
@@ -110,6 +113,17 @@ impl Scene {
         (decision, plan)
     }
 
+    /// The owner wants this weight, and the vault has cooled down.
+    async fn approve(&mut self, weight: &str) {
+        let mut policy = self.policy.policy().clone();
+        policy.strategy = StrategyPolicy::ConstantWeight { weight: weight.parse().unwrap() };
+        self.policy = PublishedPolicy::new(policy).unwrap();
+        let mut owner = self.stage.act_as(Actor::Owner).await.unwrap();
+        let approve = IOwner::setPolicyHashCall { policyHash: self.policy.hash() };
+        owner.call(self.vault, &approve).await.unwrap();
+        self.stage.chain.mine_after(301).await.unwrap();
+    }
+
     /// One transaction of the keeper.
     async fn execute(&self, plan: &Plan) {
         let call = RebalancingVault::rebalanceCall::abi_decode(&rebalancing_vault::rebalance(plan)).unwrap();
@@ -178,13 +192,7 @@ async fn assert_executed_as_quoted(scene: &Scene, sale: bool, zero_for_one: bool
 async fn assert_both_ways(stable_is_token0: bool) {
     let mut scene = Scene::set(stable_is_token0).await;
     assert_executed_as_quoted(&scene, false, stable_is_token0).await;
-    let mut policy = scene.policy.policy().clone();
-    policy.strategy = StrategyPolicy::ConstantWeight { weight: "0.2".parse().unwrap() };
-    scene.policy = PublishedPolicy::new(policy).unwrap();
-    let mut owner = scene.stage.act_as(Actor::Owner).await.unwrap();
-    let approve = IOwner::setPolicyHashCall { policyHash: scene.policy.hash() };
-    owner.call(scene.vault, &approve).await.unwrap();
-    scene.stage.chain.mine_after(301).await.unwrap();
+    scene.approve("0.2").await;
     assert_executed_as_quoted(&scene, true, !stable_is_token0).await;
 }
 
@@ -196,4 +204,47 @@ async fn one_transaction_swaps_on_three_pools_as_quoted_with_the_stable_first() 
 #[tokio::test]
 async fn one_transaction_swaps_on_three_pools_as_quoted_with_the_stable_last() {
     assert_both_ways(false).await;
+}
+
+/// Gas of one transaction that makes these swaps of `plan` and no others, on the state as it is; nothing remains of it.
+async fn gas(scene: &Scene, plan: &Plan, pools: &[Address]) -> u64 {
+    let chain = &scene.stage.chain;
+    let saved = chain.batch(vec![("evm_snapshot", json!([]))]).await.unwrap().remove(0);
+    let swaps = plan.swaps.iter().filter(|swap| pools.contains(&swap.pool)).cloned().collect();
+    scene.execute(&Plan { swaps, ..plan.clone() }).await;
+    let block = chain.provider().get_block(BlockId::latest()).await.unwrap().unwrap();
+    let hash = block.transactions.hashes().next().unwrap();
+    let receipt = chain.provider().get_transaction_receipt(hash).await.unwrap().unwrap();
+    chain.batch(vec![("evm_revert", json!([saved]))]).await.unwrap();
+    receipt.gas_used
+}
+
+/// What one swap and each further one use, of a vault that trades for the first time and of one that has traded.
+#[tokio::test]
+async fn a_further_swap_uses_no_more_gas_than_is_reckoned_with_where_a_policy_does_not_say() {
+    let mut scene = Scene::set(true).await;
+    let [main, tier, pair] = scene.pools;
+    let swap_units = scene.policy.policy().gas.swap_units;
+    assert_eq!(swap_units, GasPolicy::default_swap_units());
+    let mut most = 0;
+    for traded in [false, true] {
+        if traded {
+            let (_, plan) = scene.plan(&scene.snapshot().await);
+            scene.execute(&plan).await;
+            scene.approve("0.2").await;
+        }
+        let (_, plan) = scene.plan(&scene.snapshot().await);
+        let one = gas(&scene, &plan, &[main]).await;
+        let all = gas(&scene, &plan, &[main, tier, pair]).await;
+        let further =
+            [gas(&scene, &plan, &[main, tier]).await - one, gas(&scene, &plan, &[main, pair]).await - one];
+        assert!((250_000..330_000).contains(&one), "{one}");
+        let figures = further.map(|units| (75_000..=swap_units).contains(&units));
+        assert_eq!(figures, [true, true], "{further:?}");
+        // Swaps do not know each other.
+        assert!(all.abs_diff(one + further[0] + further[1]) < 10_000, "{all} {one} {further:?}");
+        most = most.max(further[0]).max(further[1]);
+    }
+    // What is reckoned with is what the dearest of them used.
+    assert!(swap_units - most < 5_000, "{most}");
 }

@@ -97,6 +97,7 @@ fn sending() -> SendingConfig {
         },
         gas_margin_bps: u16::try_from(MARGIN * 100).unwrap(),
         max_gas_limit: 5_000_000,
+        data_fee_margin_bps: 2_500,
         finality: Finality::Depth(0),
         poll_interval: Duration::ZERO,
         max_polls: 1,

@@ -35,6 +35,7 @@ contract SnapshotReader is ISnapshotReader {
         }
         response.pools = _pools(request.pools);
         response.pairs = _pairs(request.pairs);
+        response.results = _results(request.calls);
     }
 
     /// @notice A feed; reverts where it cannot be read. Called by the reader itself.
@@ -100,6 +101,13 @@ contract SnapshotReader is ISnapshotReader {
             } catch {
                 pairs[i].pair = requests[i];
             }
+        }
+    }
+
+    function _results(Call[] calldata calls) private view returns (Result[] memory results) {
+        results = new Result[](calls.length);
+        for (uint256 i = 0; i < calls.length; ++i) {
+            (results[i].ok, results[i].data) = calls[i].target.staticcall(calls[i].data);
         }
     }
 

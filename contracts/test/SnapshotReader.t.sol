@@ -6,6 +6,7 @@ import {ISnapshotReader as R} from "../src/interfaces/ISnapshotReader.sol";
 import {IUniswapV3Pool} from "../src/interfaces/IUniswapV3Pool.sol";
 import {SnapshotReader} from "../src/SnapshotReader.sol";
 import {TestFeed} from "./support/TestFeed.sol";
+import {StandInGasPriceOracle} from "./support/StandInGasPriceOracle.sol";
 import {UniswapFixture} from "./support/UniswapFixture.sol";
 import {VaultFixture} from "./support/VaultFixture.sol";
 
@@ -57,6 +58,23 @@ contract SnapshotReaderTest is VaultFixture {
         R.Response memory a = reader.read(q);
         assertFalse(a.vaultOk);
         assertTrue(a.feeds[0].ok);
+    }
+
+    function test_other_calls_answer_each_on_its_own() public {
+        StandInGasPriceOracle oracle = new StandInGasPriceOracle();
+        vm.store(address(oracle), bytes32(0), bytes32(uint256(3)));
+        R.Request memory q = empty();
+        q.calls = new R.Call[](3);
+        q.calls[0] = R.Call(address(oracle), abi.encodeCall(StandInGasPriceOracle.getL1Fee, (hex"00ff")));
+        q.calls[1] = R.Call(address(oracle), hex"deadbeef");
+        q.calls[2] = R.Call(alice, hex"deadbeef");
+        R.Result[] memory results = reader.read(q).results;
+        assertTrue(results[0].ok);
+        assertEq(results[0].data, abi.encode((68 * 16 + 4 + 16) * 3));
+        assertFalse(results[1].ok);
+        // An account without code answers nothing, and that is no number.
+        assertTrue(results[2].ok);
+        assertEq(results[2].data.length, 0);
     }
 
     // ---------------------------------------------------------------- feeds

@@ -7,7 +7,8 @@ use alloy::rpc::types::state::StateOverride;
 
 use super::receipt::WireReceipt;
 use super::transport::Transport;
-use super::{At, Block, CallRequest, ChainError, Header, Receipt, SecretUrl, Simulated};
+use super::{At, Block, CallRequest, ChainError, Header, LogFilter, MinedLog, Receipt, SecretUrl, Simulated};
+use crate::domain::policy::ChainKind;
 
 /// How long to wait for a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub struct Timeouts {
 pub struct Endpoint {
     transport: Transport,
     chain_id: u64,
+    kind: ChainKind,
 }
 
 impl Endpoint {
@@ -36,7 +38,8 @@ impl Endpoint {
         chain_id: u64,
         timeouts: Timeouts,
     ) -> Result<Self, ChainError> {
-        let endpoint = Self { transport: Transport::new(name, url, timeouts)?, chain_id };
+        let transport = Transport::new(name, url, timeouts)?;
+        let endpoint = Self { transport, chain_id, kind: ChainKind::default() };
         endpoint.verify_chain_id().await?;
         Ok(endpoint)
     }
@@ -48,7 +51,13 @@ impl Endpoint {
     pub async fn discover(name: &str, url: SecretUrl, timeouts: Timeouts) -> Result<Self, ChainError> {
         let transport = Transport::new(name, url, timeouts)?;
         let chain_id: U64 = transport.call("eth_chainId", NO_PARAMS).await?;
-        Ok(Self { transport, chain_id: chain_id.to() })
+        Ok(Self { transport, chain_id: chain_id.to(), kind: ChainKind::default() })
+    }
+
+    /// The same endpoint of a chain that charges as `kind` does; without this call as Ethereum does.
+    #[must_use]
+    pub fn of_kind(self, kind: ChainKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// Name in the configuration.
@@ -61,6 +70,12 @@ impl Endpoint {
     #[must_use]
     pub const fn chain_id(&self) -> u64 {
         self.chain_id
+    }
+
+    /// How its chain charges, by the configuration.
+    #[must_use]
+    pub const fn kind(&self) -> ChainKind {
+        self.kind
     }
 
     /// Asks again which chain the endpoint serves.
@@ -223,6 +238,22 @@ impl Endpoint {
             }
             other => Ok(other),
         }
+    }
+
+    /// Mined events in the order of the chain.
+    ///
+    /// # Errors
+    /// The failure of the call, also when an event was not asked for.
+    pub async fn logs(&self, filter: &LogFilter) -> Result<Vec<MinedLog>, ChainError> {
+        const METHOD: &str = "eth_getLogs";
+        let logs: Vec<alloy::rpc::types::Log> = self.transport.call(METHOD, (filter,)).await?;
+        let mined = |log: alloy::rpc::types::Log| {
+            let mined = (log.block_number?, log.transaction_hash?);
+            let asked = log.inner.address == filter.address && (filter.from..=filter.to).contains(&mined.0);
+            asked.then_some(MinedLog { block_number: mined.0, transaction_hash: mined.1, log: log.inner })
+        };
+        let unasked = || self.transport.bad_response(METHOD, "it holds an event that was not asked for");
+        logs.into_iter().map(|log| mined(log).ok_or_else(unasked)).collect()
     }
 
     async fn tagged_header(&self, tag: &'static str) -> Result<Header, ChainError> {

@@ -66,6 +66,8 @@ mod tests {
             gas_limit: 30_000_000,
             gas_used: 0,
             base_fee_per_gas: Some(1),
+            blob_gas_used: None,
+            extra_data: alloy::primitives::Bytes::new(),
         }
     }
 

@@ -18,6 +18,6 @@ pub use error::ChainError;
 pub use header::{Block, Header};
 pub use heads::{NewHead, next_head};
 pub use receipt::Receipt;
-pub use request::{At, CallRequest, Simulated};
+pub use request::{At, CallRequest, LogFilter, MinedLog, Simulated};
 pub use said::shown;
 pub use transport::SecretUrl;

@@ -22,12 +22,14 @@ pub struct Receipt {
     pub effective_gas_price: u128,
     /// Fee for the data on the layer below, wei; zero where there is none.
     pub l1_fee: U256,
+    /// The part of the gas that an Arbitrum chain takes for data; zero where there is none.
+    pub gas_used_for_l1: u64,
     /// Events, in their order.
     pub logs: Vec<Log>,
 }
 
 impl Receipt {
-    /// Everything that the sender paid for it, in wei.
+    /// Everything that the sender paid for it, in wei; an operator's fee is not in it, since no receipt says it.
     #[must_use]
     pub fn fee(&self) -> U256 {
         U256::from(self.gas_used)
@@ -53,6 +55,8 @@ pub(super) struct WireReceipt {
     effective_gas_price: u128,
     #[serde(default)]
     l1_fee: Option<U256>,
+    #[serde(default, rename = "gasUsedForL1", with = "alloy::serde::quantity::opt")]
+    gas_used_for_l1: Option<u64>,
     logs: Vec<alloy::rpc::types::Log>,
 }
 
@@ -67,7 +71,36 @@ impl WireReceipt {
             gas_used: self.gas_used,
             effective_gas_price: self.effective_gas_price,
             l1_fee: self.l1_fee.unwrap_or_default(),
+            gas_used_for_l1: self.gas_used_for_l1.unwrap_or_default(),
             logs: self.logs.into_iter().map(|log| log.inner).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A receipt of 200,000 gas at 10 wei with another field.
+    fn receipt(field: &str, value: &str) -> Receipt {
+        let mut receipt: Value = json!({
+            "transactionHash": B256::repeat_byte(1), "blockHash": B256::repeat_byte(2), "blockNumber": "0x7",
+            "from": Address::repeat_byte(3), "status": "0x1", "gasUsed": "0x30d40", "effectiveGasPrice": "0xa",
+            "logs": [],
+        });
+        receipt[field] = value.into();
+        serde_json::from_value::<WireReceipt>(receipt).unwrap().included().unwrap()
+    }
+
+    #[test]
+    fn what_a_rollup_takes_for_data_is_beside_gas_or_part_of_it() {
+        let plain = receipt("type", "0x2");
+        assert_eq!((plain.fee(), plain.gas_used_for_l1), (U256::from(2_000_000), 0));
+        // An OP-stack chain takes it beside gas, Arbitrum as gas.
+        assert_eq!(receipt("l1Fee", "0x64").fee(), U256::from(2_000_100));
+        let arbitrum = receipt("gasUsedForL1", "0x2710");
+        assert_eq!((arbitrum.fee(), arbitrum.gas_used_for_l1), (U256::from(2_000_000), 10_000));
     }
 }

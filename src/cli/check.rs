@@ -11,6 +11,7 @@ mod finding;
 mod fixture;
 mod market;
 mod record;
+mod rollup;
 mod tokens;
 mod vault;
 
@@ -26,6 +27,7 @@ use super::connect::{configuration, sending, vaults};
 use super::output::grid;
 use super::{Context, Outcome, clock};
 use crate::config::{ChainConfig, Config, ConfigError, SignerConfig, VaultConfig};
+use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::journal::Journal;
 use account::Account;
 use finding::{Finding, Level};
@@ -113,9 +115,16 @@ async fn chain_lines(
     let sending = sending(&config.sending, chain);
     for signer in distinct(&vaults) {
         let Some(Ok(address)) = signers.get(&signer.name) else { continue };
-        let units = vaults.iter().filter(|vault| vault.signer.name == signer.name);
-        let units = units.flat_map(|vault| &vault.policies).map(|p| p.policy().gas.rebalance_units).max();
-        let account = Account { address: *address, rebalance_units: units.unwrap_or_default() };
+        let its = vaults.iter().filter(|vault| vault.signer.name == signer.name);
+        let policies: Vec<_> = its.flat_map(|vault| &vault.policies).map(PublishedPolicy::policy).collect();
+        let units = policies.iter().map(|policy| policy.gas.rebalance_units).max();
+        // Arbitrum sells the data as gas, so that its node's estimate holds it.
+        let beside = policies.iter().filter(|policy| policy.gas.chain == ChainKind::OpStack);
+        let account = Account {
+            address: *address,
+            rebalance_units: units.unwrap_or_default(),
+            beside_gas: beside.map(|policy| policy.reserve.exit_data_fee_wei).max().unwrap_or_default(),
+        };
         let findings = account::check(&reached, account, &sending, journal).await;
         lines.extend(about(&format!("signer {} on {}", signer.name, chain.name), findings));
     }

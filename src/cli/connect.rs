@@ -78,7 +78,8 @@ pub(super) async fn connect(
 pub(super) async fn reach(chain: &ChainConfig, number: usize, url: &Secret) -> Result<Endpoint, ChainError> {
     let name = endpoint_name(chain, number);
     let timeout = Duration::from_millis(chain.request_timeout_ms);
-    Endpoint::connect(&name, SecretUrl::parse(url.expose())?, chain.id, timeouts(timeout)).await
+    let url = SecretUrl::parse(url.expose())?;
+    Ok(Endpoint::connect(&name, url, chain.id, timeouts(timeout)).await?.of_kind(chain.kind))
 }
 
 /// What an endpoint is called in messages: its chain and its place in the list, from 1.
@@ -113,6 +114,8 @@ pub(super) fn sending(sending: &config::SendingConfig, chain: &ChainConfig) -> S
         gas_margin_bps: u16::try_from(sending.gas_limit_margin_percent.saturating_mul(100))
             .unwrap_or(u16::MAX),
         max_gas_limit: MAX_GAS_LIMIT,
+        data_fee_margin_bps: u16::try_from(sending.data_fee_margin_percent.saturating_mul(100))
+            .unwrap_or(u16::MAX),
         finality: match chain.finality {
             config::Finality::Depth(depth) => Finality::Depth(depth),
             config::Finality::Finalized => Finality::Finalized,

@@ -78,7 +78,7 @@ fn appraisal_rows(a: &Appraisal) -> Vec<Row> {
             "band (units)",
             format!("back to {} at {}", rounded(a.economics.inner.get()), rounded(a.economics.outer.get())),
         ),
-        ("gas (USD)", a.economics.fixed.get().round_dp(4).to_string()),
+        ("gas (USD)", gas(a)),
     ]
 }
 
@@ -108,6 +108,15 @@ fn leg_text(leg: &Leg) -> String {
             open.volatility.get() * 100.0,
             open.source.name(),
         ),
+    }
+}
+
+/// What one trade costs to send, and what of it is for data.
+fn gas(a: &Appraisal) -> String {
+    let fixed = a.economics.fixed.get().round_dp(4);
+    match a.economics.data_fee {
+        None => fixed.to_string(),
+        Some(data) => format!("{fixed}, of which data {}", data.get().round_dp(4)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `keeper status`: what the journal says the keeper is doing. It needs no network and no secret, and reads while the
-//! daemon writes.
+//! daemon writes. Only its calibration asks the chain.
+
+mod calibration;
 
 use std::process::ExitCode;
 
@@ -18,7 +20,9 @@ use crate::journal::{CycleEntry, IntentEntry, Journal, JournalError, ReasonCount
 
 /// What the keeper is doing and did last, from its journal; also while it runs, and without a network.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  keeper status\n  keeper status --vault main -n 20 --json")]
+#[command(
+    after_help = "Examples:\n  keeper status\n  keeper status --vault main -n 20 --json\n  keeper status --calibration --blocks 50000"
+)]
 pub(super) struct Status {
     /// Only this vault of the configuration.
     #[arg(long, value_name = "NAME")]
@@ -26,6 +30,11 @@ pub(super) struct Status {
     /// How many of each vault's last cycles and transactions to show.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     last: u32,
+    /// Instead, what rebalances were predicted to cost against what they did cost, by the chain's events and receipts.
+    #[arg(long)]
+    calibration: bool,
+    #[command(flatten)]
+    blocks: calibration::Blocks,
 }
 
 /// One vault as printed.
@@ -109,11 +118,17 @@ impl Status {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
         let config = configuration(context)?;
         let chosen = vaults(&config, self.vault.as_deref())?;
+        if !config.journal.exists() && self.calibration {
+            return self.blocks.run(context, &chosen, None).await;
+        }
         if !config.journal.exists() {
             let path = config.journal.display();
             return Err(eyre::eyre!("there is no journal {path} yet: `keeper run` creates it").into());
         }
         let journal = Journal::open_read_only(&config.journal).await.wrap_err("nothing can be shown")?;
+        if self.calibration {
+            return self.blocks.run(context, &chosen, Some(&journal)).await;
+        }
         let mut printed = Vec::new();
         for vault in chosen {
             printed.push(self.read(&journal, vault).await.wrap_err("nothing can be shown")?);

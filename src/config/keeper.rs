@@ -13,7 +13,7 @@ use alloy::signers::local::{LocalSigner, PrivateKeySigner};
 use url::Url;
 
 use super::{ConfigError, Environment, Secret, read_file};
-use crate::domain::policy::PublishedPolicy;
+use crate::domain::policy::{ChainKind, PublishedPolicy};
 
 /// A keeper's configuration: every name in it resolved, every file it names read.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ pub struct ChainConfig {
     pub name: String,
     /// Its id (EIP-155); every endpoint must answer with it.
     pub id: u64,
-    /// How its fees and finality work.
+    /// How it charges.
     pub kind: ChainKind,
     /// JSON-RPC endpoints, in the order in which they are tried.
     pub endpoints: Vec<Endpoint>,
@@ -80,13 +80,6 @@ impl ChainConfig {
     pub fn urls(&self, environment: &Environment) -> Result<Vec<Secret>, ConfigError> {
         self.endpoints.iter().map(|endpoint| endpoint.url(&self.name, environment)).collect()
     }
-}
-
-/// How a chain's fees and finality work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChainKind {
-    /// Ethereum and chains like it: base fee by EIP-1559, no data fee.
-    Ethereum,
 }
 
 /// When a block is taken to be final.
@@ -147,6 +140,8 @@ pub struct SendingConfig {
     pub max_daily_cost_wei: u128,
     /// Gas limit above what the call needs, percent of that.
     pub gas_limit_margin_percent: u32,
+    /// What the data of a signed transaction may cost on a rollup above what was decided on, percent of that.
+    pub data_fee_margin_percent: u32,
 }
 
 /// One vault to keep.

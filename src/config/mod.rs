@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub use environment::{Environment, Secret};
 pub use keeper::{
-    ChainConfig, ChainKind, Config, Endpoint, Finality, KeySource, SendingConfig, SignerConfig, VaultConfig,
+    ChainConfig, Config, Endpoint, Finality, KeySource, SendingConfig, SignerConfig, VaultConfig,
 };
 pub use mistakes::{Mistake, Mistakes};
 pub use policy::load_policy;

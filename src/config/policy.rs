@@ -7,10 +7,10 @@ use super::mistakes::Mistake;
 use super::{ConfigError, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
-    BoundPolicy, Estimator, ExecutionPolicy, ExecutionStyle, FeedPolicy, FeedsPolicy, FloorPolicy, GapPolicy,
-    GarchPolicy, GasPolicy, GreekBounds, ImpliedPolicy, Policy, PublishedPolicy, ReservePolicy, RiskPolicy,
-    SequencerPolicy, SmileExpiry, SmilePoint, Source, StrategyPolicy, TradeTo, Trigger, VenuePolicy,
-    VolatilityPolicy, default_vol_of_vol,
+    BoundPolicy, ChainKind, Estimator, ExecutionPolicy, ExecutionStyle, FeedPolicy, FeedsPolicy, FloorPolicy,
+    GapPolicy, GarchPolicy, GasPolicy, GreekBounds, ImpliedPolicy, Policy, PublishedPolicy, ReservePolicy,
+    RiskPolicy, SequencerPolicy, SmileExpiry, SmilePoint, Source, StrategyPolicy, TradeTo, Trigger,
+    VenuePolicy, VolatilityPolicy, default_vol_of_vol,
 };
 use crate::domain::units::{Ratio, Units};
 
@@ -86,7 +86,7 @@ kinds!(FloorPolicy {
 });
 table!(RiskPolicy defaults { aversion, horizon_seconds });
 table!(GapPolicy defaults { outage_seconds, quantile, jump, safety, jumps_per_year, jump_mean, floor_weight });
-table!(ReservePolicy { exit_gas_price_wei, feed_deviation_bps });
+table!(ReservePolicy { exit_gas_price_wei, exit_data_fee_wei = 0, feed_deviation_bps });
 table!(VolatilityPolicy { floor = VolatilityPolicy::default_floor(), source = Source::default(), estimator });
 kinds!(Source {
     "feed" => Feed {},
@@ -114,7 +114,13 @@ kinds!(Trigger {
     "volatility_scaled" => VolatilityScaled { reference, trigger },
 });
 words!(TradeTo { "target" => Target, "edge" => Edge });
-table!(GasPolicy { rebalance_units, swap_units = GasPolicy::default_swap_units(), reference_tip_wei });
+table!(GasPolicy {
+    chain = ChainKind::default(),
+    rebalance_units,
+    swap_units = GasPolicy::default_swap_units(),
+    reference_tip_wei,
+});
+words!(ChainKind { "ethereum" => Ethereum, "op_stack" => OpStack, "arbitrum" => Arbitrum });
 table!(FeedsPolicy { risky_usd, asset_usd, native_usd, sequencer });
 table!(FeedPolicy { address, heartbeat_seconds, margin_seconds, min, max });
 table!(SequencerPolicy { address, grace_seconds });
@@ -133,7 +139,7 @@ table!(Limits {
     max_urgent_gas_price_wei,
 });
 table!(TwapLimit { window_seconds, max_deviation_bps });
-table!(ExecutionPolicy defaults { deadline_seconds, tolerance_bps, monitoring_seconds, style });
+table!(ExecutionPolicy defaults { deadline_seconds, tolerance_bps, monitoring_seconds, cost_margin, style });
 kinds!(ExecutionStyle {
     "once" => Once {},
     "twap" => Twap { slices, interval_seconds },

@@ -285,6 +285,7 @@ fn sending() -> SendingConfig {
         },
         gas_margin_bps: 2_500,
         max_gas_limit: 5_000_000,
+        data_fee_margin_bps: 2_500,
         finality: Finality::Depth(0),
         poll_interval: Duration::ZERO,
         max_polls: 1,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::gas::Sending;
 use super::market::{Market, Side};
 use super::models::band::Costs;
 use super::models::cppi::Holding;
@@ -11,15 +12,18 @@ use super::models::{ModelError, years};
 use super::policy::Policy;
 use super::reason::Reason;
 use super::strategies::{Position, Target};
-use super::units::{Price, Real, Units, Usd};
+use super::units::{Price, Ratio, Real, Units, Usd};
 
 /// The economics of the drift, as recorded.
 ///
 /// Rules it keeps: `outer ≥ inner ≥ 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Economics {
-    /// `F`: gas of one rebalance at the next base fee plus the policy's tip.
+    /// `F`: gas of one rebalance at the next base fee plus the policy's tip, and on a rollup its data.
     pub fixed: Usd,
+    /// The part of it that a rollup charges beside gas; absent where the chain takes nothing beside it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub data_fee: Option<Usd>,
     /// `κ`: venue cost of the first unit, in units of the asset.
     pub proportional: Price,
     /// `c_eff`, USD per unit² and year.
@@ -46,6 +50,7 @@ pub struct Costing {
     /// What is recorded.
     pub economics: Economics,
     appraised: Appraised,
+    margin: Ratio,
 }
 
 /// What one trade brings and costs, USD.
@@ -53,7 +58,7 @@ pub struct Costing {
 pub struct Balance {
     /// Over the target's residual life.
     pub benefit: Real,
-    /// Gas, fee and impact.
+    /// Gas, fee and impact, times the policy's margin.
     pub cost: Real,
     /// What waiting costs beyond the optimum, per year.
     pub excess: Real,
@@ -68,7 +73,7 @@ impl Balance {
 }
 
 impl Costing {
-    /// Prices the drift of `position` from `target`; `gas_price` in wei per gas.
+    /// Prices the drift of `position` from `target`.
     ///
     /// # Errors
     /// [`Reason::Numbers`] out of range.
@@ -77,11 +82,10 @@ impl Costing {
         target: &Target,
         market: &Market<'_>,
         policy: &Policy,
-        gas_price: u64,
     ) -> Result<Self, Reason> {
         let books = position.books;
         let side = if books.held > target.units { Side::Sell } else { Side::Buy };
-        let fixed = books.gas_cost(policy.gas.rebalance_units, gas_price)?;
+        let Sending { rebalance: fixed, data_fee, .. } = *market.sending();
         let proportional = books.price.times(market.marginal_cost(side))?;
         let tracked = Tracked {
             response: target.response,
@@ -101,19 +105,21 @@ impl Costing {
             floor_weight: policy.gap.floor_weight.real(),
         };
         let appraised = tracked.appraise(market.depth(side).as_mut()).map_err(numbers)?;
+        let margin = policy.execution.cost_margin;
         let economics = Economics {
             fixed,
+            data_fee,
             proportional,
             penalty: Real::new(appraised.penalty)?,
             sensitivity: Real::new(appraised.gamma)?,
             variance_rate: Real::new(appraised.variance_rate)?,
             inner: Real::new(appraised.inner)?,
-            outer: Real::new(appraised.outer)?,
+            outer: Real::new(tracked.outer_at(&appraised, margin.real()).map_err(numbers)?)?,
             cost_rate: Real::new(appraised.cost_rate)?,
             size: Real::new(appraised.tangent.size)?,
             marginal: Real::new(appraised.tangent.costs.proportional)?,
         };
-        Ok(Self { economics, appraised })
+        Ok(Self { economics, appraised, margin })
     }
 
     /// What trading `size` units away from a drift of `drift` units brings, and costs with `venue` for fee and impact.
@@ -128,7 +134,7 @@ impl Costing {
         let benefit = self.appraised.gain(from.real(), to.real()).map_err(numbers)?;
         Ok(Balance {
             benefit: Real::new(benefit)?,
-            cost: Real::new(self.economics.fixed.plus(venue.or_zero())?.real())?,
+            cost: Real::new(self.economics.fixed.plus(venue.or_zero())?.times(self.margin)?.real())?,
             excess: Real::new(self.appraised.excess(from.real()).map_err(numbers)?)?,
         })
     }

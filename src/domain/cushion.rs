@@ -1,5 +1,6 @@
 //! The cushion: what stands between net asset value and the floor once the exit is paid for.
 
+use alloy::primitives::U256;
 use serde::{Deserialize, Serialize};
 
 use super::market::{Market, Side};
@@ -18,7 +19,7 @@ pub struct Cushion {
     pub impact: Usd,
     /// What the feed may be off before it updates.
     pub deviation: Usd,
-    /// Gas of the exit at the policy's constant exit price.
+    /// Gas of the exit at the policy's constant exit price, and the policy's constant for its data on a rollup.
     pub exit_gas: Usd,
     /// All three.
     pub reserve: Usd,
@@ -46,7 +47,8 @@ impl Cushion {
         let deviation = books.exposure.times(Ratio::from_bps(policy.reserve.feed_deviation_bps))?;
         let further = swaps.saturating_sub(1).saturating_mul(policy.gas.swap_units);
         let units = policy.gas.rebalance_units.saturating_add(further);
-        let exit_gas = books.gas_cost(units, policy.reserve.exit_gas_price_wei)?;
+        let data = books.coins(U256::from(policy.reserve.exit_data_fee_wei))?;
+        let exit_gas = books.gas_cost(units, policy.reserve.exit_gas_price_wei)?.plus(data)?;
         let reserve = impact.plus(deviation)?.plus(exit_gas)?;
         let net = books.nav.minus(books.floor)?.minus(reserve)?;
         Ok((Self { impact, deviation, exit_gas, reserve, net }, missing))

@@ -10,6 +10,7 @@ mod open;
 use alloy::primitives::{Address, U256};
 use rust_decimal::Decimal;
 
+use super::gas::Sending;
 use super::limits::Limits;
 use super::reason::Reason;
 use super::units::{Checked, Price, Ratio, Units, Usd, from_raw, to_raw};
@@ -39,8 +40,8 @@ pub struct Market<'a> {
     pair: Pair,
     /// Oracle price.
     price: Price,
-    /// What each swap after the first costs in gas.
-    swap_gas: Usd,
+    /// What sending a trade costs.
+    sending: Sending,
 }
 
 /// The two tokens of all pools.
@@ -62,7 +63,7 @@ pub struct Fill {
     pub units: Units,
     /// Units of the asset that change hands.
     pub value: Usd,
-    /// Gas of the swaps after the first.
+    /// Gas of the swaps after the first, their data on a rollup in it.
     pub further_gas: Usd,
     /// The swaps, in the order of the market's pools.
     pub parts: Vec<Part>,
@@ -79,6 +80,12 @@ impl Market<'_> {
     #[must_use]
     pub fn left_out(&self) -> &[Reason] {
         &self.left_out
+    }
+
+    /// What sending a trade costs at the block.
+    #[must_use]
+    pub const fn sending(&self) -> &Sending {
+        &self.sending
     }
 
     /// The first pool, which speaks for all of them in a refusal.
@@ -204,7 +211,7 @@ impl Market<'_> {
             amount_out: split.amount_out,
             units,
             value,
-            further_gas: self.swap_gas.times(further)?,
+            further_gas: self.sending.further_swap.times(further)?,
             parts: split.parts,
         })
     }
@@ -226,8 +233,10 @@ impl Market<'_> {
     fn per_swap(&self, side: Side) -> Checked<U256> {
         match side {
             _ if self.curves.len() < 2 => Ok(U256::ZERO),
-            Side::Sell => to_raw(self.swap_gas.get(), self.pair.asset_decimals),
-            Side::Buy => to_raw(self.price.units_for(self.swap_gas)?.get(), self.pair.risky_decimals),
+            Side::Sell => to_raw(self.sending.further_swap.get(), self.pair.asset_decimals),
+            Side::Buy => {
+                to_raw(self.price.units_for(self.sending.further_swap)?.get(), self.pair.risky_decimals)
+            }
         }
     }
 
@@ -239,7 +248,7 @@ impl Market<'_> {
             sell: side == Side::Sell,
             decimals: (self.pair.risky_decimals, self.pair.asset_decimals),
         };
-        Depth::of(&self.curves, way, self.swap_gas.real())
+        Depth::of(&self.curves, way, self.sending.further_swap.real())
     }
 
     /// Most that can be given within what is known of all pools, raw units; `None` where that is nothing.

@@ -18,6 +18,8 @@ pub mod snapshot;
 pub mod reason;
 pub mod valuation;
 
+pub mod gas;
+
 pub mod market;
 
 pub mod guards;

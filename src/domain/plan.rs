@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::{self, Decision, Verdict};
 use super::policy::PublishedPolicy;
-use super::snapshot::Snapshot;
+use super::snapshot::{Charge, Snapshot};
 
 /// One call of `rebalance`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Plan {
     pub deadline: u64,
     /// Whether only hard limits and the urgent gas cap apply.
     pub mandatory: bool,
+    /// What the chain was reckoned to charge beside gas; absent where it takes nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub charge: Option<Charge>,
     /// The swaps, all in one direction; they succeed or fail together.
     pub swaps: Vec<Swap>,
 }
@@ -63,6 +66,7 @@ impl Plan {
         let Verdict::Rebalance { trade, .. } = &decision.verdict else { return None };
         let (block, vault) = (&snapshot.block, &snapshot.vault);
         let policy = published.policy();
+        let swaps = u64::try_from(trade.swaps.len()).unwrap_or(u64::MAX);
         Some(Self {
             vault: vault.address,
             chain_id: block.chain_id,
@@ -73,6 +77,7 @@ impl Plan {
             decision_block_hash: block.hash,
             deadline: block.timestamp.saturating_add(policy.execution.deadline_seconds),
             mandatory: trade.mandatory,
+            charge: snapshot.rollup.map(|rollup| rollup.charge(swaps)),
             swaps: trade.swaps.iter().map(|swap| Swap::of(swap, trade.sell_risky)).collect(),
         })
     }

@@ -3,6 +3,7 @@
 //! A policy is written in TOML, hashed in its canonical form, and approved by the vault's owner through that hash.
 //! Secrets, endpoints and paths have no place in it.
 
+mod chain;
 mod execution;
 mod feeds;
 mod floor;
@@ -24,6 +25,7 @@ use super::models::smile::Smile;
 use super::units::Ratio;
 use rules::Rules;
 
+pub use chain::ChainKind;
 pub use execution::{ExecutionPolicy, ExecutionStyle, GasPolicy};
 pub use feeds::{FeedPolicy, FeedsPolicy, SequencerPolicy};
 pub use floor::FloorPolicy;
@@ -106,7 +108,7 @@ impl Policy {
         floor::floor(&mut rules, &self.floor);
         risk::risk(&mut rules, &self.risk);
         risk::gap(&mut rules, &self.gap);
-        risk::reserve(&mut rules, &self.reserve);
+        risk::reserve(&mut rules, &self.reserve, self.gas.chain);
         volatility::volatility(&mut rules, &self.volatility);
         trigger::trigger(&mut rules, &self.trigger);
         execution::gas(&mut rules, &self.gas, &self.limits);

@@ -1,6 +1,6 @@
 //! Why a decision is what it is: one typed reason with the numbers behind it.
 
-mod parts;
+mod faults;
 
 use alloy::primitives::{Address, B256};
 use rust_decimal::Decimal;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 use thiserror::Error;
 
+use super::policy::ChainKind;
 use super::units::{NumberError, Price, Real, Units, Usd};
-use parts::history_fault;
 
-pub use parts::{Disagreement, FeedName, Greek, HistoryFault, ImpliedFault, PriceFault, PriceReference};
+pub use faults::{Disagreement, FeedName, Greek, HistoryFault, ImpliedFault, PriceFault, PriceReference};
 
 /// One reason. The message is for people; the code (`within_band`, …) and the numbers are the record.
 #[serde_as]
@@ -119,6 +119,12 @@ pub enum Reason {
         /// The pool.
         pool: Address,
     },
+    /// The policy's chain takes a fee for data, and does not say which.
+    #[error("chain of kind `{}` does not say what the data of a rebalance costs", chain.name())]
+    DataFeeUnknown {
+        /// Kind of the chain.
+        chain: ChainKind,
+    },
     /// Too little history for the volatility estimate, or one with a gap, and no fallback.
     #[error("volatility cannot be estimated: {}", history_fault(*rounds, *needed, fault.as_ref()))]
     NoVolatility {
@@ -179,7 +185,7 @@ pub enum Reason {
     NotWorth {
         /// USD over the residual life.
         benefit: Real,
-        /// USD, gas and venue.
+        /// USD, gas and venue, times the policy's margin.
         cost: Real,
     },
     /// The drift is below the policy's threshold.
@@ -264,7 +270,7 @@ pub enum Reason {
     Worth {
         /// USD over the residual life.
         benefit: Real,
-        /// USD, gas and venue.
+        /// USD, gas and venue, times the policy's margin.
         cost: Real,
         /// What waiting costs beyond the optimum, USD per year.
         excess: Real,
@@ -304,6 +310,10 @@ pub enum Reason {
         #[serde_as(as = "DisplayFromStr")]
         due: u64,
     },
+}
+
+fn history_fault(rounds: u32, needed: u32, fault: Option<&HistoryFault>) -> String {
+    fault.map_or_else(|| format!("{rounds} usable rounds, at least {needed} needed"), ToString::to_string)
 }
 
 impl Reason {

@@ -4,6 +4,7 @@
 //! timing and nothing that a later block could change.
 
 mod options;
+mod rollup;
 
 use alloy::primitives::{Address, B256, I256, U256};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use super::policy::FloorPolicy;
 use super::venues::{uniswap_v2, uniswap_v3};
 
 pub use options::{ImpliedVolatility, OptionBook, OptionKind, OptionLeg};
+pub use rollup::{Charge, Rollup};
 
 /// All facts of one decision.
 ///
@@ -32,6 +34,9 @@ pub struct Snapshot {
     /// The option book that the policy names; absent where it names none, or it does not answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub options: Option<OptionBook>,
+    /// What the chain charges beside gas; absent where the policy's chain is no rollup, or it does not answer.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rollup: Option<Rollup>,
 }
 
 /// The block at which everything was read.
@@ -50,7 +55,7 @@ pub struct Block {
     /// Seconds since 1970.
     #[serde_as(as = "DisplayFromStr")]
     pub timestamp: u64,
-    /// Base fee of the next block in wei per gas, which EIP-1559 derives from this block.
+    /// Base fee of the next block in wei per gas, as the kind of the policy's chain derives it from this block.
     #[serde_as(as = "DisplayFromStr")]
     pub next_base_fee: u64,
 }

@@ -376,6 +376,7 @@ impl de::Visitor<'_> for DecimalText {
 
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::U256;
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
 

@@ -55,8 +55,15 @@ impl Valuation {
     /// # Errors
     /// On overflow.
     pub fn gas_cost(&self, units: u64, price_wei: u64) -> Checked<Usd> {
-        let wei = u128::from(units).saturating_mul(u128::from(price_wei));
-        self.native.value_of(Units::new(from_raw(U256::from(wei), COIN_PLACES)?))
+        self.coins(U256::from(u128::from(units).saturating_mul(u128::from(price_wei))))
+    }
+
+    /// `wei` of the native coin in units of the asset.
+    ///
+    /// # Errors
+    /// On overflow.
+    pub fn coins(&self, wei: U256) -> Checked<Usd> {
+        self.native.value_of(Units::new(from_raw(wei, COIN_PLACES)?))
     }
 }
 

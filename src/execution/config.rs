@@ -37,10 +37,22 @@ pub struct SendingConfig {
     pub gas_margin_bps: u16,
     /// Highest gas limit that is signed.
     pub max_gas_limit: u64,
+    /// What the data of the very bytes may cost above what was reckoned with on a rollup, in basis points of that.
+    pub data_fee_margin_bps: u16,
     /// When a mined transaction counts as final.
     pub finality: Finality,
     /// Pause between two looks at the chain while waiting for an outcome.
     pub poll_interval: Duration,
     /// Looks at the chain before an intent that is not mined counts as parked.
     pub max_polls: u32,
+}
+
+impl SendingConfig {
+    /// Most that the data of the very bytes may cost where `reckoned` wei were reckoned with, wei, rounded down.
+    #[must_use]
+    pub fn most_data_fee(&self, reckoned: U256) -> U256 {
+        const BPS: u32 = 10_000;
+        let kept = U256::from(BPS.saturating_add(u32::from(self.data_fee_margin_bps)));
+        reckoned.saturating_mul(kept).checked_div(U256::from(BPS)).unwrap_or_default()
+    }
 }

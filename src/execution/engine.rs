@@ -11,7 +11,7 @@ use crate::chain::{Endpoint, Header};
 use crate::journal::{CycleRecord, IntentState, Journal};
 
 /// A simulated call with what the journal records of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Submission {
     /// The cycle that decided on it; recorded in the same commit as the signed bytes.
     pub cycle: CycleRecord,

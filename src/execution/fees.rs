@@ -13,6 +13,8 @@ pub struct FeeRequest {
     pub suggested_tip: Option<u128>,
     /// Gas limit of the transaction.
     pub gas_limit: u64,
+    /// What it costs on top of its gas, wei: the data fee of a rollup that takes one apart.
+    pub beside_gas: U256,
     /// Wei already spent or promised within the day.
     pub committed_today: U256,
 }
@@ -35,7 +37,10 @@ pub fn quote(request: &FeeRequest, caps: &FeeCaps) -> Result<FeeQuote, Refusal> 
     let tip = request.suggested_tip.unwrap_or_default().max(caps.min_tip).min(caps.max_tip);
     let base_fee = U256::from(request.next_base_fee);
     let needed = base_fee.saturating_add(U256::from(tip));
-    let per_gas = |amount: U256| amount.checked_div(U256::from(request.gas_limit)).unwrap_or_default();
+    let per_gas = |amount: U256| {
+        let for_gas = amount.saturating_sub(request.beside_gas);
+        for_gas.checked_div(U256::from(request.gas_limit)).unwrap_or_default()
+    };
     let limits = [
         (FeeCap::Gas, U256::from(caps.max_fee_per_gas)),
         (FeeCap::Transaction, per_gas(caps.max_per_transaction)),
@@ -75,6 +80,7 @@ mod tests {
             next_base_fee: base_fee,
             suggested_tip: Some(u128::from(GWEI)),
             gas_limit: 200_000,
+            beside_gas: U256::ZERO,
             committed_today: U256::ZERO,
         }
     }
@@ -108,6 +114,26 @@ mod tests {
             over,
             Refusal::FeeOverCap { cap: none, needed: U256::from(2 * GWEI), allowed: U256::ZERO }
         );
+    }
+
+    #[test]
+    fn a_data_fee_counts_towards_the_caps_of_transaction_and_day() {
+        // 20 million gwei per transaction: 100 gwei per gas without a data fee, 40 with one of 12 million gwei.
+        let with = |gwei: u64| {
+            let beside_gas = U256::from(gwei) * U256::from(GWEI);
+            quote(&FeeRequest { beside_gas, ..request(30 * GWEI) }, &caps())
+        };
+        assert_eq!(with(0).unwrap().max_fee_per_gas, 61 * u128::from(GWEI));
+        assert_eq!(with(12_000_000).unwrap().max_fee_per_gas, 40 * u128::from(GWEI));
+        let (needed, allowed) = (U256::from(31 * GWEI), U256::from(30 * GWEI));
+        let over = Refusal::FeeOverCap { cap: FeeCap::Transaction, needed, allowed };
+        assert_eq!(with(14_000_000), Err(over));
+        let daily = FeeCaps { max_per_transaction: U256::MAX, ..caps() };
+        let beside_gas = U256::from(44_000_000) * U256::from(GWEI);
+        let over = quote(&FeeRequest { beside_gas, ..request(30 * GWEI) }, &daily).unwrap_err();
+        assert_eq!(over, Refusal::FeeOverCap { cap: FeeCap::Day, needed, allowed });
+        // More than the cap alone.
+        assert!(with(u64::MAX).is_err());
     }
 
     #[test]

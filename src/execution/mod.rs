@@ -7,6 +7,7 @@
 //! fit or the operator steps in. Fees are not raised and nothing is cancelled.
 
 mod config;
+mod data_fee;
 mod engine;
 mod fees;
 mod foreign;
@@ -18,6 +19,7 @@ mod signer;
 mod turn;
 
 pub use config::{FeeCaps, Finality, SendingConfig};
+pub use data_fee::DataFee;
 pub use engine::{Engine, Submission};
 pub use fees::{FeeQuote, FeeRequest, quote};
 pub use outcome::{ExecutionError, FeeCap, Halt, Inclusion, Outcome, ParkReason, Refusal};

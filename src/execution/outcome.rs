@@ -136,6 +136,17 @@ pub enum Refusal {
     /// The head has no base fee, or one that breaks EIP-1559.
     #[error("the head has no usable base fee (EIP-1559)")]
     NoBaseFee,
+    /// The data of the very bytes costs more than was reckoned with, and than the margin on top allows.
+    #[error("the data of the transaction costs {fee} wei, reckoned with were at most {most}")]
+    DataFeeOverBound {
+        /// Wei, of the bytes that would be signed.
+        fee: U256,
+        /// Most allowed, wei.
+        most: U256,
+    },
+    /// The chain does not say what the data of the very bytes costs.
+    #[error("the chain does not say what the data of the transaction costs")]
+    DataFeeUnknown,
     /// The vault would refuse it for its deadline.
     #[error("its deadline {deadline} is not after the chain time {chain_time}")]
     DeadlinePassed {
@@ -190,6 +201,8 @@ impl Refusal {
             Self::GasOverCap { .. } => "gas_over_cap",
             Self::FeeOverCap { .. } => "fee_over_cap",
             Self::NoBaseFee => "no_base_fee",
+            Self::DataFeeOverBound { .. } => "data_fee_over_bound",
+            Self::DataFeeUnknown => "data_fee_unknown",
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::IntentOpen { .. } => "intent_open",
             Self::HeadReplaced => "head_replaced",

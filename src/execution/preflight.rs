@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, Bytes};
 use alloy::sol_types::decode_revert_reason;
 
-use super::{Refusal, SendingConfig};
+use super::{DataFee, Refusal, SendingConfig};
 use crate::chain::{At, CallRequest, ChainError, Endpoint, Simulated};
 
 /// Puts revert data in words where it knows the contract's errors.
@@ -27,12 +27,13 @@ pub struct Simulation {
 }
 
 /// A call that was simulated and succeeded: the only kind that can be submitted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Preflight {
     pub(super) from: Address,
     pub(super) to: Address,
     pub(super) calldata: Bytes,
     pub(super) gas_limit: u64,
+    pub(super) data_fee: Option<DataFee>,
 }
 
 impl Preflight {
@@ -40,6 +41,12 @@ impl Preflight {
     #[must_use]
     pub const fn gas_limit(&self) -> u64 {
         self.gas_limit
+    }
+
+    /// The same call on a rollup, which takes `data_fee`; without this call nothing is taken beside gas.
+    #[must_use]
+    pub fn with_data_fee(self, data_fee: Option<DataFee>) -> Self {
+        Self { data_fee, ..self }
     }
 }
 
@@ -107,7 +114,7 @@ fn reverted(simulation: &Simulation, data: Bytes) -> Refusal {
 fn limited(simulation: &Simulation, gas: (u64, u16), config: &SendingConfig) -> Result<Preflight, Refusal> {
     let Simulation { from, to, calldata, block_gas_limit, .. } = simulation;
     let gas_limit = gas_limit(gas, *block_gas_limit, config)?;
-    Ok(Preflight { from: *from, to: *to, calldata: calldata.clone(), gas_limit })
+    Ok(Preflight { from: *from, to: *to, calldata: calldata.clone(), gas_limit, data_fee: None })
 }
 
 /// The gas needed with its margin in basis points, rounded up. State may grow between simulation and inclusion: a pool
@@ -144,6 +151,7 @@ mod tests {
             },
             gas_margin_bps: 2_500,
             max_gas_limit: 1_000_000,
+            data_fee_margin_bps: 2_500,
             finality: Finality::Depth(1),
             poll_interval: Duration::ZERO,
             max_polls: 1,

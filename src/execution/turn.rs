@@ -70,14 +70,21 @@ impl<'a> Turn<'a> {
     /// refuses the bytes for now, or [`Outcome::Refused`] without any trace.
     ///
     /// # Errors
-    /// A failure of journal or key. In all of them nothing was sent that the journal does not hold, and without
-    /// [`ExecutionError::Journal`] nothing at all.
+    /// A failure of journal or key, or of the node where it is asked for the data fee of a rollup. In all of them nothing
+    /// was sent that the journal does not hold, and without [`ExecutionError::Journal`] nothing at all.
     pub async fn submit(self, submission: &Submission) -> Result<Outcome, ExecutionError> {
         let fees = match self.unfit(submission).map_or_else(|| self.fees(submission), Err) {
             Ok(fees) => fees,
             Err(refusal) => return Ok(Outcome::Refused(refusal)),
         };
-        let attempt = debug_span!("sign").in_scope(|| self.signed(submission, fees))?;
+        let transaction = self.transaction(submission, fees);
+        if let Some(data_fee) = &submission.preflight.data_fee {
+            let checked = data_fee.check(&self.engine.endpoint, &transaction);
+            if let Err(refusal) = checked.instrument(debug_span!("data_fee")).await? {
+                return Ok(Outcome::Refused(refusal));
+            }
+        }
+        let attempt = debug_span!("sign").in_scope(|| self.signed(transaction))?;
         let intent = self.intent(submission);
         let commit = self.engine.journal.record_prepared(&submission.cycle, &intent, &attempt);
         let id = commit.instrument(debug_span!("commit")).await?;
@@ -94,29 +101,39 @@ impl<'a> Turn<'a> {
     }
 
     fn fees(&self, submission: &Submission) -> Result<FeeQuote, Refusal> {
-        let next_base_fee = self.head.next_base_fee().ok_or(Refusal::NoBaseFee)?;
+        let next_base_fee = self.head.next_base_fee(self.engine.endpoint.kind()).ok_or(Refusal::NoBaseFee)?;
         let gas_limit = submission.preflight.gas_limit;
         let (suggested_tip, balance) = (self.account.suggested_tip, self.account.balance);
-        let request =
-            FeeRequest { next_base_fee, suggested_tip, gas_limit, committed_today: self.committed_today };
+        let beside_gas = submission.preflight.data_fee.map_or(U256::ZERO, |fee| fee.beside_gas);
+        let request = FeeRequest {
+            next_base_fee,
+            suggested_tip,
+            gas_limit,
+            beside_gas,
+            committed_today: self.committed_today,
+        };
         let fees = fees::quote(&request, &self.engine.config.fees)?;
-        let needed = U256::from(fees.max_fee_per_gas).saturating_mul(U256::from(gas_limit));
+        let for_gas = U256::from(fees.max_fee_per_gas).saturating_mul(U256::from(gas_limit));
+        let needed = for_gas.saturating_add(beside_gas);
         if needed > balance { Err(Refusal::InsufficientFunds { needed, balance }) } else { Ok(fees) }
     }
 
-    fn signed(&self, submission: &Submission, fees: FeeQuote) -> Result<AttemptRecord, ExecutionError> {
-        let FeeQuote { max_fee_per_gas, max_priority_fee_per_gas } = fees;
-        let transaction = TxEip1559 {
+    fn transaction(&self, submission: &Submission, fees: FeeQuote) -> TxEip1559 {
+        TxEip1559 {
             chain_id: self.engine.endpoint.chain_id(),
             nonce: self.nonce,
             gas_limit: submission.preflight.gas_limit,
-            max_fee_per_gas,
-            max_priority_fee_per_gas,
+            max_fee_per_gas: fees.max_fee_per_gas,
+            max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
             to: TxKind::Call(submission.preflight.to),
             value: U256::ZERO,
             access_list: alloy::eips::eip2930::AccessList::default(),
             input: submission.preflight.calldata.clone(),
-        };
+        }
+    }
+
+    fn signed(&self, transaction: TxEip1559) -> Result<AttemptRecord, ExecutionError> {
+        let TxEip1559 { max_fee_per_gas, max_priority_fee_per_gas, .. } = transaction;
         let (hash, raw) = self.engine.key.sign(transaction)?;
         let kind = AttemptKind::Original;
         Ok(AttemptRecord { hash, raw, max_fee_per_gas, max_priority_fee_per_gas, kind })

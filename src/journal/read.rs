@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::write::address_text;
+use super::write::{address_text, hash_text};
 use super::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
     IntentState, Journal, JournalError, ReasonCount,
@@ -165,6 +165,26 @@ impl Journal {
             .await
             .map_err(|error| self.error(&error))?;
         rows.iter().map(|row| self.cycle_entry(row)).collect()
+    }
+
+    /// The newest cycle of `vault` that took the decision of this hash and kept its snapshot.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn cycle_of(
+        &self,
+        vault: Address,
+        decision_hash: B256,
+    ) -> Result<Option<CycleEntry>, JournalError> {
+        let query = "SELECT * FROM cycles WHERE vault = ? AND decision_hash = ? AND snapshot IS NOT NULL \
+             ORDER BY id DESC LIMIT 1";
+        let row = sqlx::query(query)
+            .bind(address_text(&vault))
+            .bind(hash_text(&decision_hash))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        row.map(|row| self.cycle_entry(&row)).transpose()
     }
 
     /// How often each decision was taken for `vault`, the most frequent first.

@@ -209,6 +209,6 @@ pub(super) fn address_text(address: &Address) -> String {
     format!("{address:#x}")
 }
 
-fn hash_text(hash: &B256) -> String {
+pub(super) fn hash_text(hash: &B256) -> String {
     format!("{hash:#x}")
 }

@@ -7,6 +7,7 @@ use alloy::primitives::{Address, Bytes};
 use super::dispatch::{Dispatch, refused};
 use crate::chain::{At, CallRequest, ChainError, Endpoint, Header, Simulated};
 use crate::domain::plan::Plan;
+use crate::domain::policy::ChainKind;
 use crate::execution::{Preflight, Refusal, SendingConfig, Simulation, measured, preflight};
 use crate::protocols::rehearsal::rehearse;
 use crate::protocols::vaults::rebalancing_vault;
@@ -41,7 +42,9 @@ impl Rehearsal {
         config: &SendingConfig,
     ) -> Result<Rehearsed, ChainError> {
         let simulation = simulation(plan, sender, header);
-        if !self.plain.load(Ordering::Relaxed) {
+        // Arbitrum sells the data fee as gas, which an estimate holds and the gas used inside a call does not.
+        let measurable = endpoint.kind() != ChainKind::Arbitrum;
+        if measurable && !self.plain.load(Ordering::Relaxed) {
             match overridden(endpoint, plan, &simulation, config).await {
                 Err(ChainError::OverridesRefused { message, .. }) => {
                     tracing::info!(endpoint = endpoint.name(), %message, "no code overrides: estimating gas");

@@ -31,6 +31,7 @@ pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, 
     let mut feeds: Vec<_> = ask.feeds.iter().map(|ask| newest(&mut first, ask.feed)).collect();
     let mut pools: Vec<_> = ask.pools.iter().map(|ask| price(&mut first, ask)).collect();
     let pairs = ask.pairs.iter().map(|ask| pair(&mut first, *ask)).collect();
+    let results = ask.calls.iter().map(|_| first.0.next().flatten()).collect();
 
     let mut calls = Vec::new();
     for (feed, ask) in feeds.iter().zip(&ask.feeds) {
@@ -46,7 +47,7 @@ pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, 
     for pool in &mut pools {
         ticks(&mut second, pool);
     }
-    Ok(Answer { vault, feeds, sequencer, pools, pairs })
+    Ok(Answer { vault, feeds, sequencer, pools, pairs, results })
 }
 
 /// The answers of a batch in the order of its calls.
@@ -81,6 +82,7 @@ fn first_calls(ask: &Ask) -> Vec<Call> {
         calls.push(call(*pair, &UniswapV2Pair::token1Call {}));
         calls.push(call(*pair, &UniswapV2Pair::getReservesCall {}));
     }
+    calls.extend(ask.calls.iter().cloned());
     calls
 }
 

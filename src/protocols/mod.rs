@@ -9,17 +9,20 @@ pub mod erc20;
 pub mod multicall;
 pub mod oracles;
 pub mod rehearsal;
+pub mod rollups;
 pub mod snapshot_reader;
 pub mod vaults;
 pub mod venues;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 
 use self::abi::{ISnapshotReader, RebalancingVault};
+use self::multicall::Call;
 use crate::chain::ChainError;
+use crate::domain::policy::ChainKind;
 
 /// What to read at one block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ask {
     /// The vault, where one is asked about.
     pub vault: Option<Address>,
@@ -31,6 +34,8 @@ pub struct Ask {
     pub pools: Vec<PoolAsk>,
     /// Uniswap v2 pairs.
     pub pairs: Vec<Address>,
+    /// Other calls.
+    pub calls: Vec<Call>,
 }
 
 /// A feed and how much of its history.
@@ -86,6 +91,8 @@ pub struct Answer {
     pub pools: Vec<ISnapshotReader::Pool>,
     /// One for each pair asked for.
     pub pairs: Vec<ISnapshotReader::Pair>,
+    /// What each other call returned; nothing where it failed.
+    pub results: Vec<Option<Bytes>>,
 }
 
 /// Why there is no answer.
@@ -103,6 +110,18 @@ pub enum ReadError {
     /// There is no policy to read the facts for.
     #[error("no policy is held for vault {0}: name one in keeper.toml")]
     NoPolicy(Address),
+    /// The policy is for a chain that charges otherwise.
+    #[error(
+        "the chain is of kind `{}`, the policy's gas.chain is `{}`: correct one of them",
+        chain.name(),
+        policy.name()
+    )]
+    OtherKind {
+        /// Of the chain, by the configuration.
+        chain: ChainKind,
+        /// Of the policy.
+        policy: ChainKind,
+    },
     /// The chain answered something that cannot be a fact.
     #[error("endpoint `{endpoint}` gave an impossible answer: {reason}")]
     Impossible {

@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use alloy::primitives::{Address, B256, Bytes, address, aliases::U80};
+use alloy::primitives::{Address, B256, Bytes, U256, address, aliases::U80};
 use alloy::rpc::types::state::{AccountOverride, StateOverride};
 use alloy::sol_types::{SolCall, SolValue};
 
 use super::abi::{ISnapshotReader, RebalancingVault, SnapshotReader};
+use super::multicall::Call;
 use super::{Answer, Ask, FeedAsk, PoolAsk, ReadError};
 use crate::chain::{At, CallRequest, ChainError, Endpoint, Simulated};
 
@@ -27,6 +28,18 @@ static OVERRIDES: LazyLock<StateOverride> = LazyLock::new(|| {
 /// [`ChainError::OverridesRefused`] where the provider does not take code overrides (also when it ignores them),
 /// or the failure of the call.
 pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, ReadError> {
+    Ok(answered(respond(endpoint, hash, ask).await?, ask))
+}
+
+/// What `block.number` is inside a call on the state of the block `hash`. On a rollup that need not be its height.
+///
+/// # Errors
+/// As [`read`].
+pub async fn block_number(endpoint: &Endpoint, hash: B256) -> Result<U256, ReadError> {
+    Ok(respond(endpoint, hash, &Ask::default()).await?.blockNumber)
+}
+
+async fn respond(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<ISnapshotReader::Response, ReadError> {
     let data = SnapshotReader::readCall { request: request(ask) }.abi_encode().into();
     let request = CallRequest { from: None, to: READER, data };
     let answer = match endpoint.call_with_overrides(&request, At::Hash(hash), &OVERRIDES).await? {
@@ -34,9 +47,8 @@ pub async fn read(endpoint: &Endpoint, hash: B256, ask: &Ask) -> Result<Answer, 
         Simulated::Success(_) => return Err(refused(endpoint, "it ignores them").into()),
         Simulated::Reverted(_) => return Err(refused(endpoint, "the reader reverts on it").into()),
     };
-    let response = SnapshotReader::readCall::abi_decode_returns(&answer)
-        .map_err(|e| ReadError::Impossible { endpoint: endpoint.name().to_owned(), reason: e.to_string() })?;
-    Ok(answered(response, ask))
+    SnapshotReader::readCall::abi_decode_returns(&answer)
+        .map_err(|e| ReadError::Impossible { endpoint: endpoint.name().to_owned(), reason: e.to_string() })
 }
 
 fn refused(endpoint: &Endpoint, why: &str) -> ChainError {
@@ -46,7 +58,8 @@ fn refused(endpoint: &Endpoint, why: &str) -> ChainError {
 fn answered(response: ISnapshotReader::Response, ask: &Ask) -> Answer {
     let vault = state(response.vaultOk, &response.vaultState);
     let sequencer = ask.sequencer.map(|_| response.sequencer);
-    Answer { vault, feeds: response.feeds, sequencer, pools: response.pools, pairs: response.pairs }
+    let results = response.results.into_iter().map(|result| result.ok.then_some(result.data)).collect();
+    Answer { vault, feeds: response.feeds, sequencer, pools: response.pools, pairs: response.pairs, results }
 }
 
 fn state(ok: bool, data: &Bytes) -> Option<RebalancingVault::State> {
@@ -61,7 +74,12 @@ fn request(ask: &Ask) -> ISnapshotReader::Request {
         feeds: ask.feeds.iter().map(feed).collect(),
         pools: ask.pools.iter().map(pool).collect(),
         pairs: ask.pairs.clone(),
+        calls: ask.calls.iter().map(call).collect(),
     }
+}
+
+fn call((target, data): &Call) -> ISnapshotReader::Call {
+    ISnapshotReader::Call { target: *target, data: data.clone() }
 }
 
 fn feed(ask: &FeedAsk) -> ISnapshotReader::FeedRequest {

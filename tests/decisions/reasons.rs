@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use alloy::primitives::{Address, B256, I256, U256};
 use vault_keeper::domain::decision::{Decision, Verdict, decide};
 use vault_keeper::domain::policy::{
-    Estimator, FeedPolicy, FloorPolicy, Policy, SequencerPolicy, TradeTo, Trigger,
+    ChainKind, Estimator, FeedPolicy, FloorPolicy, Policy, SequencerPolicy, TradeTo, Trigger,
 };
 use vault_keeper::domain::reason::{Disagreement, FeedName, PriceFault, PriceReference, Reason};
 use vault_keeper::domain::snapshot::{Pool, Sequencer, SequencerStatus, Snapshot};
@@ -322,6 +322,7 @@ fn code_of(reason: &Reason) -> &'static str {
         Reason::NoLiquidity { .. } => "no_liquidity",
         Reason::PriceDeviation { .. } => "price_deviation",
         Reason::NoTwap { .. } => "no_twap",
+        Reason::DataFeeUnknown { .. } => "data_fee_unknown",
         Reason::NoVolatility { .. } => "no_volatility",
         Reason::NoOptionBook { .. } => "no_option_book",
         Reason::TooManyLegs { .. } => "too_many_legs",
@@ -368,6 +369,7 @@ const BEFORE_THE_APPRAISAL: &[Fault] = &[
         p.feeds.native_usd = Some(p.feeds.risky_usd.clone()).inspect(|_| s.feeds.native_usd = None)
     }),
     ("empty_vault", |s, _| s.vault.total_supply = U256::ZERO),
+    ("data_fee_unknown", |_, p| (p.gas.chain, p.reserve.exit_data_fee_wei) = (ChainKind::OpStack, 1)),
     ("venue_not_allowed", |s, _| s.vault.allowed_pools.clear()),
     ("price_deviation", |s, _| risky(s).answer = dollars(210_000)),
     ("no_liquidity", |s, _| s.vault.risky_holdings = U256::from(10_u64.pow(18)) * U256::from(200_000)),

@@ -64,6 +64,7 @@ impl Facts {
                 state: pool,
             }],
             options: None,
+            rollup: None,
         };
         Self { snapshot, policy }
     }

@@ -73,6 +73,8 @@ impl Strike {
 struct State {
     requests: Vec<Value>,
     overrides: Overrides,
+    dressed: Vec<(&'static str, &'static str, &'static str)>,
+    pruned: bool,
     phases: VecDeque<(Arc<Barrier>, usize)>,
     transactions: Vec<Bytes>,
     planned: Option<Planned>,
@@ -146,6 +148,19 @@ impl Proxy {
         self.state.lock().unwrap().overrides = overrides;
     }
 
+    /// Every answer to a method that begins like this has another value in a field of its result from now on, as those of
+    /// another kind of chain do.
+    pub(crate) fn dress(&self, method: &'static str, field: &'static str, value: &'static str) {
+        let mut state = self.state.lock().unwrap();
+        state.dressed.retain(|(known, of, _)| (*known, *of) != (method, field));
+        state.dressed.push((method, field, value));
+    }
+
+    /// From now on the node has no state of any block that is asked for by its hash, as one that keeps only the newest.
+    pub(crate) fn prune(&self) {
+        self.state.lock().unwrap().pruned = true;
+    }
+
     /// Holds the next requests up until as many have arrived as the first of `sizes` says, then until as many more as
     /// the second says, and so on. Whoever waits for an answer before it sends all of these waits for ever.
     pub(crate) fn expect(&self, sizes: &[usize]) {
@@ -212,9 +227,9 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     let mut socket = BufReader::new(socket);
     while let Some(body) = request(&mut socket).await {
         let mut request: Value = serde_json::from_slice(&body).unwrap();
-        let (way, phase, overrides) = {
+        let (way, phase, overrides, dressed, pruned) = {
             let mut state = state.lock().unwrap();
-            (state.way(&request), state.phase(), state.overrides)
+            (state.way(&request), state.phase(), state.overrides, state.dressed.clone(), state.pruned)
         };
         if let Some(phase) = phase {
             phase.wait().await;
@@ -228,6 +243,7 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             Overrides::Taken | Overrides::Refused | Overrides::Ignored => body,
         };
         let answer = match way {
+            Way::Through if pruned && by_hash(&request) => Some(without_state(&request)),
             Way::Through if overridden && overrides == Overrides::Refused => Some(refusal(&request)),
             Way::Through => node.answer(body).await,
             Way::Dead => None,
@@ -249,6 +265,11 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             }
         };
         let Some(answer) = answer else { return };
+        let method = request["method"].as_str().unwrap();
+        let answer = dressed
+            .iter()
+            .filter(|(of, ..)| method.starts_with(of))
+            .fold(answer, |answer, (_, field, value)| forged(&answer, field, value));
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             answer.len()
@@ -259,6 +280,15 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     }
 }
 
+fn by_hash(request: &Value) -> bool {
+    request["method"] == "eth_call" && request["params"][1].get("blockHash").is_some()
+}
+
+fn without_state(request: &Value) -> Vec<u8> {
+    let error = json!({ "code": -32000, "message": "missing trie node" });
+    serde_json::to_vec(&json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).unwrap()
+}
+
 fn refusal(request: &Value) -> Vec<u8> {
     let error = json!({ "code": -32602, "message": "too many arguments, want at most 2" });
     serde_json::to_vec(&json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).unwrap()
@@ -267,7 +297,9 @@ fn refusal(request: &Value) -> Vec<u8> {
 /// The answer with another value in a field of its result.
 fn forged(answer: &[u8], field: &str, value: &str) -> Vec<u8> {
     let mut answer: Value = serde_json::from_slice(answer).unwrap();
-    answer["result"][field] = value.into();
+    if let Some(result) = answer["result"].as_object_mut() {
+        result.insert(field.to_owned(), value.into());
+    }
     answer.to_string().into_bytes()
 }
 

@@ -31,6 +31,20 @@ interface ISnapshotReader {
         uint16 gridSteps;
     }
 
+    /// @notice Any other call to make.
+    struct Call {
+        address target;
+        bytes data;
+    }
+
+    /// @notice What became of it.
+    /// @param ok Whether it succeeded; one to an account without code does, and answers nothing
+    /// @param data What it returned, or the revert data
+    struct Result {
+        bool ok;
+        bytes data;
+    }
+
     /// @notice What to read.
     /// @param vault Vault whose `state()` is read
     /// @param keeper Account whose native balance is read
@@ -38,6 +52,7 @@ interface ISnapshotReader {
     /// @param feeds Price feeds
     /// @param pools Uniswap v3 pools
     /// @param pairs Uniswap v2 pairs
+    /// @param calls Other calls, each on its own
     struct Request {
         address vault;
         address keeper;
@@ -45,6 +60,7 @@ interface ISnapshotReader {
         FeedRequest[] feeds;
         PoolRequest[] pools;
         address[] pairs;
+        Call[] calls;
     }
 
     /// @notice One round of a feed; missing where `updatedAt` is 0.
@@ -122,6 +138,7 @@ interface ISnapshotReader {
     /// @param vaultOk Whether `state()` answered
     /// @param vaultState Its answer, ABI-encoded as `IRebalancingVault.State`, or the revert data
     /// @param sequencer Of `sequencerUptimeFeed`; `ok` false where there is none
+    /// @param results Of `calls`, in their order
     struct Response {
         uint256 blockNumber;
         uint256 timestamp;
@@ -134,6 +151,7 @@ interface ISnapshotReader {
         Feed[] feeds;
         Pool[] pools;
         Pair[] pairs;
+        Result[] results;
     }
 
     /// @notice The pool does not answer for a tick its bitmap names.

@@ -20,6 +20,8 @@ pub(super) struct Account {
     pub(super) address: Address,
     /// Gas of one rebalance, as the policies of its vaults reckon.
     pub(super) rebalance_units: u64,
+    /// Wei that one may cost beside its gas, as they reckon.
+    pub(super) beside_gas: u64,
 }
 
 /// What the chain and the journal say of an account's nonce.
@@ -61,7 +63,9 @@ pub(super) async fn check(
 ) -> Vec<Finding> {
     let (endpoint, at) = (&reached.endpoint, At::Hash(reached.header.hash));
     let mut findings = match endpoint.balance(account.address, at).await {
-        Ok(balance) => funds(balance, account, sending, reached.header.next_base_fee()),
+        Ok(balance) => {
+            funds(balance, account, sending, reached.header.next_base_fee(reached.endpoint.kind()))
+        }
         Err(error) => vec![Finding::unread("balance", &error)],
     };
     findings.push(match nonces(reached, account.address, journal).await {
@@ -121,11 +125,18 @@ fn funds(
 ) -> Vec<Finding> {
     let Some(next_base_fee) = next_base_fee else { return Vec::new() };
     let gas_limit = gas_limit(account.rebalance_units, sending.gas_margin_bps);
-    let request = FeeRequest { next_base_fee, suggested_tip: None, gas_limit, committed_today: U256::ZERO };
+    let request = FeeRequest {
+        next_base_fee,
+        suggested_tip: None,
+        gas_limit,
+        beside_gas: U256::from(account.beside_gas),
+        committed_today: U256::ZERO,
+    };
     let fees = quote(&request, &sending.fees);
     let gas = U256::from(gas_limit);
-    let now = fees.as_ref().ok().map(|fees| gas.saturating_mul(U256::from(fees.max_fee_per_gas)));
-    let cap = gas.saturating_mul(U256::from(sending.fees.max_fee_per_gas));
+    let cost = |per_gas: u128| gas.saturating_mul(U256::from(per_gas)).saturating_add(request.beside_gas);
+    let now = fees.as_ref().ok().map(|fees| cost(fees.max_fee_per_gas));
+    let cap = cost(sending.fees.max_fee_per_gas);
     let cap = cap.min(sending.fees.max_per_transaction);
     vec![fee_caps(&fees), runway(balance, now.unwrap_or(cap), cap)]
 }
@@ -192,6 +203,7 @@ mod tests {
             },
             gas_margin_bps: 2_000,
             max_gas_limit: 15_000_000,
+            data_fee_margin_bps: 2_500,
             finality: Finality::Finalized,
             poll_interval: Duration::from_secs(1),
             max_polls: 1,
@@ -216,7 +228,7 @@ mod tests {
     #[test]
     fn the_runway_is_counted_at_the_price_of_today_and_at_the_caps() {
         // 400,000 gas and a fifth at 2 · 20 + 1 gwei lock up 0.01968 ether; the cap of a transaction is 0.1 ether.
-        let account = Account { address: Address::ZERO, rebalance_units: 400_000 };
+        let account = Account { address: Address::ZERO, rebalance_units: 400_000, beside_gas: 0 };
         let found = |milliether: u64| {
             let balance = U256::from(milliether) * U256::from(1_000_000 * GWEI);
             funds(balance, account, &sending(), Some(20_000_000_000))
@@ -238,7 +250,7 @@ mod tests {
 
     #[test]
     fn gas_over_the_caps_is_a_warning() {
-        let account = Account { address: Address::ZERO, rebalance_units: 400_000 };
+        let account = Account { address: Address::ZERO, rebalance_units: 400_000, beside_gas: 0 };
         let [caps, balance] =
             funds(U256::MAX, account, &sending(), Some(600_000_000_000)).try_into().unwrap();
         assert_eq!(caps.level, Level::Warning);

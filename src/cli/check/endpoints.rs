@@ -6,12 +6,14 @@ use crate::chain::{At, ChainError, Endpoint, Header};
 use crate::cli::clock::span;
 use crate::cli::connect::{endpoint_name, reach};
 use crate::config::{self, ChainConfig, Environment};
+use crate::domain::policy::ChainKind;
 use crate::protocols::multicall::MULTICALL3;
 use crate::protocols::{Ask, ReadError, snapshot_reader};
 use crate::reader::Mode;
 
 use super::account::unusable;
 use super::finding::Finding;
+use super::rollup;
 
 /// A head older than this is one of a node or chain that stands still.
 const OLD_HEAD_SECONDS: u64 = 120;
@@ -94,24 +96,19 @@ async fn look(
     endpoint: &Endpoint,
     header: &Header,
 ) -> (Option<Mode>, Vec<Finding>) {
-    let mut findings = vec![base_fee(name, header)];
+    let mut findings = vec![base_fee(name, header, chain.kind)];
     if chain.finality == config::Finality::Finalized {
         let finalized = endpoint.finalized_header().await;
         findings.push(finality(name, finalized.map(|finalized| finalized.number), header.number));
     }
     let (mode, finding) = reading(name, endpoint, header).await;
     findings.push(finding);
-    (mode.filter(|_| header.next_base_fee().is_some()), findings)
+    findings.push(rollup::declared(name, endpoint, header).await);
+    (mode.filter(|_| header.next_base_fee(chain.kind).is_some()), findings)
 }
 
 async fn reading(name: &str, endpoint: &Endpoint, header: &Header) -> (Option<Mode>, Finding) {
-    let nothing = Ask {
-        vault: Some(Address::ZERO),
-        feeds: Vec::new(),
-        sequencer: None,
-        pools: Vec::new(),
-        pairs: Vec::new(),
-    };
+    let nothing = Ask { vault: Some(Address::ZERO), ..Ask::default() };
     match snapshot_reader::read(endpoint, header.hash, &nothing).await {
         Ok(_) => (
             Some(Mode::Auto),
@@ -150,13 +147,13 @@ fn head(name: &str, timestamp: u64, now: u64) -> Finding {
     Finding::ok("head", what)
 }
 
-fn base_fee(name: &str, header: &Header) -> Finding {
-    match header.next_base_fee() {
+fn base_fee(name: &str, header: &Header, kind: ChainKind) -> Finding {
+    match header.next_base_fee(kind) {
         Some(fee) => Finding::ok("base_fee", format!("the next block of {name} costs {fee} wei per gas")),
         None => Finding::error(
             "base_fee",
-            format!("the head of {name}: {}", header.base_fee_fault().unwrap_or_default()),
-            "use a chain with EIP-1559, and a node that knows it",
+            format!("the head of {name}: {}", header.base_fee_fault(kind).unwrap_or_default()),
+            "correct `kind` of the chain in keeper.toml; use a node that tells whole headers",
         ),
     }
 }
@@ -214,9 +211,13 @@ mod tests {
             gas_limit: 30_000_000,
             gas_used: 15_000_000,
             base_fee_per_gas,
+            blob_gas_used: None,
+            extra_data: alloy::primitives::Bytes::new(),
         };
-        assert_eq!(base_fee("a-1", &head(None)).level, Level::Error);
-        assert_eq!(base_fee("a-1", &head(Some(7))).level, Level::Ok);
+        assert_eq!(base_fee("a-1", &head(None), ChainKind::Ethereum).level, Level::Error);
+        assert_eq!(base_fee("a-1", &head(Some(7)), ChainKind::Ethereum).level, Level::Ok);
+        // Its header states no parameters.
+        assert_eq!(base_fee("a-1", &head(Some(7)), ChainKind::OpStack).level, Level::Error);
         let down = ChainError::Timeout { endpoint: "a-1".to_owned(), method: "eth_getBlockByNumber" };
         assert_eq!(finality("a-1", Err(down), 100).level, Level::Warning);
         assert!(finality("a-1", Ok(36), 100).what.ends_with("block 36, 64 below its head"));

@@ -44,6 +44,7 @@ pub(super) fn snapshot() -> Snapshot {
         },
         pools: vec![pool()],
         options: None,
+        rollup: None,
     }
 }
 

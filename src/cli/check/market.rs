@@ -1,5 +1,7 @@
 //! The pool and the cushion: that the vault can leave whenever it must, and is large enough for its chain.
 
+use alloy::primitives::U256;
+
 use crate::domain::cushion::Cushion;
 use crate::domain::market::{Listing, Market, Side};
 use crate::domain::policy::{Policy, PublishedPolicy};
@@ -28,6 +30,7 @@ pub(super) fn check(snapshot: &Snapshot, published: &PublishedPolicy) -> Vec<Fin
     findings.extend(market.left_out().iter().filter_map(left_out));
     findings.push(exit(&market, &books));
     findings.extend(largest_trade(&market, &books, snapshot, policy));
+    findings.extend(data_fee(&market, &books, policy));
     if let Ok((cushion, None)) = Cushion::measure(&books, &market, policy) {
         findings.push(reserve(&cushion));
     }
@@ -64,6 +67,10 @@ fn no_valuation(reason: &Reason) -> Finding {
 fn no_market(reason: &Reason) -> Option<Finding> {
     if matches!(reason, Reason::VenueNotAllowed { .. }) {
         return None;
+    }
+    if matches!(reason, Reason::DataFeeUnknown { .. }) {
+        let remedy = "correct `kind` of the chain and gas.chain of the policy; such a chain has the contract that says it";
+        return Some(Finding::error("data_fee", reason.to_string(), remedy));
     }
     let remedy = if matches!(reason, Reason::PriceDeviation { .. }) {
         "wait until pool and oracle agree; check that they are for the same pair"
@@ -141,6 +148,19 @@ fn trade(name: &str, value: Usd, loss: Result<Ratio, Reason>, most_bps: u32) -> 
     }
 }
 
+/// On a rollup, whether the policy's constant for the last exit is at least what its data costs now.
+fn data_fee(market: &Market<'_>, books: &Valuation, policy: &Policy) -> Option<Finding> {
+    let now = market.sending().data_fee?;
+    let kept = books.coins(U256::from(policy.reserve.exit_data_fee_wei)).ok()?;
+    let shown = |value: Usd| value.get().round_dp(4).normalize();
+    let what = format!("the data of a rebalance costs {} now, the reserve keeps {}", shown(now), shown(kept));
+    if now <= kept {
+        return Some(Finding::ok("data_fee", what));
+    }
+    let remedy = "raise reserve.exit_data_fee_wei: an exit in a busy hour must be paid for";
+    Some(Finding::warning("data_fee", what, remedy))
+}
+
 fn reserve(cushion: &Cushion) -> Finding {
     let (reserve, net) =
         (cushion.reserve.get().round_dp(2).normalize(), cushion.net.get().round_dp(2).normalize());
@@ -165,7 +185,7 @@ fn reserve(cushion: &Cushion) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Address, U256};
+    use alloy::primitives::Address;
 
     use super::super::finding::Level;
     use super::super::fixture;

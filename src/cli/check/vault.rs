@@ -12,7 +12,7 @@ use crate::reader::Reader;
 
 use super::endpoints::Reached;
 use super::finding::Finding;
-use super::{feeds, market, tokens};
+use super::{feeds, market, rollup, tokens};
 
 /// Looks at a vault and at everything its policy names. `signer` is the account that would sign, where it is known.
 pub(super) async fn check(reached: &Reached, config: &VaultConfig, signer: Option<Address>) -> Vec<Finding> {
@@ -33,6 +33,7 @@ pub(super) async fn check(reached: &Reached, config: &VaultConfig, signer: Optio
         findings.extend(pools(&vault.allowed_pools, &published.policy().venues));
         findings.extend(facts(reached, config.address, published).await);
     }
+    findings.push(rollup::decision_block(reached).await);
     findings.extend(venues(reached, &vault.allowed_pools).await);
     findings.extend(tokens::check(reached, &vault).await);
     findings

@@ -84,7 +84,8 @@ fn wants(a: &Appraisal) -> String {
 
 fn pays(a: &Appraisal) -> String {
     let (inner, outer) = (a.economics.inner, a.economics.outer);
-    let gas = format!("Gas for one trade costs {}", money(a.economics.fixed));
+    let data = a.economics.data_fee.map(|data| format!(", of which {} for its data", money(data)));
+    let gas = format!("Gas for one trade costs {}{}", money(a.economics.fixed), data.unwrap_or_default());
     if outer.get() > 0.0 {
         format!("{gas}; trading pays from a drift of {outer} units on, and then goes back to {inner}.")
     } else {

@@ -9,8 +9,7 @@ use super::super::mistakes::Mistake;
 use super::super::policy::parse_policy;
 use super::format::{KeeperFile, VaultEntry};
 use super::{ChainConfig, Config, Finality, KeySource, SendingConfig, SignerConfig, VaultConfig};
-use crate::domain::policy::PublishedPolicy;
-use crate::domain::policy::Violation;
+use crate::domain::policy::{ChainKind, PublishedPolicy, Violation};
 
 /// Reads `text` and the policies it names.
 ///
@@ -110,9 +109,10 @@ impl<'a> Assembly<'a> {
             if let Some(chain) = chain.filter(|chain| chain.id != meant_for) {
                 let message =
                     format!("is for chain id {meant_for}; expected {}, the vault's chain", chain.id);
-                let number = self.chains.iter().position(|known| known.name == chain.name);
-                let id = format!("chain[{}].id", number.unwrap_or_default());
-                self.broken.push(Violation::between(&key, id, message));
+                self.broken.push(Violation::between(&key, self.key_of(chain, "id"), message));
+            }
+            if let Some(chain) = chain.filter(|chain| chain.kind != policy.policy().gas.chain) {
+                self.broken.push(self.other_kind(&key, policy.policy().gas.chain, chain));
             }
             if policies.iter().any(|held| held.hash() == policy.hash()) {
                 self.broken
@@ -121,6 +121,19 @@ impl<'a> Assembly<'a> {
             policies.push(policy);
         }
         policies
+    }
+
+    /// A policy whose `gas.chain` is `meant` for a vault on another kind of chain.
+    fn other_kind(&self, key: &str, meant: ChainKind, chain: &ChainConfig) -> Violation {
+        let (meant, kind) = (meant.name(), chain.kind.name());
+        let message = format!("has gas.chain `{meant}`; expected `{kind}`, the kind of the vault's chain");
+        Violation::between(key, self.key_of(chain, "kind"), message)
+    }
+
+    /// Where `key` of `chain` stands in the file.
+    fn key_of(&self, chain: &ChainConfig, key: &str) -> String {
+        let number = self.chains.iter().position(|known| known.name == chain.name);
+        format!("chain[{}].{key}", number.unwrap_or_default())
     }
 
     /// The policy in `path`, read once however many vaults name it.
@@ -223,6 +236,12 @@ fn sending_violations(broken: &mut Vec<Violation>, sending: &SendingConfig) {
         sending.gas_limit_margin_percent <= 1_000,
         "sending.gas_limit_margin_percent",
         "expected 0 to 1000 percent",
+    );
+    require(
+        broken,
+        sending.data_fee_margin_percent <= 600,
+        "sending.data_fee_margin_percent",
+        "expected 0 to 600 percent",
     );
     let ordered = [
         (

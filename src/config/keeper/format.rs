@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use url::Url;
 
 use super::super::document::{At, Read, table};
-use super::{ChainConfig, ChainKind, Endpoint, Finality, KeySource, SendingConfig, SignerConfig, is_http};
+use super::{ChainConfig, Endpoint, Finality, KeySource, SendingConfig, SignerConfig, is_http};
 
 /// The file as it is written, before its names are resolved.
 pub(super) struct KeeperFile {
@@ -40,17 +40,9 @@ table!(SendingConfig {
     max_transaction_cost_wei,
     max_daily_cost_wei,
     gas_limit_margin_percent = 20,
+    data_fee_margin_percent = 25,
 });
 table!(VaultEntry { name, chain, address, signer, policies });
-
-impl Read for ChainKind {
-    const EXPECTED: &'static str = "\"ethereum\", the only kind this version knows";
-
-    fn read(at: &At<'_>) -> Self {
-        at.parsed(Self::EXPECTED, |text| (text == "ethereum").then_some(Self::Ethereum))
-            .unwrap_or(Self::Ethereum)
-    }
-}
 
 impl Read for Finality {
     const EXPECTED: &'static str = "\"finalized\" or { depth = 12 }";

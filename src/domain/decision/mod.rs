@@ -1,7 +1,7 @@
 //! The decision: one pure function of a snapshot and a published policy.
 //!
-//! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then
-//! the pool, the exit, the volatility, the option book); then whether a trade is wanted at all (mandate, target,
+//! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then a
+//! rollup's data fee, the pool, the exit, the volatility, the option book); then whether a trade is wanted at all (mandate, target,
 //! trigger); then, only where one is wanted, what may forbid it: no size left within the limits, not worth its cost,
 //! pause, a pool moved away from its average, cooldown, gas, too small. A missing exit, volatility or option book is taken
 //! at its best first: a sale that is mandatory even so is made.
@@ -110,7 +110,7 @@ pub struct Trade {
     pub slippage: Usd,
     /// What the trade brings over the target's residual life, USD.
     pub benefit: Real,
-    /// What it costs, USD.
+    /// What it costs, USD, times the policy's margin.
     pub cost: Real,
     /// The limit that made it smaller than wanted, if one did.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -176,8 +176,7 @@ fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Resul
     if let Some(missing) = unquoted.or(unestimated).or(unvalued).filter(|_| target.mandate.is_none()) {
         return Err(missing);
     }
-    let gas_price = policy.gas.price(snapshot.block.next_base_fee);
-    let costing = Costing::of(&position, &target, &market, policy, gas_price)?;
+    let costing = Costing::of(&position, &target, &market, policy)?;
     let clock = Clock { now: snapshot.block.timestamp, last_rebalance: snapshot.vault.last_rebalance };
     let ask = ask(&position, &target, &costing.economics, &policy.trigger, clock)?;
     let appraisal = Appraisal {
@@ -193,7 +192,7 @@ fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Resul
         held: books.held,
         target: target.units,
         drift: books.held.minus(target.units)?,
-        gas_price,
+        gas_price: market.sending().price,
         economics: costing.economics,
         options,
     };
@@ -276,9 +275,8 @@ impl Case<'_> {
             side,
             mandatory,
         };
-        let economic = matches!(motive, Motive::Economic);
         let slice = sizing.slice(size)?;
-        let best = if economic { sizing.least_average_cost(slice)? } else { slice };
+        let best = if *motive == Motive::Economic { sizing.least_average_cost(slice)? } else { slice };
         let sized = sizing.size(best)?;
         let balance = self.balance(sized.fill.units, sizing.venue_cost(&sized.fill)?)?;
         let reason = match motive {

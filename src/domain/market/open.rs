@@ -4,6 +4,7 @@ use alloy::primitives::Address;
 use rust_decimal::Decimal;
 
 use super::{Listing, Market, Pair};
+use crate::domain::gas::Sending;
 use crate::domain::policy::{Policy, VenuePolicy};
 use crate::domain::reason::{PriceReference, Reason};
 use crate::domain::snapshot::{Pool, Snapshot, Twap};
@@ -16,10 +17,9 @@ impl<'a> Market<'a> {
     /// usable state, price too far from the oracle's.
     ///
     /// # Errors
-    /// The reason of the first pool where none is left.
+    /// As [`Sending::at`]; the reason of the first pool where none is left.
     pub fn open(snapshot: &'a Snapshot, policy: &Policy, books: &Valuation) -> Result<Self, Reason> {
         let (risky, asset) = (&snapshot.vault.risky, &snapshot.vault.asset);
-        let gas_price = policy.gas.price(snapshot.block.next_base_fee);
         let mut market = Self {
             listings: Vec::with_capacity(policy.venues.len()),
             curves: Vec::with_capacity(policy.venues.len()),
@@ -30,7 +30,7 @@ impl<'a> Market<'a> {
                 asset_decimals: asset.decimals,
             },
             price: books.price,
-            swap_gas: books.gas_cost(policy.gas.swap_units, gas_price)?,
+            sending: Sending::at(snapshot, policy, books)?,
         };
         for venue in &policy.venues {
             if let Err(reason) = market.list(snapshot, policy, venue) {

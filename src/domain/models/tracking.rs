@@ -133,6 +133,23 @@ impl Tracked {
         }
     }
 
+    /// The outer edge of `appraised` with all costs `margin` times as high and everything else as it was: sensitivity,
+    /// penalty, tangent and inner edge are those of the costs themselves. So it never falls with the margin, and what is traded
+    /// beyond it does not depend on the margin. A margin of at most 1 changes nothing.
+    ///
+    /// # Errors
+    /// A band beyond the range of `f64`.
+    pub fn outer_at(&self, appraised: &Appraised, margin: f64) -> Result<f64, ModelError> {
+        let Appraised { penalty, variance_rate, outer, .. } = *appraised;
+        if margin <= 1.0 || penalty == 0.0 {
+            return Ok(outer);
+        }
+        let Costs { fixed, proportional } = appraised.tangent.costs;
+        let costs = Costs { fixed: margin * fixed, proportional: margin * proportional };
+        let wider = Terms::new(costs, penalty)?.band(variance_rate)?.with_interval(self.interval)?;
+        Ok(wider.outer.max(outer))
+    }
+
     fn penalty(&self) -> Result<f64, ModelError> {
         let Holding { units, price, volatility } = self.holding;
         let deviation = volatility * price;

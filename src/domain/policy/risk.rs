@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::ChainKind;
 use super::ratio;
 use super::rules::{Rules, whole};
 use crate::domain::units::Ratio;
@@ -42,8 +43,19 @@ pub struct GapPolicy {
 pub struct ReservePolicy {
     /// Gas price of the last exit in wei per gas: a constant, so that a gas spike neither locks nor flaps.
     pub exit_gas_price_wei: u64,
+    /// What the chain takes for the data of the last exit, all its swaps together, in wei: a constant like the gas price
+    /// and for the same reason. Only rollups have one, and there it must be said.
+    #[serde(default, skip_serializing_if = "ReservePolicy::is_without_data_fee")]
+    pub exit_data_fee_wei: u64,
     /// Distance the feed may stand from the market before it updates, in basis points.
     pub feed_deviation_bps: u32,
+}
+
+impl ReservePolicy {
+    /// What is not said is not part of the hash either.
+    const fn is_without_data_fee(wei: &u64) -> bool {
+        *wei == 0
+    }
 }
 
 impl Default for RiskPolicy {
@@ -85,7 +97,15 @@ pub(super) fn gap(rules: &mut Rules, gap: &GapPolicy) {
     rules.require(gap.floor_weight >= Ratio::ZERO, "gap.floor_weight", "expected at least 0");
 }
 
-pub(super) fn reserve(rules: &mut Rules, reserve: &ReservePolicy) {
+pub(super) fn reserve(rules: &mut Rules, reserve: &ReservePolicy, chain: ChainKind) {
     rules.positive("reserve.exit_gas_price_wei", reserve.exit_gas_price_wei);
     rules.bps("reserve.feed_deviation_bps", reserve.feed_deviation_bps);
+    let expected = match chain {
+        ChainKind::Ethereum => "expected no such key: a chain of kind `ethereum` has no data fee",
+        ChainKind::OpStack | ChainKind::Arbitrum => {
+            "expected wei above 0 on a rollup: what the data of the last exit may cost"
+        }
+    };
+    let fits = (reserve.exit_data_fee_wei > 0) == chain.is_rollup();
+    rules.compare(fits, "reserve.exit_data_fee_wei", "gas.chain", expected);
 }

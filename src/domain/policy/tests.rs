@@ -217,6 +217,43 @@ fn gas_of_a_further_swap_is_part_of_the_hash_only_where_it_is_said() {
 }
 
 #[test]
+fn the_kind_of_the_chain_and_a_cost_margin_are_part_of_the_hash_only_where_they_are_said() {
+    let hash = |change: fn(&mut Policy)| {
+        let mut policy = valid();
+        change(&mut policy);
+        PublishedPolicy::new(policy).unwrap().hash()
+    };
+    assert_eq!(hash(|p| p.gas.chain = ChainKind::Ethereum), hash(|_| {}));
+    assert_eq!(hash(|p| p.execution.cost_margin = ratio("1.00")), hash(|_| {}));
+    let said = [
+        hash(|_| {}),
+        hash(|p| p.gas.chain = ChainKind::OpStack),
+        hash(|p| p.gas.chain = ChainKind::Arbitrum),
+        hash(|p| p.reserve.exit_data_fee_wei = 1),
+        hash(|p| p.execution.cost_margin = ratio("1.01")),
+    ];
+    let distinct: std::collections::BTreeSet<_> = said.into_iter().collect();
+    assert_eq!(distinct.len(), said.len());
+}
+
+#[test]
+fn the_data_of_the_last_exit_is_reckoned_with_on_a_rollup_and_nowhere_else() {
+    let exit = |chain, wei| broken(|p| (p.gas.chain, p.reserve.exit_data_fee_wei) = (chain, wei));
+    assert!(exit(ChainKind::OpStack, 1).is_empty() && exit(ChainKind::Arbitrum, 1).is_empty());
+    for wrong in [(ChainKind::Ethereum, 1), (ChainKind::OpStack, 0), (ChainKind::Arbitrum, 0)] {
+        assert_eq!(exit(wrong.0, wrong.1), ["reserve.exit_data_fee_wei"]);
+    }
+}
+
+#[test]
+fn a_cost_margin_is_a_factor_from_one_to_ten() {
+    let margin = |text: &str| broken(|p| p.execution.cost_margin = ratio(text));
+    assert!(margin("1").is_empty() && margin("1.25").is_empty() && margin("10").is_empty());
+    assert_eq!(margin("0.999"), ["execution.cost_margin"]);
+    assert_eq!(margin("10.001"), ["execution.cost_margin"]);
+}
+
+#[test]
 fn feeds_and_pools_have_addresses_and_bounds() {
     let swapped = |p: &mut Policy| {
         let feed = &mut p.feeds.risky_usd;
@@ -279,6 +316,7 @@ fn names_ids_and_times_are_stated() {
             deadline_seconds: 0,
             tolerance_bps: 0,
             monitoring_seconds: 0,
+            cost_margin: ratio("0.99"),
             style: ExecutionStyle::Twap { slices: 1, interval_seconds: 0 },
         };
     };
@@ -289,6 +327,7 @@ fn names_ids_and_times_are_stated() {
             "chain_id",
             "execution.deadline_seconds",
             "execution.monitoring_seconds",
+            "execution.cost_margin",
             "execution.style.slices",
             "execution.style.interval_seconds",
         ]

@@ -102,7 +102,7 @@ impl<'a> Depth<'a> {
         let mut known = begin;
         for lane in self.lanes.iter_mut().take(pools) {
             known = lane.look_to(end).max(known);
-            for stretch in lane.known.iter().take_while(|stretch| stretch.from < end) {
+            for stretch in lane.known.iter().take_while(|stretch| stretch.from - begin < rise) {
                 // Rises are figures of their own: beside the level a small one would lose its digits.
                 let (below, above) = (stretch.from - begin, rise.min(stretch.to - begin));
                 let (from, to) = (stretch.from, begin + above);
@@ -224,6 +224,18 @@ mod tests {
             let got = raw(size / risky);
             let paid = f64::from(curve.quote_exact_out(way.zero_for_one, got).unwrap().amount_in);
             (paid - f64::from(got) * square) * asset
+        }
+    }
+
+    #[test]
+    fn a_rise_that_is_lost_beside_the_level_still_has_its_size() {
+        let pool = pool(500, -200_000, [E18, E18, E18]);
+        let curve = Curve::UniswapV3(pool.quoter().unwrap());
+        let way = Way { zero_for_one: true, sell: true, decimals: (18, 6) };
+        let mut depth = Depth::of(&[curve], way, 0.0).unwrap();
+        for size in [1e-3, 1e-30, 1e-90] {
+            let found = depth.at(depth.rise_for(size), 1);
+            assert!((found.size - size).abs() <= 1e-12 * size && found.slope > 0.0, "{size} {found:?}");
         }
     }
 

@@ -1,11 +1,29 @@
 //! Uniswap v3 pools as read.
 
-use alloy::primitives::{I256, U256};
+use alloy::primitives::{I256, Log, U256};
+use alloy::sol;
+use alloy::sol_types::SolEvent;
 
 use crate::domain::snapshot::{Observations, Pool, Twap};
 use crate::domain::venues::uniswap_v3;
 use crate::protocols::Grid;
 use crate::protocols::abi::ISnapshotReader;
+
+sol! {
+    /// What a pool says of a swap; what it paid out is negative.
+    #[derive(Debug)]
+    event Swap(
+        address indexed sender, address indexed recipient, int256 amount0, int256 amount1, uint160 sqrtPriceX96,
+        uint128 liquidity, int24 tick
+    );
+}
+
+/// Raw amount that a pool paid out, by its event of a swap.
+pub(super) fn paid_out(log: &Log) -> Option<U256> {
+    let swap = Swap::decode_log(log).ok()?;
+    let paid = swap.amount0.min(swap.amount1);
+    paid.is_negative().then(|| paid.unsigned_abs())
+}
 
 /// The pool's state as a fact; `None` where it could not be read. `twap_window` in seconds and `grid` as the policy asks.
 #[must_use]

@@ -1,4 +1,4 @@
-//! What reasons speak of: feeds, faults, disagreements.
+//! What reasons speak of, by name.
 
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
@@ -65,10 +65,6 @@ pub enum HistoryFault {
         #[serde_as(as = "DisplayFromStr")]
         limit: u64,
     },
-}
-
-pub(super) fn history_fault(rounds: u32, needed: u32, fault: Option<&HistoryFault>) -> String {
-    fault.map_or_else(|| format!("{rounds} usable rounds, at least {needed} needed"), ToString::to_string)
 }
 
 /// What a pool's price was compared with.

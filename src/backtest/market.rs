@@ -75,6 +75,7 @@ impl Market {
                 },
                 pools: vec![pool(scenario.fee_pips)],
                 options: None,
+                rollup: None,
             },
             rounds,
         };

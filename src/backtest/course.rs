@@ -201,5 +201,4 @@ fn to_risky(units: f64) -> Result<alloy::primitives::U256, BacktestError> {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
 mod tests;

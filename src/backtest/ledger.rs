@@ -101,6 +101,11 @@ fn units(raw: U256) -> Result<f64, BacktestError> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_precision_loss,
+    reason = "test arithmetic within known bounds"
+)]
 mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;

@@ -226,4 +226,5 @@ impl Path {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "test arithmetic within known bounds")]
 mod tests;

@@ -88,11 +88,7 @@ const fn split_mix(counter: u64) -> (u64, u64) {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::arithmetic_side_effects,
-    clippy::cast_precision_loss,
-    reason = "test arithmetic within known bounds"
-)]
+#[expect(clippy::cast_precision_loss, reason = "test arithmetic within known bounds")]
 mod tests {
     use super::*;
 

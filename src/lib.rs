@@ -21,6 +21,7 @@ pub mod calibration;
 
 pub mod stage;
 
+pub mod backtest;
 pub mod demo;
 
 pub mod cli;

@@ -15,6 +15,7 @@ mod quote;
 mod run;
 mod show;
 mod signals;
+mod simulate;
 mod snapshot;
 mod status;
 
@@ -57,6 +58,7 @@ enum Command {
     Greeks(greeks::Greeks),
     Quote(quote::Quote),
     Run(run::Run),
+    Simulate(simulate::Simulate),
     Snapshot(snapshot::Snapshot),
     Status(status::Status),
 }
@@ -119,6 +121,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Greeks(command) => command.run(&context),
         Command::Quote(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
+        Command::Simulate(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
     }

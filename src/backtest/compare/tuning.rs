@@ -1,0 +1,143 @@
+//! The search for the parameter at which a contestant takes a given risk.
+
+use super::Comparison;
+use crate::backtest::BacktestError;
+use crate::backtest::contestant::{Kind, Scale};
+
+/// Most evaluations of one search.
+const MOST_EVALUATIONS: u32 = 10;
+/// The search ends this near, in the logarithm of risk.
+const NEAR: f64 = 0.02;
+/// Costs are measured this far on both sides, in the logarithm of risk.
+const ASIDE: f64 = 0.2;
+/// What is trusted of a measured elasticity, beside the expected one.
+const STEEPEST: f64 = 4.0;
+/// Largest step of the search, in the logarithm of the parameter.
+const FARTHEST: f64 = 2.0;
+
+/// What a search found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Tuned {
+    /// Parameters on both sides of the risk, or nearly.
+    At((f64, f64)),
+    /// No parameter takes that risk; this comes nearest.
+    OutOfReach(f64),
+}
+
+/// One evaluation.
+#[derive(Debug, Clone, Copy)]
+struct Tried {
+    parameter: f64,
+    /// `ln` of its risk over the risk that is searched for.
+    miss: f64,
+}
+
+/// Searches on the tuning paths by the secant method in logarithms, in which risk is nearly a power of the parameter.
+pub(super) fn tune(comparison: &Comparison<'_>, kind: Kind, risk: f64) -> Result<Tuned, BacktestError> {
+    let miss = |parameter: f64| -> Result<f64, BacktestError> {
+        let sums = comparison.sums(kind, parameter, comparison.tuning_paths)?.all();
+        Ok(libm::log(sums.risk(comparison.measure) / risk))
+    };
+    search(kind.is_whole(), kind.scale(comparison.scenario), miss)
+}
+
+fn search(
+    whole: bool,
+    scale: Scale,
+    miss: impl Fn(f64) -> Result<f64, BacktestError>,
+) -> Result<Tuned, BacktestError> {
+    let allowed = |parameter: f64| {
+        let within = parameter.clamp(scale.least, scale.most);
+        if whole { within.round() } else { within }
+    };
+    let mut elasticity = scale.elasticity;
+    let mut last: Option<Tried> = None;
+    let mut parameter = allowed(scale.guess);
+    for _ in 0..MOST_EVALUATIONS {
+        let tried = Tried { parameter, miss: miss(parameter)? };
+        if let Some(last) = last {
+            elasticity = measured(last, tried, scale.elasticity);
+        }
+        let step = (-tried.miss / elasticity).clamp(-FARTHEST, FARTHEST);
+        let wished = parameter * libm::exp(step);
+        let next = allowed(wished);
+        if tried.miss.abs() < NEAR {
+            return Ok(Tuned::At(sides(whole, wished, elasticity, scale)));
+        }
+        if next == parameter {
+            // A whole number next to the one that is wished, or an end of the range.
+            let inside = wished > scale.least * (1.0 - NEAR) && wished < scale.most * (1.0 + NEAR);
+            return Ok(if inside {
+                Tuned::At(sides(whole, wished, elasticity, scale))
+            } else {
+                Tuned::OutOfReach(parameter)
+            });
+        }
+        last = Some(tried);
+        parameter = next;
+    }
+    Ok(Tuned::At(sides(whole, parameter, elasticity, scale)))
+}
+
+/// The elasticity between two evaluations, where it makes sense beside the `expected` one.
+fn measured(last: Tried, tried: Tried, expected: f64) -> f64 {
+    let between = (tried.miss - last.miss) / libm::log(tried.parameter / last.parameter);
+    let relative = between / expected;
+    if (1.0 / STEEPEST..=STEEPEST).contains(&relative) { between } else { expected }
+}
+
+/// Parameters a little less and a little more risky: of whole numbers the neighbours.
+fn sides(whole: bool, parameter: f64, elasticity: f64, scale: Scale) -> (f64, f64) {
+    if whole {
+        let low = parameter.floor().clamp(scale.least, scale.most);
+        return (low, (low + 1.0).min(scale.most));
+    }
+    let aside = ASIDE / elasticity;
+    let at = |factor: f64| (parameter * factor).clamp(scale.least, scale.most);
+    (at(libm::exp(-aside)), at(libm::exp(aside)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCALE: Scale = Scale { least: 1e-3, most: 1e3, guess: 1.0, elasticity: 1.0 };
+
+    fn power(level: f64, exponent: f64) -> impl Fn(f64) -> Result<f64, BacktestError> {
+        move |parameter| Ok(level + exponent * libm::log(parameter))
+    }
+
+    #[test]
+    fn a_power_is_found_from_far_away() {
+        for exponent in [0.4, 1.0, 2.0] {
+            let found = search(false, SCALE, power(-2.5, exponent)).unwrap();
+            let Tuned::At((low, high)) = found else { panic!("{found:?}") };
+            let miss = |parameter| power(-2.5, exponent)(parameter).unwrap();
+            assert!(
+                (miss(low) + ASIDE).abs() < 0.01 && (miss(high) - ASIDE).abs() < 0.01,
+                "{exponent}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_lowers_risk_is_searched_the_other_way() {
+        let scale = Scale { elasticity: -0.3, ..SCALE };
+        let Tuned::At((first, second)) = search(false, scale, power(0.7, -0.4)).unwrap() else { panic!() };
+        // Less risky first: the larger parameter.
+        assert!(first > second && first < 3.0 * second, "{first} {second}");
+    }
+
+    #[test]
+    fn whole_numbers_are_taken_on_both_sides() {
+        let found = search(true, Scale { least: 1.0, ..SCALE }, power(-0.5 * 20.4_f64.ln(), 0.5)).unwrap();
+        assert_eq!(found, Tuned::At((20.0, 21.0)));
+    }
+
+    #[test]
+    fn what_no_parameter_reaches_is_said() {
+        assert_eq!(search(false, SCALE, power(20.0, 1.0)).unwrap(), Tuned::OutOfReach(1e-3));
+        let hourly = search(true, Scale { least: 1.0, ..SCALE }, power(0.3, 0.5)).unwrap();
+        assert_eq!(hourly, Tuned::OutOfReach(1.0));
+    }
+}

@@ -1,0 +1,66 @@
+//! Generated and recorded prices through the same `decide` as a live vault, and what that decides better than others.
+//!
+//! A [`scenario::Scenario`] says what is simulated. Along each [`paths::Path`] a contestant decides on a synthetic
+//! snapshot ([`market`]), its trades are booked at the quoted amounts ([`ledger`]), and what the path brought is a
+//! [`risk::Sample`]. [`compare`] tunes every contestant to the same risk on the same paths.
+
+pub mod compare;
+pub mod contestant;
+pub mod course;
+pub mod ensemble;
+pub mod ledger;
+pub mod market;
+pub mod paths;
+pub mod random;
+pub mod risk;
+pub mod rivals;
+pub mod scenario;
+
+use thiserror::Error;
+
+use crate::domain::canonical::CanonicalError;
+use crate::domain::models::ModelError;
+use crate::domain::reason::Reason;
+use crate::domain::units::NumberError;
+
+/// Why a simulation has no result.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum BacktestError {
+    /// A decision was refused, which no scenario means to happen.
+    #[error("a decision was refused at step {step} of path {path}: {reason}")]
+    Refused {
+        /// The path's number.
+        path: u64,
+        /// Steps from the start.
+        step: usize,
+        /// Why.
+        reason: Box<Reason>,
+    },
+    /// A trade gives more than is held.
+    #[error("a trade gives more than the simulated vault holds: give it more capital")]
+    Overdrawn,
+    /// A number left the range of its type.
+    #[error("{0} is out of range")]
+    Number(&'static str),
+    /// The scenario makes a policy that nobody could publish.
+    #[error("the scenario makes no valid policy: {0}")]
+    Policy(String),
+    /// A model has no answer.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Somebody asked for an end.
+    #[error("stopped before its end")]
+    Stopped,
+}
+
+impl From<NumberError> for BacktestError {
+    fn from(_: NumberError) -> Self {
+        Self::Number("an amount")
+    }
+}
+
+impl From<CanonicalError> for BacktestError {
+    fn from(error: CanonicalError) -> Self {
+        Self::Policy(error.to_string())
+    }
+}

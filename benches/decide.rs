@@ -51,8 +51,10 @@ fn hedging(facts: Facts) -> Facts {
     let example: Policy =
         toml::from_str(include_str!("../examples/policies/delta-hedge.toml")).expect("the example is valid");
     let legs = (0..20_u64).map(|id| {
-        let (kind, strike) = if id % 2 == 0 { (OptionKind::Call, 2_000) } else { (OptionKind::Put, 1_700) };
-        leg(id, kind, strike + 20 * id, 10 + 40 * (id % 3), "-33")
+        let call = id % 2 == 0;
+        let (kind, strike, size) =
+            if call { (OptionKind::Call, 2_000, "-40") } else { (OptionKind::Put, 1_700, "-10") };
+        leg(id, kind, strike + 20 * id, 10 + 40 * (id % 3), size)
     });
     fixed_volatility(facts.hedging(legs.collect())).with(|_, policy| {
         policy.strategy = example.strategy;

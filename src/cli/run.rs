@@ -432,7 +432,10 @@ mod tests {
             legs: Vec::new(),
             crossed: vec![Reason::GreekBound { greek: Greek::Gamma, value: real(0.5), bound: real(0.25) }],
         });
+        // Inside the band of the committed decision no position is short enough to borrow for.
         appraisal.target = "-12.5".parse().unwrap();
+        assert!(!alerted(&decision).contains("needs_borrowing"));
+        decision.appraisal.as_mut().unwrap().target = "-62.5".parse().unwrap();
         let said = alerted(&decision);
         let lines: Vec<_> = said.lines().collect();
         let expected = [
@@ -441,7 +444,7 @@ mod tests {
                 "greek_bound",
             ),
             (
-                "the hedge needs a short position of 12.5 units, which the vault cannot borrow",
+                "the hedge needs a short position of 62.5 units, which the vault cannot borrow",
                 "needs_borrowing",
             ),
         ];

@@ -262,7 +262,7 @@ fn cash_lock_and_reserve_sell_everything_and_then_hold() {
     assert_eq!(raw(800_000_000_000), "cash_lock");
     assert_eq!(raw(800_000_000_001), "reserve");
     assert_eq!(raw(800_400_000_000), "reserve");
-    assert_eq!(raw(800_400_000_001), "too_small");
+    assert_eq!(raw(800_400_000_001), "not_worth");
 }
 
 #[test]

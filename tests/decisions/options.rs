@@ -533,3 +533,10 @@ proptest! {
         prop_assert_eq!(plan.is_some(), decision.verdict.name() == "rebalance");
     }
 }
+
+#[test]
+fn dust_that_is_left_of_a_hedge_is_held_and_not_refused_for_ever() {
+    // 133 wei bring no unit of the asset at all.
+    let left = hedge(Facts::holding("0.000000000000000133", "1000000"), Vec::new());
+    assert_eq!((left.decide().verdict.name(), left.code()), ("hold", "not_worth".into()));
+}

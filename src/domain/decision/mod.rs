@@ -277,7 +277,15 @@ impl Case<'_> {
         };
         let slice = sizing.slice(size)?;
         let best = if *motive == Motive::Economic { sizing.least_average_cost(slice)? } else { slice };
-        let sized = sizing.size(best)?;
+        let sized = sizing.size(best);
+        if let (Motive::Economic, Err(Reason::TooSmall { .. })) = (motive, &sized) {
+            // Dust that no pool pays for is not worth its gas either: to hold it is no refusal.
+            let Balance { benefit, cost, .. } = self.balance(size, Usd::ZERO)?;
+            if benefit <= cost {
+                return Ok(self.hold(Reason::NotWorth { benefit, cost }));
+            }
+        }
+        let sized = sized?;
         let balance = self.balance(sized.fill.units, sizing.venue_cost(&sized.fill)?)?;
         let reason = match motive {
             Motive::Mandatory(reason) | Motive::Rule(reason) => reason.clone(),

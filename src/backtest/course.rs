@@ -20,6 +20,9 @@ const OPENING_ROUNDS: u32 = 3;
 /// A drift of less is none, USD.
 const DUST: f64 = 1e-3;
 
+/// What is kept back of cash that is all spent, so that no rounding overdraws it.
+const ROUNDING: f64 = 1e-9;
+
 /// A contestant on its way along a path.
 struct Course<'a> {
     scenario: &'a Scenario,
@@ -154,11 +157,23 @@ impl Course<'_> {
         let wanted = rule.band(&facts, self.scenario)?.trade(appraisal.held.real());
         let held = appraisal.held.real();
         if wanted > 0.0 {
-            self.market.quote(Side::Buy, wanted)
+            self.market.quote(Side::Buy, self.affordable(wanted, &facts)?)
         } else if wanted < 0.0 && held > 0.0 {
             self.market.quote(Side::Sell, (-wanted).min(held))
         } else {
             Ok(None)
+        }
+    }
+
+    /// What of `wanted` units the cash pays for, fee included: a target at the cap asks for all of it. A hedge's capital is
+    /// not meant to count, so there nothing is cut and too little of it is told.
+    fn affordable(&self, wanted: f64, facts: &Facts) -> Result<f64, BacktestError> {
+        match self.scenario.strategy {
+            Strategy::DeltaHedge { .. } => Ok(wanted),
+            Strategy::Cppi { .. } | Strategy::ConstantWeight { .. } => {
+                let cash = self.ledger.value(0.0)?;
+                Ok(wanted.min(cash / (facts.price * (1.0 + facts.proportional)) * (1.0 - ROUNDING)))
+            }
         }
     }
 

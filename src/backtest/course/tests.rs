@@ -73,6 +73,21 @@ fn a_threshold_trades_from_its_edge_to_where_it_says() {
 }
 
 #[test]
+fn a_vault_at_its_cap_buys_with_the_cash_that_it_has() {
+    let strategy = Strategy::Cppi { capital: 1e6, multiplier: 3.0, floor: 0.8 };
+    let scenario = Scenario { strategy, ..constant_weight(1_000, 0.0) };
+    let rising = (0..=240_u32).map(|hour| 100.0 * (0.004 * f64::from(hour)).exp());
+    let moments = rising.map(|price| Moment { price, gas_price: 0 }).collect();
+    let path = Path { past: Vec::new(), moments };
+    for kind in [Kind::WhalleyWilmott, Kind::Zakamouline, Kind::Economic] {
+        let contestant = kind.enter(&scenario, 4e-4).unwrap();
+        let walked = walk(&scenario, &contestant, &path, 0).unwrap();
+        // Three fifths, then all of a million rides a price that rises to 2.61 times itself.
+        assert!((900_000.0..1_700_000.0).contains(&walked.profit), "{kind:?}: {walked:?}");
+    }
+}
+
+#[test]
 fn a_floor_sells_everything_where_it_is_reached() {
     let strategy = Strategy::Cppi { capital: 1e6, multiplier: 3.0, floor: 0.8 };
     let scenario = Scenario { strategy, ..constant_weight(1_000, 5.0) };

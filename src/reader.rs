@@ -41,6 +41,7 @@ pub struct Reader {
 /// Why an answer is no snapshot.
 enum Unfit {
     NotAVault,
+    OtherKind(ChainKind),
     Impossible(&'static str),
 }
 
@@ -71,6 +72,7 @@ impl Reader {
         let answer = self.answer(endpoint, header, &ask).await?;
         self.assemble(block, vault, policy, &answer).map_err(|error| match error {
             Unfit::NotAVault => ReadError::NotAVault(vault),
+            Unfit::OtherKind(chain) => ReadError::OtherKind { chain, policy: kind },
             Unfit::Impossible(reason) => impossible(endpoint, reason),
         })
     }
@@ -132,6 +134,9 @@ impl Reader {
         policy: &Policy,
         answer: &Answer,
     ) -> Result<Snapshot, Unfit> {
+        if let Some(kind) = rollups::taken_for_ethereum(policy, &answer.results) {
+            return Err(Unfit::OtherKind(kind));
+        }
         let state = answer.vault.as_ref().ok_or(Unfit::NotAVault)?;
         let vault = rebalancing_vault::facts(vault, state)
             .ok_or(Unfit::Impossible("the vault's parameters are out of range"))?;

@@ -74,7 +74,8 @@ fn a_hedge_is_explained_with_its_book_and_what_people_should_mind() {
         42.056 units on, and then goes back to 15.0415. So it holds: the vega of the option book is -147039 USD per \
         1.00 of volatility, over the policy's bound of 50000. Mind that the gamma of the option book is -0.663641 units \
         per USD, over the policy's bound of 0.5. Mind that the theta of the option book is 613245 USD per year, over \
-        the policy's bound of 400000.";
+        the policy's bound of 400000. Mind that option leg 2 has expired: settle it by the feed's round that held at its \
+        expiry, which anyone may.";
     assert_eq!(ended.out.lines().next(), Some(paragraph));
     for row in ["vega per vol point / theta per day (USD)", "alert", "(smile)", "expired"] {
         assert!(ended.out.contains(row), "{row}: {}", ended.out);

@@ -157,6 +157,8 @@ contract OptionBook is IOptionBook, ReentrancyGuardTransient {
         Position storage p = _inStatus(id, Status.Open);
         uint256 from = p.terms.expiry + UNDO_DELAY;
         require(block.timestamp >= from, TooEarly(from));
+        uint80 settling = SettlementPrice.find(FEED, p.terms.expiry, MAX_AGE);
+        require(settling == 0, Settleable(settling));
         // The premium is what the long side has paid.
         _split(id, p, 0, 0, p.terms.premium);
     }

@@ -283,6 +283,40 @@ contract OptionPriceTest is OptionFixture {
         assertFalse(vault.epochOpen());
     }
 
+    function test_what_a_round_settles_is_never_undone() public {
+        // Many rounds on both sides of the expiry, so that the one that held has to be looked for.
+        uint256 start = block.timestamp;
+        for (uint256 i = 1; i <= 20; ++i) {
+            vm.warp(start + (_expiry - start) * i / 20);
+            setPrice(3000 + i * 10);
+        }
+        uint80 held = riskyFeed.latest();
+        vm.warp(_expiry + 1);
+        for (uint256 i = 0; i < 13; ++i) {
+            setPrice(4000);
+        }
+        vm.warp(_expiry + 30 days);
+        vm.expectRevert(abi.encodeWithSelector(B.Settleable.selector, held));
+        book.undo(_id);
+        book.settle(_id, held);
+        assertEq(book.claimable(maker), 10_000 * USD, "settled at 3,200");
+    }
+
+    function test_a_round_that_was_too_old_or_is_gone_lets_it_be_undone() public {
+        vm.warp(_expiry - MAX_AGE - 1);
+        setPrice(3200);
+        vm.warp(_expiry + 1);
+        setPrice(3300);
+        vm.warp(_expiry + 7 days);
+        riskyFeed.setBroken(true);
+        uint256 state = vm.snapshotState();
+        book.undo(_id);
+        vm.revertToState(state);
+        riskyFeed.setBroken(false);
+        book.undo(_id);
+        assertEq(book.claimable(maker), 10_000 * USD, "the premium");
+    }
+
     function test_a_bought_option_is_undone_likewise() public {
         B.Terms memory t = boughtPut();
         (t.expiry, t.validUntil) = (uint64(_expiry), uint64(block.timestamp));

@@ -20,7 +20,7 @@ const OPENING_ROUNDS: u32 = 3;
 /// A drift of less is none, USD.
 const DUST: f64 = 1e-3;
 
-/// What is kept back of cash that is all spent, so that no rounding overdraws it.
+/// What is kept back of cash that is all spent, and of a holding that is all sold, so that no rounding overdraws them.
 const ROUNDING: f64 = 1e-9;
 
 /// A contestant on its way along a path.
@@ -159,7 +159,7 @@ impl Course<'_> {
         if wanted > 0.0 {
             self.market.quote(Side::Buy, self.affordable(wanted, &facts)?)
         } else if wanted < 0.0 && held > 0.0 {
-            self.market.quote(Side::Sell, (-wanted).min(held))
+            self.market.quote(Side::Sell, (-wanted).min(held * (1.0 - ROUNDING)))
         } else {
             Ok(None)
         }

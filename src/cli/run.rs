@@ -358,7 +358,7 @@ fn log(vault: &str, cycle: &Cycle) {
     tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), %done, "{reason}");
 }
 
-/// One event for each alert, named by its code: `greek_bound` or `needs_borrowing`.
+/// One event for each alert, named by its code: `greek_bound`, `option_unsettled` or `needs_borrowing`.
 fn alert(vault: &str, block: u64, decision: &Decision) {
     for reason in decision.alerts() {
         tracing::warn!(vault, block, alert = reason.code(), "{reason}");

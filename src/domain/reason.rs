@@ -212,6 +212,15 @@ pub enum Reason {
         /// What its magnitude may be.
         bound: Real,
     },
+    /// A leg of the option book has expired; until it is settled nobody enters the vault or leaves it at its value.
+    #[error(
+        "option leg {leg} has expired: settle it by the feed's round that held at its expiry, which anyone may"
+    )]
+    OptionUnsettled {
+        /// Its number in the book.
+        #[serde_as(as = "DisplayFromStr")]
+        leg: u64,
+    },
     /// The vault already holds exactly its target.
     #[error("the vault holds its target")]
     OnTarget,

@@ -131,7 +131,7 @@ pub enum ReadError {
         policy.name()
     )]
     OtherKind {
-        /// Of the chain, by the configuration.
+        /// Of the chain, by the configuration or by what it has.
         chain: ChainKind,
         /// Of the policy.
         policy: ChainKind,

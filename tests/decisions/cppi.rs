@@ -257,6 +257,12 @@ fn cash_lock_and_reserve_sell_everything_and_then_hold() {
         assert_eq!(after.verdict.name(), "hold", "{:?}", after.verdict);
         assert_eq!(after.verdict.reason().code(), facts.code());
     }
+    // Dust is not sold at a loss, and to hold it is no refusal.
+    for dust in ["0.000000000000000001", "0.0001"] {
+        let decision = Facts::holding(dust, "700000").with(locked).decide();
+        let found = (decision.verdict.name(), decision.verdict.reason().code());
+        assert_eq!(found, ("hold", "cash_lock".to_owned()), "{dust}");
+    }
     // One raw unit over the floor is no lock; the reserve alone takes the target to zero.
     let raw = |cash: u64| Facts::all_stable().with(|s, _| s.vault.asset_holdings = U256::from(cash)).code();
     assert_eq!(raw(800_000_000_000), "cash_lock");

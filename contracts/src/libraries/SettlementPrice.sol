@@ -40,6 +40,35 @@ library SettlementPrice {
         require(price != 0, IOptionBook.RoundMissing(roundId));
     }
 
+    /// @notice The round of the feed's present phase that settles at `moment` by `at`; 0 where there is none. It is found by
+    /// halving, so a round that is missing among the others hides it.
+    function find(IAggregatorV3 feed, uint256 moment, uint256 maxAge) internal view returns (uint80 roundId) {
+        uint80 latest = _latest(feed);
+        uint80 phase = (latest >> PHASE_SHIFT) << PHASE_SHIFT;
+        // The last round known to hold by the moment, and the first known not to.
+        (uint80 held, uint80 later) = (phase, latest);
+        if (latest == phase || !_later(feed, latest, moment)) return 0;
+        while (later - held > 1) {
+            uint80 middle = held + (later - held) / 2;
+            if (_later(feed, middle, moment)) later = middle;
+            else held = middle;
+        }
+        Round memory round = _round(feed, held);
+        bool valid = round.found && round.answer > 0 && round.answer <= int256(uint256(type(uint128).max));
+        return held != phase && valid && moment - round.updatedAt <= maxAge ? held : 0;
+    }
+
+    function _latest(IAggregatorV3 feed) private view returns (uint80 latest) {
+        try feed.latestRoundData() returns (uint80 id, int256, uint256, uint256, uint80) {
+            latest = id;
+        } catch {}
+    }
+
+    function _later(IAggregatorV3 feed, uint80 roundId, uint256 moment) private view returns (bool) {
+        Round memory round = _round(feed, roundId);
+        return round.found && round.updatedAt > moment;
+    }
+
     function _requireLastBefore(IAggregatorV3 feed, uint80 roundId, uint256 moment) private view {
         (uint80 latest,,,,) = feed.latestRoundData();
         (uint80 phase, uint80 present) = (roundId >> PHASE_SHIFT, latest >> PHASE_SHIFT);

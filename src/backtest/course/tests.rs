@@ -88,6 +88,23 @@ fn a_vault_at_its_cap_buys_with_the_cash_that_it_has() {
 }
 
 #[test]
+fn a_rival_that_sells_all_sells_no_more_than_that() {
+    let strategy = Strategy::Cppi { capital: 1e6, multiplier: 3.0, floor: 0.8 };
+    let scenario = Scenario { strategy, ..constant_weight(1_000, 0.0) };
+    for number in 0..4_u32 {
+        // At once below the floor, by odd amounts.
+        let falling = (0..=240_u32).map(|hour| if hour < 3 { 100.0 } else { 55.0 - f64::from(number) / 7.0 });
+        let moments = falling.map(|price| Moment { price, gas_price: 0 }).collect();
+        let path = Path { past: Vec::new(), moments };
+        for kind in [Kind::WhalleyWilmott, Kind::Zakamouline] {
+            let contestant = kind.enter(&scenario, 4e-4).unwrap();
+            let walked = walk(&scenario, &contestant, &path, u64::from(number)).unwrap();
+            assert!(walked.profit < -200_000.0 && walked.trades >= 1.0, "{kind:?}: {walked:?}");
+        }
+    }
+}
+
+#[test]
 fn a_floor_sells_everything_where_it_is_reached() {
     let strategy = Strategy::Cppi { capital: 1e6, multiplier: 3.0, floor: 0.8 };
     let scenario = Scenario { strategy, ..constant_weight(1_000, 5.0) };

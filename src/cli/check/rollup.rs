@@ -6,17 +6,12 @@ use crate::chain::{At, Endpoint, Header};
 use crate::domain::policy::ChainKind;
 use crate::protocols::abi::Multicall3;
 use crate::protocols::multicall::{MULTICALL3, alone};
-use crate::protocols::rollups::arbitrum::ARB_GAS_INFO;
-use crate::protocols::rollups::op_stack::GAS_PRICE_ORACLE;
+use crate::protocols::rollups::MARKS;
 use crate::protocols::{ReadError, snapshot_reader};
 use crate::reader::Mode;
 
 use super::endpoints::Reached;
 use super::finding::Finding;
-
-/// What a kind of chain has at a fixed address and no other.
-const MARKS: [(ChainKind, Address); 2] =
-    [(ChainKind::OpStack, GAS_PRICE_ORACLE), (ChainKind::Arbitrum, ARB_GAS_INFO)];
 
 /// Whether the chain is of the kind that the configuration says: a data fee left out is how such keepers lose money.
 pub(super) async fn declared(name: &str, endpoint: &Endpoint, header: &Header) -> Finding {

@@ -58,11 +58,14 @@ impl Appraisal {
         (self.target < Units::ZERO).then(|| Reason::NeedsBorrowing { units: self.target.abs() })
     }
 
-    /// What people should hear of whatever is decided: every bound of the policy that the option book crosses, and that
-    /// the hedge needs a short position, unless without one it is inside its band.
+    /// What people should hear of whatever is decided: every bound of the policy that the option book crosses, every leg
+    /// that waits to be settled, and that the hedge needs a short position, unless without one it is inside its band.
     pub fn alerts(&self) -> impl Iterator<Item = Reason> + '_ {
         let crossed = self.options.iter().flat_map(|book| &book.crossed).cloned();
+        let legs = self.options.iter().flat_map(|book| &book.legs);
+        let unsettled =
+            legs.filter(|leg| leg.open.is_none()).map(|leg| Reason::OptionUnsettled { leg: leg.id });
         let outside = self.target.abs().real() >= self.economics.outer.get();
-        crossed.chain(self.short().filter(|_| outside))
+        crossed.chain(unsettled).chain(self.short().filter(|_| outside))
     }
 }

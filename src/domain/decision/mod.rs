@@ -260,8 +260,25 @@ impl Case<'_> {
         Verdict::Hold { reason: crossed.unwrap_or(reason) }
     }
 
-    /// What comes of a wish to trade up to `size` units.
+    /// What comes of a wish to trade up to `size` units. To hold dust is no refusal: what no pool pays for is not worth
+    /// its gas, and what is worth less than its gas is not sold even where it has to be.
     fn traded(&self, size: Units, motive: &Motive) -> Result<Verdict, Reason> {
+        let verdict = self.trade_of(size, motive);
+        let Err(Reason::TooSmall { .. }) = verdict else { return verdict };
+        match motive {
+            Motive::Economic => {
+                let Balance { benefit, cost, .. } = self.balance(size, Usd::ZERO)?;
+                if benefit <= cost { Ok(self.hold(Reason::NotWorth { benefit, cost })) } else { verdict }
+            }
+            Motive::Mandatory(reason) => {
+                let dust = self.books.price.value_of(size)? < self.costing.economics.fixed;
+                if dust { Ok(self.hold(reason.clone())) } else { verdict }
+            }
+            Motive::Rule(_) => verdict,
+        }
+    }
+
+    fn trade_of(&self, size: Units, motive: &Motive) -> Result<Verdict, Reason> {
         let (limits, vault, mandatory) = (&self.policy.limits, &self.snapshot.vault, motive.is_mandatory());
         let side = side(&self.books, &self.target);
         let slippage_bps = limits.max_slippage_bps.min(vault.guards.slippage_bps);
@@ -277,15 +294,7 @@ impl Case<'_> {
         };
         let slice = sizing.slice(size)?;
         let best = if *motive == Motive::Economic { sizing.least_average_cost(slice)? } else { slice };
-        let sized = sizing.size(best);
-        if let (Motive::Economic, Err(Reason::TooSmall { .. })) = (motive, &sized) {
-            // Dust that no pool pays for is not worth its gas either: to hold it is no refusal.
-            let Balance { benefit, cost, .. } = self.balance(size, Usd::ZERO)?;
-            if benefit <= cost {
-                return Ok(self.hold(Reason::NotWorth { benefit, cost }));
-            }
-        }
-        let sized = sized?;
+        let sized = sizing.size(best)?;
         let balance = self.balance(sized.fill.units, sizing.venue_cost(&sized.fill)?)?;
         let reason = match motive {
             Motive::Mandatory(reason) | Motive::Rule(reason) => reason.clone(),

@@ -17,11 +17,16 @@ use crate::chain::CallRequest;
 use crate::domain::policy::{ChainKind, Policy};
 use crate::domain::snapshot::{Charge, Rollup};
 
-/// The calls whose answers [`facts`] reads; none on a chain that is no rollup.
+/// What a kind of chain has at a fixed address and no other.
+pub const MARKS: [(ChainKind, Address); 2] =
+    [(ChainKind::OpStack, op_stack::GAS_PRICE_ORACLE), (ChainKind::Arbitrum, arbitrum::ARB_GAS_INFO)];
+
+/// The calls whose answers [`facts`] and [`taken_for_ethereum`] read.
 #[must_use]
 pub fn calls(policy: &Policy) -> Vec<Call> {
     match policy.gas.chain {
-        ChainKind::Ethereum => Vec::new(),
+        // Any call will do: without code nothing answers, with code something does or fails.
+        ChainKind::Ethereum => MARKS.iter().map(|(_, mark)| (*mark, Bytes::new())).collect(),
         ChainKind::OpStack => op_stack::calls(policy),
         ChainKind::Arbitrum => arbitrum::calls(),
     }
@@ -36,6 +41,17 @@ pub fn facts(policy: &Policy, answers: &[Option<Bytes>]) -> Option<Rollup> {
         ChainKind::OpStack => op_stack::facts(answers),
         ChainKind::Arbitrum => arbitrum::facts(policy, answers),
     }
+}
+
+/// The kind of rollup that the policy takes for Ethereum, if the `answers` to [`calls`] say that it is one: its data fee
+/// would be left out.
+#[must_use]
+pub fn taken_for_ethereum(policy: &Policy, answers: &[Option<Bytes>]) -> Option<ChainKind> {
+    if policy.gas.chain.is_rollup() {
+        return None;
+    }
+    let silent = |answer: &Option<Bytes>| answer.as_ref().is_some_and(|data| data.is_empty());
+    MARKS.iter().zip(answers).find(|(_, answer)| !silent(answer)).map(|((kind, _), _)| *kind)
 }
 
 /// How the fee for the data of the very transaction is asked for before it is signed.

@@ -127,7 +127,9 @@ impl Comparison<'_> {
             frontiers.iter().map(|frontier| Row::Tuned(self.standing(frontier, &frontiers, risk)));
         let mut rows: Vec<Row> = standings.chain(beyond).collect();
         rows.sort_by_key(Row::kind);
-        Ok(Result { risk, rows })
+        // Beside a cost of nothing no other has a ratio.
+        let idle = rows.iter().any(|row| matches!(row, Row::Tuned(standing) if standing.cost.value <= 0.0));
+        if idle { Err(BacktestError::Idle) } else { Ok(Result { risk, rows }) }
     }
 
     /// The risk at which costs are compared, USD.

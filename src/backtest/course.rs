@@ -157,7 +157,7 @@ impl Course<'_> {
         let wanted = rule.band(&facts, self.scenario)?.trade(appraisal.held.real());
         let held = appraisal.held.real();
         if wanted > 0.0 {
-            self.market.quote(Side::Buy, self.affordable(wanted, &facts)?)
+            self.bought(wanted)
         } else if wanted < 0.0 && held > 0.0 {
             self.market.quote(Side::Sell, (-wanted).min(held * (1.0 - ROUNDING)))
         } else {
@@ -165,16 +165,16 @@ impl Course<'_> {
         }
     }
 
-    /// What of `wanted` units the cash pays for, fee included: a target at the cap asks for all of it. A hedge's capital is
-    /// not meant to count, so there nothing is cut and too little of it is told.
-    fn affordable(&self, wanted: f64, facts: &Facts) -> Result<f64, BacktestError> {
-        match self.scenario.strategy {
-            Strategy::DeltaHedge { .. } => Ok(wanted),
-            Strategy::Cppi { .. } | Strategy::ConstantWeight { .. } => {
-                let cash = self.ledger.value(0.0)?;
-                Ok(wanted.min(cash / (facts.price * (1.0 + facts.proportional)) * (1.0 - ROUNDING)))
-            }
-        }
+    /// A purchase of `wanted` units, or of what the cash pays for: a target at the cap asks for all of it. A hedge's capital
+    /// is not meant to count, so there nothing is cut and too little of it is told.
+    fn bought(&self, wanted: f64) -> Result<Option<Exchange>, BacktestError> {
+        let whole = self.market.quote(Side::Buy, wanted)?;
+        let hedges = matches!(self.scenario.strategy, Strategy::DeltaHedge { .. });
+        let over = whole.filter(|exchange| !hedges && exchange.amount_in > self.ledger.asset);
+        let Some(Exchange { amount_in, .. }) = over else { return Ok(whole) };
+        // Costs are convex: a part of the size costs no more than that part.
+        let part = f64::from(self.ledger.asset) / f64::from(amount_in);
+        self.market.quote(Side::Buy, wanted * part * (1.0 - ROUNDING))
     }
 
     fn finish(self, path: &Path) -> Result<Sample, BacktestError> {

@@ -48,6 +48,11 @@ pub enum BacktestError {
     /// A model has no answer.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Somebody trades nothing, or nothing that costs.
+    #[error(
+        "a contestant pays nothing on these paths, so that costs cannot be compared: take longer ones, or costs above 0"
+    )]
+    Idle,
     /// Somebody asked for an end.
     #[error("stopped before its end")]
     Stopped,

@@ -58,8 +58,8 @@ pub(super) struct Simulate {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Threads; no part of the result. Without it all processors.
-    #[arg(long)]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
     #[command(flatten)]
     market: MarketArgs,
     #[command(flatten)]
@@ -173,6 +173,9 @@ struct Printed<'a> {
 
 impl Simulate {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
+        if self.market.prices.is_some() && !matches!(self.model, ModelName::Bootstrap) {
+            return Err(Failure::usage(eyre!("--prices are for --model bootstrap alone")));
+        }
         let scenario = setup::scenario(self)?;
         let compared = self.compared(scenario).await?;
         let printed = Printed {
@@ -209,7 +212,8 @@ impl Simulate {
         watch: Arc<Watch>,
     ) -> impl FnOnce() -> Result<Compared, BacktestError> + Send + use<> {
         let (seed, paths, tuning_paths) = (self.seed, u64::from(self.paths), u64::from(self.tuning_paths));
-        let threads = self.threads.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        let asked = self.threads.and_then(|threads| NonZeroUsize::new(threads.into()));
+        let threads = asked.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let (measure, level) = self.risk();
         move || {
             let comparison = Comparison {
@@ -254,6 +258,7 @@ fn failure(error: BacktestError) -> Failure {
         | BacktestError::Overdrawn
         | BacktestError::Number(_)
         | BacktestError::Model(_)
+        | BacktestError::Idle
         | BacktestError::Stopped => Failure::Failed(error.into()),
     }
 }

@@ -39,6 +39,18 @@ fn a_decision_is_explained_in_a_paragraph_with_its_table_and_as_json() {
     assert_eq!(json.get("what_if"), None);
 }
 
+#[test]
+fn a_trade_in_parts_says_what_is_left_and_why() {
+    let place = Place::empty();
+    place.write("snapshot.json", include_str!("fixtures/snapshot.json"));
+    place.write("policy.toml", include_str!("../examples/policies/combined.toml"));
+    let arguments = ["decide", "--snapshot", "snapshot.json", "--policy", "policy.toml", "--as-approved"];
+    let ended = place.run(&arguments);
+    let left = "So it sells 47.583827 units for 94516. That is worth 52641.2 and costs 80.687 with gas, fee and impact. \
+        78.092267 units of drift are left to later trades: smaller ones cost less for each unit, and each is decided anew.";
+    assert!(ended.code == 0 && ended.out.contains(left), "{ended:?}");
+}
+
 /// The committed snapshot with an option book, decided by the example's hedge with less vega allowed.
 fn hedged(size: &str) -> Ended {
     let place = Place::empty();

@@ -6,6 +6,9 @@ use crate::domain::decision::{Appraisal, Decision, Trade, Verdict};
 use crate::domain::reason::Reason;
 use crate::domain::units::{Ratio, Units, Usd};
 
+/// A part that is not worth words.
+const SHOWN: f64 = 1e-6;
+
 /// What is held, what is wanted, what it would cost, what it is worth, and why it is done or not.
 pub(super) fn explain(decision: &Decision) -> String {
     let Some(appraisal) = &decision.appraisal else {
@@ -17,7 +20,7 @@ pub(super) fn explain(decision: &Decision) -> String {
         hedges(appraisal),
         wants(appraisal),
         pays(appraisal),
-        concludes(&decision.verdict),
+        concludes(&decision.verdict, appraisal),
         alerts,
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
@@ -74,6 +77,8 @@ fn wants(a: &Appraisal) -> String {
     let drift = a.drift.abs();
     let off = if drift == Units::ZERO {
         "which is what it holds".to_owned()
+    } else if a.target < Units::ZERO {
+        format!("a short position, {} units below what it holds", units(drift))
     } else {
         let side = if a.drift > Units::ZERO { "too many" } else { "too few" };
         let worth = a.price.value_of(drift).map(money).unwrap_or_default();
@@ -93,14 +98,16 @@ fn pays(a: &Appraisal) -> String {
     }
 }
 
-fn concludes(verdict: &Verdict) -> String {
+fn concludes(verdict: &Verdict, appraisal: &Appraisal) -> String {
     match verdict {
         Verdict::Hold { reason: Reason::WithinBand { .. } } => {
             "The drift is inside that band, so it holds: waiting is cheaper than trading.".into()
         }
         Verdict::Hold { reason } => format!("So it holds: {reason}."),
         Verdict::Refuse { reason } => format!("It wants to trade and does not: {reason}."),
-        Verdict::Rebalance { reason, trade } => format!("{} Why: {reason}.", trades(trade)),
+        Verdict::Rebalance { reason, trade } => {
+            format!("{}{} Why: {reason}.", trades(trade), leaves(trade, appraisal))
+        }
     }
 }
 
@@ -115,6 +122,20 @@ fn trades(trade: &Trade) -> String {
     };
     let cost = format!("{worth} {} with gas, fee and impact.", trade.cost);
     format!("So it {side} {} units for {}{cut}. {cost}", units(trade.size), money(trade.value))
+}
+
+/// What a trade leaves of the drift beyond the inner edge that it would go back to in one.
+fn leaves(trade: &Trade, a: &Appraisal) -> String {
+    let left = a.drift.abs().minus(trade.size).unwrap_or_default();
+    let sliced = trade.cut_by.is_none() && !trade.mandatory;
+    if sliced && left.real() > a.economics.inner.get() * (1.0 + SHOWN) {
+        let left = units(left);
+        format!(
+            " {left} units of drift are left to later trades: smaller ones cost less for each unit, and each is decided anew."
+        )
+    } else {
+        String::new()
+    }
 }
 
 fn money(value: Usd) -> String {

@@ -45,7 +45,7 @@ fn a_hedge_costs_less_by_the_economic_trigger_than_by_any_threshold() {
 
 #[test]
 fn the_table_names_every_contestant_and_what_it_was_tuned_to() {
-    let arguments = "--strategy constant-weight --days 2 --step-minutes 240 --capital 1e8";
+    let arguments = "--strategy constant-weight --days 15 --step-minutes 240 --capital 1e8";
     let arguments: Vec<&str> =
         arguments.split_whitespace().chain(["--paths", "100", "--tuning-paths", "10"]).collect();
     let ended = simulate(&arguments);
@@ -62,6 +62,14 @@ fn the_table_names_every_contestant_and_what_it_was_tuned_to() {
         assert!(ended.out.contains(name), "{name}: {}", ended.out);
     }
     assert!(ended.out.contains("per USD") && ended.out.contains("% of NAV"), "{}", ended.out);
+}
+
+#[test]
+fn where_somebody_pays_nothing_there_is_nothing_to_compare() {
+    let arguments = "--strategy constant-weight --days 2 --step-minutes 240 --paths 100 --tuning-paths 10";
+    let ended = simulate(&arguments.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(ended.code, 1, "{}", ended.out);
+    assert!(ended.err.contains("pays nothing on these paths"), "{}", ended.err);
 }
 
 #[test]

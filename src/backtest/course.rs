@@ -172,9 +172,10 @@ impl Course<'_> {
         let hedges = matches!(self.scenario.strategy, Strategy::DeltaHedge { .. });
         let over = whole.filter(|exchange| !hedges && exchange.amount_in > self.ledger.asset);
         let Some(Exchange { amount_in, .. }) = over else { return Ok(whole) };
-        // Costs are convex: a part of the size costs no more than that part.
+        // Costs are convex: a part of the size costs no more than that part, but for the last raw unit of dust.
         let part = f64::from(self.ledger.asset) / f64::from(amount_in);
-        self.market.quote(Side::Buy, wanted * part * (1.0 - ROUNDING))
+        let paid = self.market.quote(Side::Buy, wanted * part * (1.0 - ROUNDING))?;
+        Ok(paid.filter(|exchange| exchange.amount_in <= self.ledger.asset))
     }
 
     fn finish(self, path: &Path) -> Result<Sample, BacktestError> {

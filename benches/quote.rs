@@ -44,7 +44,7 @@ fn quotes(criterion: &mut Criterion) {
     let pool = pool();
     let quoter = pool.quoter().unwrap();
     let mut group = criterion.benchmark_group("quote");
-    for (crossed, amount) in [(0, ONE / 10), (3, ONE), (6, 19 * ONE / 10), (10, 3 * ONE)] {
+    for (crossed, amount) in [(0, ONE / 10), (3, ONE), (6, ONE / 10 * 19), (10, 3 * ONE)] {
         let amount = U256::from(amount);
         assert_eq!(quoter.quote_exact_in(true, amount).unwrap().ticks_crossed, crossed);
         group.bench_function(format!("in/{crossed} ticks"), |bencher| {

@@ -1,5 +1,7 @@
 //! One path: a decision at every step, its trade booked as quoted, and what was left at the end.
 
+use alloy::primitives::U256;
+
 use super::BacktestError;
 use super::contestant::Contestant;
 use super::ledger::{ASSET_DECIMALS, Exchange, Ledger, RISKY_DECIMALS};
@@ -22,6 +24,9 @@ const DUST: f64 = 1e-3;
 
 /// What is kept back of cash that is all spent, and of a holding that is all sold, so that no rounding overdraws them.
 const ROUNDING: f64 = 1e-9;
+
+/// Raw units by which amount and fee of a purchase are rounded up.
+const ROUNDED_UP: U256 = U256::from_limbs([2, 0, 0, 0]);
 
 /// A contestant on its way along a path.
 struct Course<'a> {
@@ -172,8 +177,8 @@ impl Course<'_> {
         let hedges = matches!(self.scenario.strategy, Strategy::DeltaHedge { .. });
         let over = whole.filter(|exchange| !hedges && exchange.amount_in > self.ledger.asset);
         let Some(Exchange { amount_in, .. }) = over else { return Ok(whole) };
-        // Costs are convex: a part of the size costs no more than that part, but for the last raw unit of dust.
-        let part = f64::from(self.ledger.asset) / f64::from(amount_in);
+        // Costs are convex: a part of the size costs no more than that part, but for the raw units that rounding takes.
+        let part = f64::from(self.ledger.asset.saturating_sub(ROUNDED_UP)) / f64::from(amount_in);
         let paid = self.market.quote(Side::Buy, wanted * part * (1.0 - ROUNDING))?;
         Ok(paid.filter(|exchange| exchange.amount_in <= self.ledger.asset))
     }
@@ -208,11 +213,11 @@ impl Course<'_> {
     }
 }
 
-fn to_asset(usd: f64) -> Result<alloy::primitives::U256, BacktestError> {
+fn to_asset(usd: f64) -> Result<U256, BacktestError> {
     Ok(to_raw(from_real(usd, u32::from(ASSET_DECIMALS))?, ASSET_DECIMALS)?)
 }
 
-fn to_risky(units: f64) -> Result<alloy::primitives::U256, BacktestError> {
+fn to_risky(units: f64) -> Result<U256, BacktestError> {
     Ok(to_raw(from_real(units, u32::from(RISKY_DECIMALS))?, RISKY_DECIMALS)?)
 }
 

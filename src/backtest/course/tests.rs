@@ -88,6 +88,27 @@ fn a_vault_at_its_cap_buys_with_the_cash_that_it_has() {
 }
 
 #[test]
+fn a_purchase_takes_no_more_cash_than_there_is_to_the_last_raw_unit() {
+    let strategy = Strategy::Cppi { capital: 1e6, multiplier: 3.0, floor: 0.8 };
+    let scenario = Scenario { strategy, ..constant_weight(1_000, 0.0) };
+    let contestant = Kind::WhalleyWilmott.enter(&scenario, 4e-4).unwrap();
+    for raw in [0_u64, 1, 2, 3, 7, 1_000_003, 999_999_999_999] {
+        let market = Market::open(&scenario, &contestant.published, scenario.floor(1e6), &[]).unwrap();
+        let ledger = Ledger::new(U256::from(raw), to_risky(9_999.0).unwrap());
+        let (contestant, scenario) = (&contestant, &scenario);
+        let mut course = Course { scenario, contestant, number: 0, market, ledger, variation: 0.0 };
+        course.arrive(0, &Moment { price: 100.0, gas_price: 0 }).unwrap();
+        let paid = course.bought(20_000.0).unwrap().map_or_else(Default::default, |bought| bought.amount_in);
+        assert!(paid <= course.ledger.asset, "{paid} of {raw}");
+        // Nearly all of what is more than dust.
+        assert!(
+            raw < 1_000 || f64::from(paid) > 0.999_99 * f64::from(course.ledger.asset),
+            "{paid} of {raw}"
+        );
+    }
+}
+
+#[test]
 fn a_rival_that_sells_all_sells_no_more_than_that() {
     let strategy = Strategy::Cppi { capital: 1e6, multiplier: 3.0, floor: 0.8 };
     let scenario = Scenario { strategy, ..constant_weight(1_000, 0.0) };

@@ -270,9 +270,80 @@ pub fn to_real(value: Decimal) -> f64 {
         )]
         return mantissa as f64 / power;
     }
-    let magnitude = nearest(mantissa.unsigned_abs(), scale).unwrap_or(f64::NAN);
+    let magnitude = quotient(mantissa.unsigned_abs(), scale)
+        .or_else(|| nearest(mantissa.unsigned_abs(), scale))
+        .unwrap_or(f64::NAN);
     if mantissa < 0 { -magnitude } else { magnitude }
 }
+
+/// [`nearest`] by a division of doubles and one of what that leaves, some hundred bits in all; `None` where they leave a
+/// doubt how to round the last of 53.
+fn quotient(mantissa: u128, scale: u32) -> Option<f64> {
+    let (power, power_rest) = *SPLIT_POWERS_OF_TEN.get(scale as usize)?;
+    let (high, low) = split(mantissa)?;
+    let first = high / power;
+    // What `first·power` is short of `high`, to some hundred bits (Dekker 1971).
+    let (product, product_rest) = two_product(first, power);
+    let rest = (high - product) - product_rest + low - first * power_rest;
+    let second = rest / power;
+    let sum = first + second;
+    let lost = second - (sum - first);
+    let bits = sum.to_bits();
+    let half_ulp = f64::from_bits((bits & EXPONENT).checked_sub(53 << 52)?);
+    let clear = bits & !EXPONENT != 0 && lost.abs() < half_ulp * SURELY_LESS;
+    clear.then_some(sum)
+}
+
+/// Two doubles that are `mantissa` together, the first of at most 53 bits; `None` above 96 bits.
+#[expect(clippy::cast_precision_loss, reason = "both are below 2^53")]
+fn split(mantissa: u128) -> Option<(f64, f64)> {
+    if let Ok(whole) = u64::try_from(mantissa)
+        && whole < (1 << 53)
+    {
+        return Some((whole as f64, 0.0));
+    }
+    let high = u64::try_from(mantissa >> LOW_BITS).ok().filter(|high| *high < (1 << 53))?;
+    let low = u64::try_from(mantissa & ((1 << LOW_BITS) - 1)).ok()?;
+    Some((high as f64 * (1_u64 << LOW_BITS) as f64, low as f64))
+}
+
+/// `a·b` as the nearest double and what is missing, to some 105 bits together.
+fn two_product(a: f64, b: f64) -> (f64, f64) {
+    let halves = |x: f64| {
+        let high = f64::from_bits(x.to_bits() & (u64::MAX << 27));
+        (high, x - high)
+    };
+    let (product, (a_high, a_low), (b_high, b_low)) = (a * b, halves(a), halves(b));
+    (product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low)
+}
+
+/// Bits of a mantissa of 96 below the first 53.
+const LOW_BITS: u32 = 43;
+/// Exponent bits of a double.
+const EXPONENT: u64 = 0x7ff << 52;
+/// A part of half a unit in the last place that no error of [`quotient`] carries over it.
+const SURELY_LESS: f64 = 1.0 - 1e-9;
+
+/// The powers of ten as two doubles each.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "done by the compiler, which would refuse to pass the end; the powers are below 2^94"
+)]
+const SPLIT_POWERS_OF_TEN: [(f64, f64); 29] = {
+    let mut powers = [(1.0, 0.0); 29];
+    let mut scale = 0;
+    while scale < powers.len() {
+        let power = WHOLE_POWERS_OF_TEN[scale];
+        let near = power as f64;
+        powers[scale] = (near, (power as i128).wrapping_sub(near as u128 as i128) as f64);
+        scale += 1;
+    }
+    powers
+};
 
 /// The double nearest to `mantissa/10^scale`: a quotient of at least 66 bits whose last one also stands for the
 /// remainder, so that the one rounding is that of the conversion. Divided as doubles it would round three times.

@@ -86,15 +86,16 @@ fn measured(last: Tried, tried: Tried, expected: f64) -> f64 {
     if (1.0 / STEEPEST..=STEEPEST).contains(&relative) { between } else { expected }
 }
 
-/// Parameters a little less and a little more risky: of whole numbers the neighbours.
+/// Parameters a little less and a little more risky; of whole numbers those beyond, since two neighbours hardly differ in
+/// risk, and what is drawn through them leads anywhere.
 fn sides(whole: bool, parameter: f64, elasticity: f64, scale: Scale) -> (f64, f64) {
-    if whole {
-        let low = parameter.floor().clamp(scale.least, scale.most);
-        return (low, (low + 1.0).min(scale.most));
-    }
     let aside = ASIDE / elasticity;
     let at = |factor: f64| (parameter * factor).clamp(scale.least, scale.most);
-    (at(libm::exp(-aside)), at(libm::exp(aside)))
+    let (low, high) = (at(libm::exp(-aside)), at(libm::exp(aside)));
+    if whole {
+        return (low.floor().max(scale.least), high.ceil().min(scale.most));
+    }
+    (low, high)
 }
 
 #[cfg(test)]
@@ -129,9 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_taken_on_both_sides() {
+    fn whole_numbers_are_taken_far_enough_apart() {
         let found = search(true, Scale { least: 1.0, ..SCALE }, power(-0.5 * 20.4_f64.ln(), 0.5)).unwrap();
-        assert_eq!(found, Tuned::At((20.0, 21.0)));
+        // 20.4·e^∓0.4 is 13.67 and 30.43.
+        assert_eq!(found, Tuned::At((13.0, 31.0)));
     }
 
     #[test]

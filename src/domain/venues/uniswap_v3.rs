@@ -3,13 +3,14 @@
 //!
 //! The loop is that of `UniswapV3Pool.swap` (Adams, Zinsmeister, Salem, Keefer, Robinson, "Uniswap v3 Core", 2021),
 //! word boundaries of the tick bitmap included: each step rounds on its own,
-//! so a step more or less would change the result. Tick and step arithmetic are those of the `uniswap-v3-sdk` crate.
+//! so a step more or less would change the result. Tick arithmetic is that of the `uniswap-v3-sdk` crate.
 
+mod step;
 mod stretches;
 mod swap;
 
 use alloy::primitives::aliases::I24;
-use alloy::primitives::{Address, I256, U160, U256, U512};
+use alloy::primitives::{Address, U160, U256, U512};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
@@ -21,6 +22,7 @@ use uniswap_v3_sdk::prelude::{
 
 use crate::domain::units::from_raw;
 
+use step::Remaining;
 pub use stretches::Stretches;
 
 /// A whole, in the hundredths of a basis point that fees are stated in.
@@ -120,7 +122,7 @@ impl Quote {
     /// Tick afterwards.
     #[must_use]
     pub fn tick_after(&self) -> i32 {
-        self.reached.unwrap_or_else(|| swap::tick_of(self.sqrt_price_after.saturating_to()))
+        self.reached.unwrap_or_else(|| swap::tick_of(self.sqrt_price_after))
     }
 }
 
@@ -279,8 +281,8 @@ impl Pool {
             && ends(bottom, whole_below && self.window.lower == MIN_TICK_I32)
     }
 
-    fn sqrt_price_at(&self, tick: i32) -> Result<U160, QuoteError> {
-        sqrt_ratio(tick).ok_or_else(|| self.invalid("a tick is out of range"))
+    fn sqrt_price_at(&self, tick: i32) -> Result<U256, QuoteError> {
+        sqrt_price_at_tick(tick).ok_or_else(|| self.invalid("a tick is out of range"))
     }
 
     const fn invalid(&self, why: &'static str) -> QuoteError {
@@ -310,8 +312,7 @@ impl<'a> Quoter<'a> {
     /// # Errors
     /// [`QuoteError`]; beyond the window there is no quote, never an extrapolation.
     pub fn quote_exact_in(&self, zero_for_one: bool, amount_in: U256) -> Result<Quote, QuoteError> {
-        let amount = I256::try_from(amount_in).map_err(|_| QuoteError::AmountTooLarge)?;
-        self.pool.swap(zero_for_one, amount)
+        self.pool.swap(zero_for_one, Remaining::In(amount_in))
     }
 
     /// Quotes receiving exactly `amount_out`: of token1 where `zero_for_one`, otherwise of token0.
@@ -319,8 +320,7 @@ impl<'a> Quoter<'a> {
     /// # Errors
     /// As [`Quoter::quote_exact_in`].
     pub fn quote_exact_out(&self, zero_for_one: bool, amount_out: U256) -> Result<Quote, QuoteError> {
-        let amount = I256::try_from(amount_out).map_err(|_| QuoteError::AmountTooLarge)?;
-        self.pool.swap(zero_for_one, amount.wrapping_neg())
+        self.pool.swap(zero_for_one, Remaining::Out(amount_out))
     }
 
     /// The pool's liquidity in the direction of a trade, stretch by stretch, to the last price that is known.

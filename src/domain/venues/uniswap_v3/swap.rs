@@ -2,12 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use alloy::primitives::aliases::U24;
 use alloy::primitives::{I256, U160, U256};
 use uniswap_v3_sdk::prelude::{
-    MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, compute_swap_step, get_tick_at_sqrt_ratio,
+    MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, get_tick_at_sqrt_ratio,
 };
 
+use super::step::{Remaining, Step, Stretch};
 use super::{Pool, Quote, QuoteError, Tick};
 
 /// Tick spacings in one word of the bitmap.
@@ -15,12 +15,11 @@ const WORD_BITS: i32 = 256;
 
 /// A swap under way.
 struct Swap {
-    /// Positive: left to give; negative: left to receive.
-    remaining: I256,
+    remaining: Remaining,
     /// Sum of the other side.
     calculated: U256,
     fee: U256,
-    sqrt_price: U160,
+    sqrt_price: U256,
     /// Of the price, where it is known: between two ticks it is only worked out for a further step.
     tick: Option<i32>,
     liquidity: u128,
@@ -28,22 +27,27 @@ struct Swap {
 }
 
 impl Pool {
-    /// Positive `amount` is given, negative is to be received. The pool is valid: from a price outside its tick the
-    /// first step could run backwards.
-    pub(super) fn swap(&self, zero_for_one: bool, amount: I256) -> Result<Quote, QuoteError> {
-        if amount.is_zero() {
+    /// Gives or receives exactly `amount`. The pool is valid: from a price outside its tick the first step could run
+    /// backwards.
+    pub(super) fn swap(&self, zero_for_one: bool, amount: Remaining) -> Result<Quote, QuoteError> {
+        // The pool's amounts are signed.
+        if amount.left() > I256::MAX.into_raw() {
+            return Err(QuoteError::AmountTooLarge);
+        }
+        if amount.left().is_zero() {
             return Err(QuoteError::ZeroAmount);
         }
-        let mut swap = self.start(amount)?;
+        let mut swap = self.start(amount);
         while let ControlFlow::Continue(()) = self.step(&mut swap, zero_for_one)? {}
-        let given = amount.unsigned_abs();
-        let (amount_in, amount_out) =
-            if amount.is_positive() { (given, swap.calculated) } else { (swap.calculated, given) };
+        let (amount_in, amount_out) = match amount {
+            Remaining::In(given) => (given, swap.calculated),
+            Remaining::Out(received) => (swap.calculated, received),
+        };
         Ok(Quote {
             amount_in,
             amount_out,
             fee: swap.fee,
-            sqrt_price_after: U256::from(swap.sqrt_price),
+            sqrt_price_after: swap.sqrt_price,
             reached: swap.tick,
             liquidity_after: swap.liquidity,
             ticks_crossed: swap.crossed,
@@ -52,30 +56,30 @@ impl Pool {
 
     /// What a swap without end gives before it leaves what is known, less a unit: the last one would already cross.
     pub(super) fn reach(&self, zero_for_one: bool) -> Option<U256> {
-        let mut swap = self.start(I256::MAX).ok()?;
+        let most = I256::MAX.into_raw();
+        let mut swap = self.start(Remaining::In(most));
         loop {
             match self.step(&mut swap, zero_for_one) {
                 Ok(ControlFlow::Continue(())) => {}
-                Ok(ControlFlow::Break(())) => return Some(I256::MAX.into_raw()),
+                Ok(ControlFlow::Break(())) => return Some(most),
                 Err(QuoteError::NoLiquidity { .. }) => {
-                    let given = I256::MAX.checked_sub(swap.remaining)?.into_raw();
-                    return Some(given.saturating_sub(U256::ONE));
+                    return Some(most.checked_sub(swap.remaining.left())?.saturating_sub(U256::ONE));
                 }
                 Err(_) => return None,
             }
         }
     }
 
-    fn start(&self, amount: I256) -> Result<Swap, QuoteError> {
-        Ok(Swap {
+    const fn start(&self, amount: Remaining) -> Swap {
+        Swap {
             remaining: amount,
             calculated: U256::ZERO,
             fee: U256::ZERO,
-            sqrt_price: self.price()?,
+            sqrt_price: self.sqrt_price_x96,
             tick: Some(self.tick),
             liquidity: self.liquidity,
             crossed: 0,
-        })
+        }
     }
 
     /// To the next initialised tick or word boundary, or to the end of the amount.
@@ -85,25 +89,23 @@ impl Pool {
         let target = self.sqrt_price_at(next)?;
         let limit = if zero_for_one { lowest_price() } else { highest_price() };
         let target = if zero_for_one { target.max(limit) } else { target.min(limit) };
-        let fee = U24::from(self.fee);
-        let (price, amount_in, amount_out, fee) =
-            compute_swap_step(swap.sqrt_price, target, swap.liquidity, swap.remaining, fee)
-                .map_err(|_| self.invalid("its arithmetic overflows"))?;
-        swap.account(amount_in, amount_out, fee)?;
-        let started = swap.sqrt_price;
-        swap.sqrt_price = price;
-        if price == target {
-            if price == limit {
+        let Swap { sqrt_price: started, liquidity, remaining, .. } = *swap;
+        let stretch = Stretch { sqrt_price: started, target, liquidity, fee: self.fee };
+        let step = stretch.step(remaining).ok_or_else(|| self.invalid("its arithmetic overflows"))?;
+        swap.account(&step)?;
+        if swap.sqrt_price == target {
+            if target == limit {
                 return Err(self.unknown(next));
             }
             if let Some(tick) = initialised {
                 swap.cross(tick, zero_for_one).ok_or_else(|| self.unknown(next))?;
             }
             swap.tick = Some(if zero_for_one { next.saturating_sub(1) } else { next });
-        } else if price != started {
+        } else if swap.sqrt_price != started {
             swap.tick = None;
         }
-        Ok(if swap.remaining.is_zero() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let done = swap.remaining.left().is_zero();
+        Ok(if done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
     /// The next initialised tick within the word of the bitmap, or the word's last tick.
@@ -133,19 +135,20 @@ impl Pool {
 }
 
 impl Swap {
-    fn account(&mut self, amount_in: U256, amount_out: U256, fee: U256) -> Result<(), QuoteError> {
-        let paid = amount_in.checked_add(fee).ok_or(QuoteError::AmountTooLarge)?;
-        let (settled, other) =
-            if self.remaining.is_positive() { (paid, amount_out) } else { (amount_out, paid) };
-        let settled = I256::try_from(settled).map_err(|_| QuoteError::AmountTooLarge)?;
-        let left = if self.remaining.is_positive() {
-            self.remaining.checked_sub(settled)
-        } else {
-            self.remaining.checked_add(settled)
+    fn account(&mut self, step: &Step) -> Result<(), QuoteError> {
+        let paid = step.amount_in.checked_add(step.fee);
+        let (remaining, other) = match self.remaining {
+            Remaining::In(left) => {
+                (paid.and_then(|paid| left.checked_sub(paid)).map(Remaining::In), Some(step.amount_out))
+            }
+            Remaining::Out(left) => (left.checked_sub(step.amount_out).map(Remaining::Out), paid),
         };
-        self.remaining = left.ok_or(QuoteError::AmountTooLarge)?;
-        self.calculated = self.calculated.checked_add(other).ok_or(QuoteError::AmountTooLarge)?;
-        self.fee = self.fee.checked_add(fee).ok_or(QuoteError::AmountTooLarge)?;
+        let calculated = other.and_then(|other| self.calculated.checked_add(other));
+        let fee = self.fee.checked_add(step.fee);
+        let (Some(remaining), Some(calculated), Some(fee)) = (remaining, calculated, fee) else {
+            return Err(QuoteError::AmountTooLarge);
+        };
+        *self = Self { remaining, calculated, fee, sqrt_price: step.sqrt_price, ..*self };
         Ok(())
     }
 
@@ -162,14 +165,14 @@ impl Swap {
 }
 
 /// The tick of a price that a swap has reached, which is never out of range.
-pub(super) fn tick_of(sqrt_price: U160) -> i32 {
-    get_tick_at_sqrt_ratio(sqrt_price).map_or(MIN_TICK_I32, |tick| tick.as_i32())
+pub(super) fn tick_of(sqrt_price: U256) -> i32 {
+    get_tick_at_sqrt_ratio(U160::saturating_from(sqrt_price)).map_or(MIN_TICK_I32, |tick| tick.as_i32())
 }
 
-fn lowest_price() -> U160 {
-    MIN_SQRT_RATIO.saturating_add(U160::ONE)
+fn lowest_price() -> U256 {
+    U256::from(MIN_SQRT_RATIO).saturating_add(U256::ONE)
 }
 
-fn highest_price() -> U160 {
-    MAX_SQRT_RATIO.saturating_sub(U160::ONE)
+fn highest_price() -> U256 {
+    U256::from(MAX_SQRT_RATIO).saturating_sub(U256::ONE)
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use alloy::primitives::address;
 use alloy::primitives::aliases::U24;
+use alloy::primitives::{I256, address};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use uniswap_v3_sdk::prelude::{Tick as SdkTick, TickListDataProvider, compute_swap_step, v3_swap};

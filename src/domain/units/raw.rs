@@ -3,7 +3,8 @@
 use alloy::primitives::U256;
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::{Checked, NumberError, POWERS_OF_TEN};
+use super::real::POWERS_OF_TEN;
+use super::{Checked, NumberError};
 
 /// A raw token amount of `decimals` places as a decimal, rounded down where it has more than 28 digits.
 ///

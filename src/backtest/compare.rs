@@ -11,7 +11,10 @@ use super::contestant::{DEFAULT_AVERSION, Kind};
 use super::ensemble::{Paths, Watch, gather};
 use super::risk::{Ensemble, Estimate, Measure, Sums, interpolate, jackknife};
 use super::scenario::{Scenario, Strategy, Volatility};
-use tuning::{Tuned, tune};
+use tuning::{Centre, Tuned, tune};
+
+/// How often a bracket may be moved onto the risk: once is nearly always enough.
+const MOST_MOVES: u32 = 2;
 
 /// A comparison to make.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl Comparison<'_> {
         for kind in Kind::ALL {
             entered(kind);
             match tune(self, kind, risk)? {
-                Tuned::At(parameters) => frontiers.push(self.measure(kind, parameters)?),
+                Tuned::At(centre) => frontiers.push(self.measure(kind, centre, risk, MOST_MOVES)?),
                 Tuned::OutOfReach(parameter) => {
                     let sums = self.sums(kind, parameter, self.paths)?.all();
                     beyond.push(Row::OutOfReach {
@@ -173,10 +176,22 @@ impl Comparison<'_> {
         gather(self.scenario, &contestant, &Paths { seed, count, threads, watch })
     }
 
-    fn measure(&self, kind: Kind, parameters: (f64, f64)) -> std::result::Result<Frontier, BacktestError> {
+    /// On all paths, on both sides of `risk`: where the tuning paths found it, or moved so many times until it is between.
+    fn measure(
+        &self,
+        kind: Kind,
+        centre: Centre,
+        risk: f64,
+        moves: u32,
+    ) -> std::result::Result<Frontier, BacktestError> {
+        let parameters = centre.sides(kind.is_whole(), kind.scale(self.scenario));
         let first = self.sums(kind, parameters.0, self.paths)?;
         let second = self.sums(kind, parameters.1, self.paths)?;
-        Ok(Frontier { kind, parameters, ensembles: (first, second) })
+        let miss = |sums: &Ensemble| libm::log(sums.all().risk(self.measure) / risk);
+        match (centre.moved(parameters, (miss(&first), miss(&second))), moves.checked_sub(1)) {
+            (Some(moved), Some(left)) => self.measure(kind, moved, risk, left),
+            _ => Ok(Frontier { kind, parameters, ensembles: (first, second) }),
+        }
     }
 
     fn standing(&self, frontier: &Frontier, all: &[Frontier], risk: f64) -> Standing {

@@ -15,11 +15,10 @@ use alloy::primitives::{Address, I256, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::Filter;
 use alloy::sol_types::SolEvent;
-use keeper_process::{Home, PRICE, Scene};
+use keeper_process::{Home, PRICE, Scene, number};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use vault_keeper::domain::units::to_real;
-use vault_keeper::protocols::abi::RebalancingVault::{self, Rebalanced, State};
+use vault_keeper::protocols::abi::RebalancingVault::Rebalanced;
 use vault_keeper::stage::account::Actor;
 use vault_keeper::stage::deploy::options::{Position, name_book, open, settle};
 use vault_keeper::stage::deploy::vault::Vault;
@@ -29,10 +28,6 @@ const POLICY: &str = include_str!("../examples/policies/delta-hedge.toml");
 const DEPTH: i64 = 4_000_000;
 /// Unix seconds.
 const EXPIRY: u64 = 1_700_000_000 + 14 * 86_400;
-
-fn number(value: &Value) -> f64 {
-    to_real(value.as_str().unwrap_or_else(|| panic!("{value} is no text")).parse::<Decimal>().unwrap())
-}
 
 fn wad(whole: u64) -> U256 {
     U256::from(whole) * U256::from(10).pow(U256::from(18))
@@ -47,10 +42,6 @@ fn written() -> Position {
     let size = -I256::from_raw(wad(100));
     let (strike, limit, premium) = (wad(3_000), wad(6_000), dollars(16_000));
     Position { is_call: true, strike, limit, size, premium, expiry: EXPIRY }
-}
-
-async fn state(scene: &Scene) -> State {
-    scene.stage.chain.read(scene.vault, &RebalancingVault::stateCall {}).await.unwrap()
 }
 
 /// The newest trade of the vault.
@@ -137,7 +128,7 @@ async fn check_says_what_would_stop_a_hedge() {
     let is_open = [("epoch", "ok"), well[0], well[1], well[2]];
     assert_eq!(checked(&home).await, findings(&is_open));
 
-    let now = scene.stage.chain.head().await.unwrap().0;
+    let now = scene.now().await;
     scene.price(PRICE, EXPIRY - 60 - now).await;
     scene.price(PRICE, 3_700).await;
     let waiting = [is_open[0], well[0], well[1], well[2], ("option_settlement", "warning")];
@@ -157,7 +148,7 @@ async fn a_short_call_book_is_hedged_from_the_opening_to_the_settlement() {
     let scene = Scene::set_for(Decimal::from(DEPTH), POLICY).await;
     let book = scene.book.unwrap();
     let id = open(&scene.stage, scene.vault, book, &written()).await.unwrap();
-    let opened = state(&scene).await;
+    let opened = scene.state().await;
     assert!(opened.epochOpen);
     assert_eq!(opened.books.trackedAsset, dollars(716_000), "300,000 of collateral, 16,000 of it premium");
     scene.price(PRICE, 60).await;
@@ -184,13 +175,13 @@ async fn a_short_call_book_is_hedged_from_the_opening_to_the_settlement() {
     assert!(is_hedged(&held, net), "{held}");
 
     // Expiry at 3,500: the feed answers before it and again after it.
-    let now = scene.stage.chain.head().await.unwrap().0;
+    let now = scene.now().await;
     scene.price(3_500, EXPIRY - 600 - now).await;
     scene.price(3_550, 4_000).await;
-    let before = state(&scene).await;
+    let before = scene.state().await;
     assert!(before.epochOpen);
     settle(&scene.stage, book, id).await.unwrap();
-    let after = state(&scene).await;
+    let after = scene.state().await;
     assert!(!after.epochOpen);
     let paid = after.books.trackedAsset - before.books.trackedAsset;
     assert_eq!(paid, dollars(250_000), "the collateral less 500 for each of 100 coins");

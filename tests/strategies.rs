@@ -12,10 +12,10 @@
 mod keeper_process;
 
 use alloy::primitives::U256;
-use keeper_process::{Home, PRICE, Scene, with};
+use keeper_process::{Home, PRICE, Scene, number, with};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use vault_keeper::domain::units::{to_raw, to_real};
+use vault_keeper::domain::units::to_raw;
 use vault_keeper::stage::account::Actor;
 
 alloy::sol! {
@@ -23,10 +23,6 @@ alloy::sol! {
         function poke() external;
         function rearm(uint256 floorPerShare) external;
     }
-}
-
-fn number(value: &Value) -> f64 {
-    to_real(value.as_str().unwrap().parse::<Decimal>().unwrap())
 }
 
 /// Target and exposure over net asset value, as decided on.

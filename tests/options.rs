@@ -312,6 +312,29 @@ async fn a_greek_over_its_bound_is_told_while_the_delta_is_traded_and_then_is_th
     assert_eq!((&ended.json()["reason"]["code"], alerts(&ended)), (&json!("within_band"), Vec::new()));
 }
 
+#[tokio::test]
+async fn a_hedge_within_a_bound_is_bought_up_to_the_bound() {
+    let scene = Scene::set_for(Decimal::from(DEPTH), POLICY).await;
+    open(&scene.stage, scene.vault, scene.book.unwrap(), &written()).await.unwrap();
+    scene.price(PRICE, 60).await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    let hedge: toml::Table = toml::from_str(&policy(&scene, ESTIMATE, "")).unwrap();
+    let combined = format!(
+        "[strategy]\nkind = \"combined\"\nprimary = {}\nbounds = [{{ kind = \"weight\", most = \"0.10\" }}]\n",
+        hedge["strategy"]
+    );
+    home.adopt(&scene, &with_sections(&policy(&scene, ESTIMATE, ""), &combined)).await;
+    let printed = trades(&home, &scene).await;
+    let figure = |key: &str| number(&printed["appraisal"][key]);
+    let [delta, ..] = of_written(&printed, [0.8; 2]);
+    assert_near(number(&printed["appraisal"]["options"]["delta"]), delta, 1e-9, "delta");
+    // A tenth of 716,000 dollars are fewer coins than the hedge wants.
+    assert_near(figure("target"), 0.1 * figure("nav") / PRICE as f64, 1e-9, "target");
+    assert!(figure("target") < 0.5 * -delta, "{printed}");
+    // A raw unit of the asset is 3e-10 coins.
+    assert_near(number(&printed["trade"]["size"]), figure("target"), 1e-9, "size");
+}
+
 /// The volatility feed says `annual`, 18 decimals, of a strike since `updated_at`.
 async fn answer(scene: &Scene, feed: Address, strike: U256, annual: U256, updated_at: u64) {
     let set = IVolatility::setCall { strike, expiry: EXPIRY, annual, updatedAt: U256::from(updated_at) };

@@ -20,7 +20,7 @@ use alloy::primitives::{Address, B256, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::{Filter, TransactionReceipt};
 use alloy::sol_types::{SolCall, SolEvent, SolValue};
-use keeper_process::{Home, ONCE, PRICE, Scene, published, with};
+use keeper_process::{Home, ONCE, PRICE, Scene, number, published, with};
 use proxy::Proxy;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -31,10 +31,6 @@ use vault_keeper::stage::deploy::uniswap_v2::pair;
 use vault_keeper::stage::interfaces::{IERC20, IUniswapV2Pair, IVaultOwner};
 
 alloy::sol! {
-    interface IOwner {
-        function setPolicyHash(bytes32 policyHash) external;
-    }
-
     interface IPair {
         event Swap(address indexed sender, uint256 amount0In, uint256 amount1In, uint256 amount0Out, uint256 amount1Out, address indexed to);
     }
@@ -82,9 +78,7 @@ impl History {
     }
 
     async fn approve(&self, policy: &str) {
-        let mut owner = self.scene.stage.act_as(Actor::Owner).await.unwrap();
-        let approve = IOwner::setPolicyHashCall { policyHash: published(policy).hash() };
-        owner.call(self.scene.vault, &approve).await.unwrap();
+        self.scene.approve(policy).await;
         self.scene.stage.chain.mine_after(301).await.unwrap();
     }
 
@@ -167,10 +161,6 @@ fn mean(sample: &[f64]) -> f64 {
 fn deviation(sample: &[f64]) -> f64 {
     let squares: f64 = sample.iter().map(|one| (one - mean(sample)).powi(2)).sum();
     (squares / (sample.len() as f64 - 1.0)).sqrt()
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_else(|| panic!("{value} is no number"))
 }
 
 fn assert_near(found: &Value, expected: f64) {

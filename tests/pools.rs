@@ -35,12 +35,6 @@ use vault_keeper::stage::interfaces::IVaultOwner;
 use vault_keeper::stage::path::Tick;
 use vault_keeper::stage::{Stage, StagePlan};
 
-alloy::sol! {
-    interface IOwner {
-        function setPolicyHash(bytes32 policyHash) external;
-    }
-}
-
 const START: u64 = 1_700_000_000;
 const PRICE: u64 = 3_000;
 
@@ -119,7 +113,7 @@ impl Scene {
         policy.strategy = StrategyPolicy::ConstantWeight { weight: weight.parse().unwrap() };
         self.policy = PublishedPolicy::new(policy).unwrap();
         let mut owner = self.stage.act_as(Actor::Owner).await.unwrap();
-        let approve = IOwner::setPolicyHashCall { policyHash: self.policy.hash() };
+        let approve = IVaultOwner::setPolicyHashCall { policyHash: self.policy.hash() };
         owner.call(self.vault, &approve).await.unwrap();
         self.stage.chain.mine_after(301).await.unwrap();
     }

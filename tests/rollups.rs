@@ -33,12 +33,6 @@ use vault_keeper::protocols::rollups::placeholder;
 use vault_keeper::reader::{Mode, Reader};
 use vault_keeper::stage::account::Actor;
 
-alloy::sol! {
-    interface IVault {
-        function setPolicyHash(bytes32 policyHash) external;
-    }
-}
-
 const POLICY: &str = include_str!("../examples/policies/cppi.toml");
 /// Wei per unit of calldata at which data costs cents.
 const LOW: u64 = 1_000_000_000;
@@ -366,9 +360,7 @@ async fn a_rollup_that_is_taken_for_ethereum_is_found_by_the_check() {
     assert!(what.contains("is configured as `ethereum`, but has at 0x4200"), "{what}");
     // Nor is it kept: not even under a policy that its owner approved.
     let plain = std::fs::read_to_string(rolled.home.path("cppi.toml")).unwrap();
-    let mut owner = rolled.scene.stage.act_as(Actor::Owner).await.unwrap();
-    let policy_hash = published(&plain).hash();
-    owner.call(rolled.scene.vault, &IVault::setPolicyHashCall { policyHash: policy_hash }).await.unwrap();
+    rolled.scene.approve(&plain).await;
     let ended = rolled.home.once_mined(&rolled.scene).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let said = "the chain is of kind `op_stack`, the policy's gas.chain is `ethereum`";

@@ -10,23 +10,23 @@
 
 #[path = "support/keeper_process.rs"]
 mod keeper_process;
+#[path = "support/positions.rs"]
+mod positions;
 
 use alloy::primitives::U256;
-use keeper_process::{Home, PRICE, Scene, with};
+use keeper_process::{Home, PRICE, Scene, number, with};
+use positions::written;
 use rust_decimal::Decimal;
 use serde_json::Value;
-use vault_keeper::domain::units::{to_raw, to_real};
+use vault_keeper::domain::units::to_raw;
 use vault_keeper::stage::account::Actor;
+use vault_keeper::stage::deploy::options::open;
 
 alloy::sol! {
     interface IVault {
         function poke() external;
         function rearm(uint256 floorPerShare) external;
     }
-}
-
-fn number(value: &Value) -> f64 {
-    to_real(value.as_str().unwrap().parse::<Decimal>().unwrap())
 }
 
 /// Target and exposure over net asset value, as decided on.
@@ -58,6 +58,27 @@ const DEPTH: i64 = 4_000_000;
 
 async fn scene(text: &str) -> Scene {
     Scene::set_for(Decimal::from(DEPTH), text).await
+}
+
+#[tokio::test]
+async fn every_example_in_the_directory_is_booted_and_its_first_decision_is_executed() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/policies");
+    let mut examples = 0;
+    for file in std::fs::read_dir(directory).unwrap() {
+        let path = file.unwrap().path();
+        let scene = scene(&std::fs::read_to_string(&path).unwrap()).await;
+        if let Some(book) = scene.book {
+            open(&scene.stage, scene.vault, book, &written()).await.unwrap();
+            scene.price(PRICE, 60).await;
+        }
+        let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+        let ended = home.once_mined(&scene).await;
+        let printed = ended.json();
+        let done = (&printed["verdict"], &printed["dispatch"], &printed["trade"]["sell_risky"]);
+        assert_eq!(done, (&"rebalance".into(), &"executed".into(), &false.into()), "{path:?}: {ended:?}");
+        examples += 1;
+    }
+    assert!(examples >= 6, "{examples}");
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ sol! {
     interface IVaultOwner {
         function allowPool(address pool, address venue) external;
         function setKeeper(address keeper) external;
+        function setPolicyHash(bytes32 policyHash) external;
         function setOptionBook(address book) external;
         function openOption(uint64 id, bytes32 terms, uint256 maxCost) external;
     }

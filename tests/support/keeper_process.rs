@@ -17,10 +17,11 @@ use vault_keeper::config::load_policy;
 use vault_keeper::domain::policy::{FloorPolicy, PublishedPolicy};
 use vault_keeper::domain::units::{Ratio, to_raw};
 use vault_keeper::journal::{IntentEntry, Journal};
-use vault_keeper::protocols::abi::RebalancingVault::{self, FloorKind, Parameters};
+use vault_keeper::protocols::abi::RebalancingVault::{self, FloorKind, Parameters, State};
 use vault_keeper::stage::account::Actor;
 use vault_keeper::stage::artifacts::Artifacts;
 use vault_keeper::stage::deploy::options;
+use vault_keeper::stage::interfaces::IVaultOwner;
 use vault_keeper::stage::path::Tick;
 use vault_keeper::stage::{Stage, StagePlan};
 
@@ -118,9 +119,31 @@ impl Scene {
         market.step(self.tick(price, seconds).await).await.unwrap();
     }
 
+    /// A step of the market at `timestamp` to `price` USD.
+    pub(crate) async fn price_at(&self, price: i64, timestamp: u64) {
+        self.stage.market().await.unwrap().step(tick(timestamp, price)).await.unwrap();
+    }
+
+    /// Block time of the head, unix seconds.
+    pub(crate) async fn now(&self) -> u64 {
+        self.stage.chain.head().await.unwrap().0
+    }
+
+    /// The vault's owner approves `policy`.
+    pub(crate) async fn approve(&self, policy: &str) {
+        let mut owner = self.stage.act_as(Actor::Owner).await.unwrap();
+        let approve = IVaultOwner::setPolicyHashCall { policyHash: published(policy).hash() };
+        owner.call(self.vault, &approve).await.unwrap();
+    }
+
+    /// The vault as its contract tells of it.
+    pub(crate) async fn state(&self) -> State {
+        self.stage.chain.read(self.vault, &RebalancingVault::stateCall {}).await.unwrap()
+    }
+
     /// A tick `seconds` after the head.
     pub(crate) async fn tick(&self, price: i64, seconds: u64) -> Tick {
-        tick(self.stage.chain.head().await.unwrap().0 + seconds, price)
+        tick(self.now().await + seconds, price)
     }
 
     /// Mines as many blocks, 12 seconds apart.
@@ -132,7 +155,7 @@ impl Scene {
 
     pub(crate) async fn deeds(&self) -> Deeds {
         let provider = self.stage.chain.provider();
-        let state = self.stage.chain.read(self.vault, &RebalancingVault::stateCall {}).await.unwrap();
+        let state = self.state().await;
         let filter = Filter::new()
             .address(self.vault)
             .event_signature(RebalancingVault::Rebalanced::SIGNATURE_HASH)
@@ -147,8 +170,7 @@ impl Scene {
 
     /// Risky units that the vault holds.
     pub(crate) async fn holding(&self) -> U256 {
-        let state = self.stage.chain.read(self.vault, &RebalancingVault::stateCall {}).await.unwrap();
-        state.books.trackedRisky
+        self.state().await.books.trackedRisky
     }
 
     /// Waits until the node holds a transaction of the keeper that is not mined.
@@ -221,6 +243,19 @@ pub(crate) fn with(text: &str, from: &str, to: &str) -> String {
     text.replacen(from, to, 1)
 }
 
+/// `policy` with every section of `sections` in place of its own.
+pub(crate) fn with_sections(policy: &str, sections: &str) -> String {
+    let mut document: toml::Table = toml::from_str(policy).unwrap();
+    document.extend(toml::from_str::<toml::Table>(sections).unwrap());
+    toml::to_string(&document).unwrap()
+}
+
+/// A number as decisions print it.
+pub(crate) fn number(value: &Value) -> f64 {
+    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+    number.unwrap_or_else(|| panic!("{value} is no number"))
+}
+
 /// The policy in the text of a file.
 pub(crate) fn published(text: &str) -> PublishedPolicy {
     let directory = tempfile::tempdir().unwrap();
@@ -266,6 +301,12 @@ impl Home {
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The vault's owner approves `policy`, and the keeper holds it alone.
+    pub(crate) async fn adopt(&self, scene: &Scene, policy: &str) {
+        self.write("cppi.toml", policy);
+        scene.approve(policy).await;
     }
 
     /// Changes `keeper.toml` in one place.

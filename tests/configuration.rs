@@ -313,6 +313,40 @@ fn a_text_that_is_not_toml_is_reported_by_line_and_column() {
     assert!(found(&error).contains(&(line, "")), "{error}");
     assert!(error.to_string().contains(&format!("cppi.toml:{line}:")));
     assert!(error.to_string().contains("not TOML: "));
+    // What follows is not read, and that is said once.
+    let text = with(&text, "share = \"0.80\"", "share = \"1.80\"");
+    let error = policy_error(&text);
+    assert!(
+        error.to_string().matches("mend it first, since the rest of the file was not checked").count() == 1,
+        "{error}"
+    );
+    assert!(!error.to_string().contains("floor.share"), "{error}");
+}
+
+#[test]
+fn a_key_given_twice_hides_no_other_mistake() {
+    let text = with(POLICY, "multiplier = \"3\"", "multiplier = 5.0");
+    let text = with(&text, "max_slippage_bps = 100 ", "max_slippage_bps = 10_001\nmax_slippage_bps = 100 ");
+    let text = text + "\n[limits]\nmin_trade = \"5\"\nmin_trad = \"5\"\n";
+    let error = policy_error(&text);
+    let last = text.lines().count();
+    let expected = [
+        (line_of(&text, "multiplier ="), "strategy.multiplier"),
+        (line_of(&text, "max_slippage_bps = 10_001"), "limits.max_slippage_bps"),
+        (line_of(&text, "max_slippage_bps = 10_001") + 1, "max_slippage_bps"),
+        (last - 2, "limits"),
+        (last - 1, "min_trade"),
+        (last, "limits.min_trad"),
+    ];
+    assert_eq!(found(&error), expected, "{error}");
+    let said = "max_slippage_bps: given twice in the same table; remove one of the two\n";
+    assert!(error.to_string().contains(said), "{error}");
+    // It alone is a mistake too, and says nothing that could be a secret.
+    let alone = with(POLICY, "[limits]", "\"0xpasted key\" = 1\n\"0xpasted key\" = 2\n[limits]");
+    let error = policy_error(&alone).to_string();
+    assert!(error.contains("(key not shown): given twice") && !error.contains("pasted"), "{error}");
+    let alone = with(POLICY, "chain_id = 1 ", "chain_id = 1\nchain_id = 1 ");
+    assert_eq!(found(&policy_error(&alone)), [(line_of(&alone, "chain_id = 1 "), "chain_id")]);
 }
 
 #[test]

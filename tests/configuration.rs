@@ -300,9 +300,19 @@ fn a_chain_and_the_policies_of_its_vaults_are_of_one_kind() {
     // What the data of an exit may cost must be said where there is such a fee.
     let error = Files::new(&on("op_stack"), &gas).load().unwrap_err();
     assert_eq!(found(&error), [(line_of(&gas, "[reserve]"), "reserve.exit_data_fee_wei")]);
-    let wide = with(KEEPER, "data_fee_margin_percent = 25 ", "data_fee_margin_percent = 601 ");
-    let key = "sending.data_fee_margin_percent";
-    assert_eq!(found(&keeper_error(&wide)), [(line_of(&wide, "data_fee_margin_percent"), key)]);
+}
+
+/// A larger one would have been cut to what a basis point of 16 bits holds.
+#[test]
+fn a_margin_that_is_not_kept_is_refused_with_its_range() {
+    for (key, standing) in [("gas_limit_margin_percent", 20), ("data_fee_margin_percent", 25)] {
+        let of = |percent: u32| with(KEEPER, &format!("{key} = {standing} "), &format!("{key} = {percent} "));
+        assert!(Files::new(&of(600), POLICY).load().is_ok(), "{key}");
+        let wide = of(601);
+        let error = keeper_error(&wide);
+        assert_eq!(found(&error), [(line_of(&wide, key), format!("sending.{key}").as_str())]);
+        assert!(error.to_string().contains("expected 0 to 600 percent"), "{error}");
+    }
 }
 
 #[test]

@@ -114,11 +114,7 @@ impl Smile {
         if expiries.is_empty() || !ordered {
             faults.push(Fault { expiry: 0, point: 0, kind: FaultKind::Number });
         } else {
-            for (expiry, pair) in (1..).zip(drawn.windows(2)) {
-                let [Some(near), Some(far)] = pair else { continue };
-                let found = together(near, far).into_iter();
-                faults.extend(found.map(|(point, kind)| Fault { expiry, point, kind }));
-            }
+            faults.extend(calendar(&drawn));
         }
         faults.sort_unstable();
         faults.dedup();
@@ -208,6 +204,16 @@ fn placed(point: &Point, years: f64) -> Option<(f64, f64)> {
     };
     let variance = deviation * deviation;
     (moneyness.is_finite() && variance.is_finite() && variance > 0.0).then_some((moneyness, variance))
+}
+
+/// What is wrong between each two neighbours that are sound alone.
+fn calendar(drawn: &[Option<Slice>]) -> Vec<Fault> {
+    let between = |(expiry, pair): (usize, &[Option<Slice>])| {
+        let [Some(near), Some(far)] = pair else { return Vec::new() };
+        let found = together(near, far).into_iter();
+        found.map(|(point, kind)| Fault { expiry, point, kind }).collect()
+    };
+    (1..).zip(drawn.windows(2)).flat_map(between).collect()
 }
 
 /// What is wrong with one expiry, by point.

@@ -102,6 +102,15 @@ fn a_hedge_is_explained_with_its_book_and_what_people_should_mind() {
     ] {
         assert!(short.contains(part), "{part}: {short}");
     }
+    // So many written that they cost more than there is: what there is goes first.
+    let long = hedged("-1350000000000000000000", &[]).out;
+    for part in [
+        "its strategy wants 649.89081 units, 128.9 % of all, so it holds 297.39081 units too few",
+        "So it buys ",
+        "Mind that the hedge needs 145.837686 units more than the vault can pay for, and it cannot borrow.",
+    ] {
+        assert!(long.contains(part), "{part}: {long}");
+    }
 }
 
 #[test]

@@ -300,9 +300,19 @@ fn a_chain_and_the_policies_of_its_vaults_are_of_one_kind() {
     // What the data of an exit may cost must be said where there is such a fee.
     let error = Files::new(&on("op_stack"), &gas).load().unwrap_err();
     assert_eq!(found(&error), [(line_of(&gas, "[reserve]"), "reserve.exit_data_fee_wei")]);
-    let wide = with(KEEPER, "data_fee_margin_percent = 25 ", "data_fee_margin_percent = 601 ");
-    let key = "sending.data_fee_margin_percent";
-    assert_eq!(found(&keeper_error(&wide)), [(line_of(&wide, "data_fee_margin_percent"), key)]);
+}
+
+/// A larger one would have been cut to what a basis point of 16 bits holds.
+#[test]
+fn a_margin_that_is_not_kept_is_refused_with_its_range() {
+    for (key, standing) in [("gas_limit_margin_percent", 20), ("data_fee_margin_percent", 25)] {
+        let of = |percent: u32| with(KEEPER, &format!("{key} = {standing} "), &format!("{key} = {percent} "));
+        assert!(Files::new(&of(600), POLICY).load().is_ok(), "{key}");
+        let wide = of(601);
+        let error = keeper_error(&wide);
+        assert_eq!(found(&error), [(line_of(&wide, key), format!("sending.{key}").as_str())]);
+        assert!(error.to_string().contains("expected 0 to 600 percent"), "{error}");
+    }
 }
 
 #[test]
@@ -313,6 +323,40 @@ fn a_text_that_is_not_toml_is_reported_by_line_and_column() {
     assert!(found(&error).contains(&(line, "")), "{error}");
     assert!(error.to_string().contains(&format!("cppi.toml:{line}:")));
     assert!(error.to_string().contains("not TOML: "));
+    // What follows is not read, and that is said once.
+    let text = with(&text, "share = \"0.80\"", "share = \"1.80\"");
+    let error = policy_error(&text);
+    assert!(
+        error.to_string().matches("mend it first, since the rest of the file was not checked").count() == 1,
+        "{error}"
+    );
+    assert!(!error.to_string().contains("floor.share"), "{error}");
+}
+
+#[test]
+fn a_key_given_twice_hides_no_other_mistake() {
+    let text = with(POLICY, "multiplier = \"3\"", "multiplier = 5.0");
+    let text = with(&text, "max_slippage_bps = 100 ", "max_slippage_bps = 10_001\nmax_slippage_bps = 100 ");
+    let text = text + "\n[limits]\nmin_trade = \"5\"\nmin_trad = \"5\"\n";
+    let error = policy_error(&text);
+    let last = text.lines().count();
+    let expected = [
+        (line_of(&text, "multiplier ="), "strategy.multiplier"),
+        (line_of(&text, "max_slippage_bps = 10_001"), "limits.max_slippage_bps"),
+        (line_of(&text, "max_slippage_bps = 10_001") + 1, "max_slippage_bps"),
+        (last - 2, "limits"),
+        (last - 1, "min_trade"),
+        (last, "limits.min_trad"),
+    ];
+    assert_eq!(found(&error), expected, "{error}");
+    let said = "max_slippage_bps: given twice in the same table; remove one of the two\n";
+    assert!(error.to_string().contains(said), "{error}");
+    // It alone is a mistake too, and says nothing that could be a secret.
+    let alone = with(POLICY, "[limits]", "\"0xpasted key\" = 1\n\"0xpasted key\" = 2\n[limits]");
+    let error = policy_error(&alone).to_string();
+    assert!(error.contains("(key not shown): given twice") && !error.contains("pasted"), "{error}");
+    let alone = with(POLICY, "chain_id = 1 ", "chain_id = 1\nchain_id = 1 ");
+    assert_eq!(found(&policy_error(&alone)), [(line_of(&alone, "chain_id = 1 "), "chain_id")]);
 }
 
 #[test]

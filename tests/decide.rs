@@ -52,7 +52,7 @@ fn a_trade_in_parts_says_what_is_left_and_why() {
 }
 
 /// The committed snapshot with an option book, decided by the example's hedge with less vega allowed.
-fn hedged(size: &str) -> Ended {
+fn hedged(size: &str, arguments: &[&str]) -> Ended {
     let place = Place::empty();
     let mut snapshot: Value = serde_json::from_str(include_str!("fixtures/snapshot.json")).unwrap();
     let book = "0x00000000000000000000000000000000000b00c5";
@@ -70,12 +70,13 @@ fn hedged(size: &str) -> Ended {
         include_str!("../examples/policies/delta-hedge.toml").replace("vega = \"60000\"", "vega = \"50000\"");
     place.write("snapshot.json", &snapshot.to_string());
     place.write("policy.toml", &policy);
-    place.run(&["decide", "--snapshot", "snapshot.json", "--policy", "policy.toml", "--as-approved"])
+    let given = ["decide", "--snapshot", "snapshot.json", "--policy", "policy.toml", "--as-approved"];
+    place.run(&[&given, arguments].concat())
 }
 
 #[test]
 fn a_hedge_is_explained_with_its_book_and_what_people_should_mind() {
-    let ended = hedged("-650000000000000000000");
+    let ended = hedged("-650000000000000000000", &[]);
     assert_eq!(ended.code, 0, "{ended:?}");
     let paragraph = "The vault holds 352.5 units worth 700646.62 at a price of 1987.65, and 301234.57 in cash: \
         1001881.19 in all. That is 196714.64 above its floor of 800000 once the exit is paid for (5166.56). Its option \
@@ -93,13 +94,22 @@ fn a_hedge_is_explained_with_its_book_and_what_people_should_mind() {
         assert!(ended.out.contains(row), "{row}: {}", ended.out);
     }
     // Bought instead: what is held is sold, and the rest cannot be had.
-    let short = hedged("650000000000000000000").out;
+    let short = hedged("650000000000000000000", &[]).out;
     for part in [
         "its strategy wants -342.381039 units",
         "So it sells ",
         "Mind that the hedge needs a short position of 342.381039 units, which the vault cannot borrow.",
     ] {
         assert!(short.contains(part), "{part}: {short}");
+    }
+    // So many written that they cost more than there is: what there is goes first.
+    let long = hedged("-1350000000000000000000", &[]).out;
+    for part in [
+        "its strategy wants 649.89081 units, 128.9 % of all, so it holds 297.39081 units too few",
+        "So it buys ",
+        "Mind that the hedge needs 145.837686 units more than the vault can pay for, and it cannot borrow.",
+    ] {
+        assert!(long.contains(part), "{part}: {long}");
     }
 }
 
@@ -132,8 +142,12 @@ fn what_if_changes_a_fact_or_a_policy_value_and_shows_both() {
 #[test]
 fn what_cannot_be_asked_is_wrong_usage() {
     for (asked, said) in [
-        ("nothing=5", "no such key: price, gas (gwei), volatility, or the path of a value"),
-        ("limits=5", "is a group of values: name one of them"),
+        ("nothing=5", "nothing: unknown key; expected one of `name`, "),
+        ("nothing=5", "a key is price (USD), gas (gwei), volatility, or the path of a value in the policy"),
+        ("limits.max_trad=5", "limits.max_trad: unknown key; expected one of `max_trade`, "),
+        ("limits=5", "limits: is a whole number; expected a table"),
+        ("venues[7].pool=5", "venues[7].pool: the list has 1, numbered from 0"),
+        ("venues[x].pool=5", "expected the path of a key, such as limits.max_trade"),
         ("price=1", "the snapshot does not know the pool at such a price"),
         ("price=-1", "expected a price"),
         ("gas=x", "expected a decimal number"),
@@ -144,4 +158,70 @@ fn what_cannot_be_asked_is_wrong_usage() {
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{asked}: {ended:?}");
         assert!(ended.err.contains(said), "{asked}: {ended:?}");
     }
+    // Twice is no change, and all that is wrong is said at once.
+    for (one, other, said) in [
+        ("price=1800", "price=1900", "--what-if price: is given twice"),
+        ("risk.aversion=3", "risk.aversion=4", "--what-if risk.aversion: is given twice"),
+        ("venues.0.tick_words=3", "venues[0].tick_words=4", "venues[0].tick_words is given twice"),
+        ("volatility=1", "volatility.estimator.fallback=1", "volatility.estimator.fallback is given twice"),
+        (
+            "risk.aversion=80",
+            "limits.max_trade=x",
+            "risk.aversion: expected a relative risk aversion from 1 to 20",
+        ),
+        (
+            "risk.aversion=80",
+            "limits.max_slippage_bps=10001",
+            "max_slippage_bps: expected 0 to 10000 basis points",
+        ),
+    ] {
+        let ended = decided(&["--what-if", one, "--what-if", other]);
+        assert_eq!(ended.code, 2, "{one} {other}: {ended:?}");
+        assert!(ended.err.contains(said), "{one} {other}: {ended:?}");
+    }
+}
+
+#[test]
+fn what_if_sets_what_the_policy_leaves_at_its_default() {
+    let changed = |asked: &str| decided(&["--json", "--what-if", asked]).json()["what_if"].clone();
+    let as_it_is = decided(&["--json"]).json();
+    // The default itself is no change, not even of the hash.
+    for asked in ["gas.swap_units=115000", "execution.cost_margin=1", "execution.style={ kind = \"once\" }"] {
+        assert_eq!(changed(asked)["policy_hash"], as_it_is["policy_hash"], "{asked}");
+    }
+    let dearer = changed("execution.cost_margin=1.2");
+    let cost = |printed: &Value| printed["trade"]["cost"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!((cost(&dearer) - 1.2 * cost(&as_it_is)).abs() < 1e-9 * cost(&dearer), "{dearer}");
+    assert_eq!(dearer.get("notes"), None);
+    let group = changed("strategy={ kind = \"constant_weight\", weight = \"0.5\" }");
+    assert_eq!(group["appraisal"]["target"].as_str().unwrap().parse::<f64>().unwrap().round(), 252.0);
+}
+
+#[test]
+fn a_change_of_volatility_says_where_the_legs_do_not_follow_it() {
+    let size = "-650000000000000000000";
+    let note = "the option legs do not follow the volatility: theirs comes from the policy's smile, as it is";
+    let asked = |key: &str| hedged(size, &["--json", "--what-if", key]).json();
+    for key in ["volatility=0.9", "volatility.floor=0.9"] {
+        assert_eq!(asked(key)["what_if"]["notes"], json!([note]), "{key}");
+    }
+    let delta = |printed: &Value| printed["appraisal"]["options"]["delta"].clone();
+    let still = asked("volatility=0.9");
+    assert_eq!(delta(&still), delta(&still["what_if"]));
+    let text = hedged(size, &["--what-if", "volatility=0.9"]).out;
+    assert!(
+        text.contains(&format!("With volatility = 0.9\n\nMind that {note}.\n\nThe vault holds")),
+        "{text}"
+    );
+    // Where the estimate prices them they do, and a change of the smile is one of the legs.
+    let follows = hedged(
+        size,
+        &["--json", "--what-if", "strategy.implied={ kind = \"estimate\" }", "--what-if", "volatility=0.9"],
+    );
+    let follows = follows.json();
+    assert_eq!(follows["what_if"].get("notes"), None);
+    assert_ne!(delta(&follows), delta(&follows["what_if"]));
+    let smile = asked("strategy.implied.expiries[1].points[2].volatility=0.69");
+    assert_eq!(smile["what_if"].get("notes"), None);
+    assert_ne!(delta(&smile), delta(&smile["what_if"]));
 }

@@ -250,6 +250,109 @@ contract OptionPriceTest is OptionFixture {
         assertEq(book.claimable(maker), 10_500 * USD);
     }
 
+    /// @dev The feed does not say when it took the new aggregator, so the settled price depends on whether that was before the
+    /// settlement: whoever does not want to wait for it settles, which anyone may from the next answer on.
+    function test_a_new_phase_that_had_answered_decides_from_the_block_it_takes_over_in() public {
+        (uint80 old, uint80 present) = (uint80(2) << 64, uint80(3) << 64);
+        around(old, 3200e8);
+        around(present, 3210e8);
+        vm.warp(_expiry + 1 minutes);
+        riskyFeed.setLatest(old + 2);
+        onlySettles(old + 1);
+        riskyFeed.setLatest(present + 2);
+        onlySettles(present + 1);
+        // One that had not answered by the expiry changes nothing.
+        riskyFeed.setLatest(uint80(4) << 64);
+        riskyFeed.push(3220e8, _expiry + 30, _expiry + 30);
+        onlySettles(present + 1);
+    }
+
+    /// @dev A minute before the expiry, and again half a minute after it.
+    function around(uint80 phase, int256 answer) private {
+        riskyFeed.setLatest(phase);
+        riskyFeed.push(answer, _expiry - 1 minutes, _expiry - 1 minutes);
+        riskyFeed.push(answer, _expiry + 30, _expiry + 30);
+    }
+
+    /// @dev Of all rounds of phases 1 to 5.
+    function onlySettles(uint80 round) private {
+        (uint256 count, uint80 found) = nameable();
+        assertEq(count, 1);
+        assertEq(found, round);
+    }
+
+    function nameable() private returns (uint256 count, uint80 found) {
+        for (uint80 phase = 1; phase <= 5; ++phase) {
+            for (uint80 round = 0; round <= 16; ++round) {
+                uint80 id = (phase << 64) + round;
+                uint256 state = vm.snapshotState();
+                try book.settle(_id, id) {
+                    (count, found) = (count + 1, id);
+                } catch {}
+                vm.revertToState(state);
+            }
+        }
+    }
+
+    /// @dev Of a phase that is over no next round tells a missing round from the end.
+    function test_a_missing_round_of_the_phase_before_offers_no_choice() public {
+        uint80 phase = uint80(2) << 64;
+        riskyFeed.setLatest(phase);
+        riskyFeed.push(3200e8, _expiry - 3 minutes, _expiry - 3 minutes);
+        riskyFeed.setLatest(phase + 2);
+        riskyFeed.push(3900e8, _expiry - 1 minutes, _expiry - 1 minutes);
+        riskyFeed.setLatest(uint80(3) << 64);
+        riskyFeed.push(3300e8, _expiry + 1 minutes, _expiry + 1 minutes);
+        vm.warp(_expiry + 2 minutes);
+        onlySettles(phase + 1);
+        vm.expectRevert(abi.encodeWithSelector(B.RoundSuperseded.selector, phase + 3, phase + 1));
+        book.settle(_id, phase + 3);
+    }
+
+    function test_what_a_round_of_the_phase_before_settles_is_never_undone() public {
+        uint80 phase = uint80(2) << 64;
+        riskyFeed.setLatest(phase);
+        for (uint256 i = 13; i > 0; --i) {
+            riskyFeed.push(3200e8, _expiry - i * 1 minutes, _expiry - i * 1 minutes);
+        }
+        uint80 held = riskyFeed.latest();
+        riskyFeed.setLatest(uint80(3) << 64);
+        riskyFeed.push(3300e8, _expiry + 1 minutes, _expiry + 1 minutes);
+        vm.warp(_expiry + 7 days);
+        vm.expectRevert(abi.encodeWithSelector(B.Settleable.selector, held));
+        book.undo(_id);
+        book.settle(_id, held);
+        assertEq(book.claimable(maker), 10_000 * USD);
+    }
+
+    /// @dev Two aggregators that answer at any times around the expiry, with rounds missing or not, before and after the feed
+    /// changes from one to the other.
+    function testFuzz_at_no_time_can_two_rounds_be_named(uint256 times, uint256 gaps, bool changed) public {
+        gaps = times % 2 == 0 ? gaps & (gaps >> 24) : 0;
+        uint80 old = fill(2, times >> 1, gaps);
+        uint80 present = fill(3, times >> 128, gaps >> 128);
+        riskyFeed.setLatest(changed ? present : old);
+        vm.warp(_expiry + 7 days);
+        (uint256 count, uint80 round) = nameable();
+        assertLe(count, 1);
+        if (count == 0 || gaps != 0) return;
+        // And then it settles: nobody can undo it instead.
+        vm.expectRevert(abi.encodeWithSelector(B.Settleable.selector, round));
+        book.undo(_id);
+    }
+
+    /// @dev Up to twelve rounds within 51 minutes, of which the expiry is at most 21 before the end.
+    function fill(uint80 phase, uint256 times, uint256 gaps) private returns (uint80) {
+        riskyFeed.setLatest(phase << 64);
+        uint256 time = _expiry - 30 minutes + times % 40 minutes;
+        for (uint256 i = 0; i < 12; ++i) {
+            time += (times >> (8 * i)) % 256;
+            if ((gaps >> i) % 2 == 1) riskyFeed.setLatest(riskyFeed.latest() + 1);
+            else riskyFeed.push(3000e8 + int256(i), time, time);
+        }
+        return riskyFeed.latest();
+    }
+
     function test_a_phase_before_the_last_never_counts() public {
         vm.warp(_expiry - 1 minutes);
         setPrice(3200);

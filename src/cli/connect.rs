@@ -101,7 +101,8 @@ const fn timeouts(request: Duration) -> Timeouts {
     Timeouts { connect: request, request }
 }
 
-/// Limits and patience of the sender, from the configuration of keeper and chain.
+/// Limits and patience of the sender, from the configuration of keeper and chain, which allows no margin that does not
+/// fit.
 pub(super) fn sending(sending: &config::SendingConfig, chain: &ChainConfig) -> SendingConfig {
     SendingConfig {
         fees: FeeCaps {

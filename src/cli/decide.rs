@@ -20,7 +20,7 @@ use crate::domain::canonical;
 use crate::domain::decision::{DECISION_VERSION, Decision, decide, decision_hash};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
-use what_if::Change;
+use what_if::{Change, Changed};
 
 /// What the policy decides at a block, with all its numbers. Never acts.
 #[derive(Debug, Args)]
@@ -46,7 +46,8 @@ pub(super) struct Decide {
     #[arg(long, requires = "policy")]
     as_approved: bool,
     /// Decide again with a fact or a policy value changed, and show both: price (USD), gas (gwei), volatility
-    /// (annualised, 0.9 is 90 %), or the path of a value in the policy. May be given several times.
+    /// (annualised, 0.9 is 90 %), or the path of a value in the policy, whether its file states it or not, such as
+    /// strategy.implied.expiries[0].days. May be given several times, once for each key.
     #[arg(long, value_name = "KEY=VALUE")]
     what_if: Vec<Change>,
 }
@@ -64,6 +65,9 @@ struct Printed {
 #[derive(Serialize)]
 struct WhatIf {
     changes: Vec<String>,
+    /// What a person might not expect of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     #[serde(flatten)]
     decided: Decided,
 }
@@ -96,9 +100,10 @@ impl Decide {
         if self.what_if.is_empty() {
             return Ok(None);
         }
-        let (snapshot, policy) = what_if::changed(snapshot, policy, &self.what_if).map_err(Failure::usage)?;
+        let Changed { snapshot, policy, notes } =
+            what_if::changed(snapshot, policy, &self.what_if).map_err(Failure::usage)?;
         let changes = self.what_if.iter().map(ToString::to_string).collect();
-        Ok(Some(WhatIf { changes, decided: decided(snapshot, &policy, true)? }))
+        Ok(Some(WhatIf { changes, notes, decided: decided(snapshot, &policy, true)? }))
     }
 
     async fn inputs(&self, context: &Context) -> Result<(Snapshot, PublishedPolicy), Failure> {
@@ -144,7 +149,8 @@ fn text(printed: &Printed) -> String {
         None => as_it_is,
         Some(what_if) => {
             let (changes, changed) = (what_if.changes.join(", "), section(&what_if.decided));
-            format!("As it is\n\n{as_it_is}\n\nWith {changes}\n\n{changed}")
+            let notes: String = what_if.notes.iter().map(|note| format!("Mind that {note}.\n\n")).collect();
+            format!("As it is\n\n{as_it_is}\n\nWith {changes}\n\n{notes}{changed}")
         }
     }
 }

@@ -358,7 +358,7 @@ fn log(vault: &str, cycle: &Cycle) {
     tracing::info!(vault, block, verdict = verdict.name(), code = reason.code(), %done, "{reason}");
 }
 
-/// One event for each alert, named by its code: `greek_bound`, `option_unsettled` or `needs_borrowing`.
+/// One event for each alert, named by its code: `greek_bound`, `option_unsettled`, `needs_borrowing` or `needs_leverage`.
 fn alert(vault: &str, block: u64, decision: &Decision) {
     for reason in decision.alerts() {
         tracing::warn!(vault, block, alert = reason.code(), "{reason}");
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crossed_bound_and_a_short_target_are_warnings_with_a_stable_name() {
+    fn a_crossed_bound_and_a_target_out_of_reach_are_warnings_with_a_stable_name() {
         let policy: Policy = toml::from_str(include_str!("../../tests/fixtures/policy.toml")).unwrap();
         let published = PublishedPolicy::new(policy).unwrap();
         let snapshot = serde_json::from_str(include_str!("../../tests/fixtures/snapshot.json")).unwrap();
@@ -455,5 +455,13 @@ mod tests {
                 assert!(line.contains(part), "{part}: {line}");
             }
         }
+        // 1,001,881.19 pay for 504.05 units.
+        decision.appraisal.as_mut().unwrap().target = "604.05".parse().unwrap();
+        let said = alerted(&decision);
+        let long = said.lines().last().unwrap();
+        assert!(
+            long.contains("alert=\"needs_leverage\"") && long.contains("the hedge needs 99.99"),
+            "{said}"
+        );
     }
 }

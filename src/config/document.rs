@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
 
 use super::mistakes::{Found, Mistake, placed};
 use crate::domain::policy::Violation;
@@ -21,28 +21,27 @@ pub(super) struct Document<'t, T> {
     root: Spanned<DeValue<'t>>,
     value: T,
     found: Vec<Found>,
+    /// Keys given twice; what is read is the first.
+    twice: Vec<Found>,
 }
 
 impl<'t, T: Read> Document<'t, T> {
-    /// Reads `text`.
+    /// Reads `text`. A key that is given twice is a mistake beside the others, and the first is read.
     ///
     /// # Errors
     /// Where it is not TOML at all: a value read from the rest would only mislead.
     pub(super) fn read(file: &'t Path, text: &'t str) -> Result<Self, Vec<Mistake>> {
         let (table, errors) = DeTable::parse_recoverable(text);
-        if !errors.is_empty() {
-            let found = errors.iter().map(|e| Found {
-                offset: e.span().map_or(0, |span| span.start),
-                key: String::new(),
-                message: format!("not TOML: {}", e.message()),
-            });
-            return Err(placed(file, text, found.collect()));
+        let (twice, broken): (Vec<_>, Vec<_>) = errors.iter().partition(|e| e.message() == DUPLICATE);
+        let twice = twice.into_iter().map(|error| given_twice(text, error)).collect();
+        if !broken.is_empty() {
+            return Err(placed(file, text, unreadable(&broken, twice)));
         }
         let root = Spanned::new(0..0, DeValue::Table(table.into_inner()));
         let log = RefCell::default();
         let value = T::read(&At { log: &log, key: String::new(), offset: 0, value: Some(root.get_ref()) });
         let found = log.into_inner();
-        Ok(Self { file, text, root, value, found })
+        Ok(Self { file, text, root, value, found, twice })
     }
 
     /// What was read; holds stand-ins where there are mistakes.
@@ -69,8 +68,33 @@ impl<'t, T: Read> Document<'t, T> {
     /// # Errors
     /// All mistakes, in the order of the text.
     pub(super) fn finish(self) -> Result<T, Vec<Mistake>> {
-        if self.found.is_empty() { Ok(self.value) } else { Err(placed(self.file, self.text, self.found)) }
+        let found: Vec<Found> = self.found.into_iter().chain(self.twice).collect();
+        if found.is_empty() { Ok(self.value) } else { Err(placed(self.file, self.text, found)) }
     }
+}
+
+/// What the parser says of a key that is given twice.
+const DUPLICATE: &str = "duplicate key";
+
+fn given_twice(text: &str, error: &Error) -> Found {
+    let span = error.span().unwrap_or_default();
+    let key = shown(text.get(span.clone()).unwrap_or_default());
+    let message = "given twice in the same table; remove one of the two".into();
+    Found { offset: span.start, key, message }
+}
+
+/// Everything that keeps a text from being TOML, and that nothing else was looked at.
+fn unreadable(broken: &[&Error], twice: Vec<Found>) -> Vec<Found> {
+    let last = broken.len().saturating_sub(1);
+    let found = broken.iter().enumerate().map(|(i, error)| {
+        let rest = if i == last { "; mend it first, since the rest of the file was not checked" } else { "" };
+        Found {
+            offset: error.span().map_or(0, |span| span.start),
+            key: String::new(),
+            message: format!("not TOML: {}{rest}", error.message()),
+        }
+    });
+    found.chain(twice).collect()
 }
 
 /// One place in the document: a key, and the value it has, if any.

@@ -138,9 +138,9 @@ pub struct SendingConfig {
     pub max_transaction_cost_wei: u128,
     /// Largest cost of all transactions of a signer within 24 hours, wei.
     pub max_daily_cost_wei: u128,
-    /// Gas limit above what the call needs, percent of that.
+    /// Gas limit above what the call needs, percent of that, at most 600.
     pub gas_limit_margin_percent: u32,
-    /// What the data of a signed transaction may cost on a rollup above what was decided on, percent of that.
+    /// What the data of a signed transaction may cost on a rollup above what was decided on, percent of that, at most 600.
     pub data_fee_margin_percent: u32,
 }
 

@@ -3,6 +3,7 @@
 //! Rules kept here: every mistake is reported at once with its file and line; unknown keys are mistakes; secrets come
 //! from the environment or a keystore alone, are read only when a command needs them, and are never shown.
 
+mod amended;
 mod document;
 mod environment;
 mod keeper;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use amended::{Amendment, KeyPath, amended_policy};
 pub use environment::{Environment, Secret};
 pub use keeper::{
     ChainConfig, Config, Endpoint, Finality, KeySource, SendingConfig, SignerConfig, VaultConfig,

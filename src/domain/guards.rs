@@ -6,7 +6,7 @@ use alloy::primitives::{U256, U512};
 use super::limits::SizeLimit;
 use super::market::{Fill, Side};
 use super::snapshot::{Guards, Vault};
-use super::units::{Checked, NumberError, Usd, to_raw};
+use super::units::{Checked, NumberError, Usd, from_raw, to_raw};
 use super::valuation::{RawPrice, Valuation};
 
 /// Basis points in one.
@@ -134,6 +134,19 @@ impl<'a> VaultGuards<'a> {
         let nav = after.nav.saturating_sub(self.limits().gas_rebate.min(after.asset));
         let cap = share(nav, self.limits().cap_bps, Rounding::Down)?;
         Ok((after.exposure > cap, after.exposure > self.bound(nav)?))
+    }
+
+    /// What may be bought at most before cap or bound on the cushion is reached or the asset is spent, its gas paid back,
+    /// units of the asset.
+    ///
+    /// # Errors
+    /// [`NumberError::Amount`] out of range.
+    pub fn room(&self) -> Checked<Usd> {
+        let rebate = self.limits().gas_rebate.min(self.vault.asset_holdings);
+        let nav = self.nav.saturating_sub(rebate);
+        let most = share(nav, self.limits().cap_bps, Rounding::Down)?.min(self.bound(nav)?);
+        let room = most.saturating_sub(self.exposure).min(self.vault.asset_holdings);
+        from_raw(room, self.vault.asset.decimals).map(Usd::new)
     }
 
     /// The bounds themselves.

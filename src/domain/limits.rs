@@ -13,8 +13,9 @@ use super::units::Usd;
 pub struct Limits {
     /// Largest value of one trade in units of the asset.
     pub max_trade: Usd,
-    /// Smallest value worth a transaction in units of the asset; below it the answer is `too_small`. A trade may be a
-    /// smaller part of such a value where parts are cheaper, but not what another limit left of it.
+    /// Smallest value worth a transaction in units of the asset; below it the answer is `too_small`: to hold where less is
+    /// wanted, a refusal where another limit left less of it. A trade may be a smaller part of such a value where parts are
+    /// cheaper.
     pub min_trade: Usd,
     /// Largest loss of a trade against the oracle, fees and impact included, in basis points.
     pub max_slippage_bps: u32,

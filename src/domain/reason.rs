@@ -231,6 +231,12 @@ pub enum Reason {
         /// Units that it would be short of at its target.
         units: Units,
     },
+    /// A purchase is wanted that costs more than the vault has, and it cannot borrow.
+    #[error("the hedge needs {} units more than the vault can pay for, and it cannot borrow", micros(units.get()))]
+    NeedsLeverage {
+        /// Units by which its target is more than all it has would be at the oracle's price.
+        units: Units,
+    },
     /// A trade is wanted, the vault's cooldown has not passed.
     #[error("the vault's cooldown ends at {until}")]
     Cooldown {
@@ -255,12 +261,12 @@ pub enum Reason {
         #[serde_as(as = "DisplayFromStr")]
         cap: u64,
     },
-    /// What limits leave of the trade is too small to send.
+    /// What is wanted is too small to send: a reason to hold. What limits leave of it is: a refusal.
     #[error("a trade of {} is below the smallest of {}", cents(*value), cents(*min))]
     TooSmall {
         /// Its value.
         value: Usd,
-        /// The policy's smallest trade.
+        /// The policy's smallest trade, or its gas where that is more and nothing has to be traded.
         min: Usd,
     },
     /// The trade would lose too much against the oracle.

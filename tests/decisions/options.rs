@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::decision::{Decision, Verdict, decide};
+use vault_keeper::domain::limits::SizeLimit;
 use vault_keeper::domain::models::band::Costs;
 use vault_keeper::domain::models::cppi::Holding;
 use vault_keeper::domain::models::greeks::{Contract, Greeks, Underlying};
@@ -14,7 +15,7 @@ use vault_keeper::domain::options::{Book, ImpliedSource};
 use vault_keeper::domain::plan::Plan;
 use vault_keeper::domain::policy::{
     BoundPolicy, Estimator, GreekBounds, ImpliedPolicy, MOST_LEGS, Policy, SmileExpiry, SmilePoint,
-    StrategyPolicy,
+    StrategyPolicy, Trigger,
 };
 use vault_keeper::domain::reason::{Disagreement, Greek, ImpliedFault, Reason};
 use vault_keeper::domain::snapshot::{ImpliedVolatility, OptionKind, OptionLeg};
@@ -114,6 +115,11 @@ pub(crate) fn short() -> Facts {
     hedge(Facts::all_stable(), vec![leg(1, Call, PRICE, 30, "100")])
 }
 
+/// For the list of all reasons: more is wanted than the vault can pay for, and it has bought what it can.
+pub(crate) fn overlong() -> Facts {
+    hedge(Facts::holding("500", "0"), vec![leg(1, Call, PRICE, 30, "-1200")])
+}
+
 /// Hedged, with more vega than the policy allows.
 pub(crate) fn over_a_bound() -> Facts {
     bounded(hedge(Facts::holding("109", "782000"), written()), "40000", "1", "100000")
@@ -147,7 +153,7 @@ fn a_short_hedge_needs_borrowing_and_says_how_much() {
     assert!(trade.sell_risky && trade.size.real() == 20.0 && trade.cut_by.is_none(), "{trade:?}");
     let appraisal = decision.appraisal.unwrap();
     close(appraisal.target.real(), -short);
-    assert_eq!(appraisal.short(), Some(Reason::NeedsBorrowing { units }));
+    assert_eq!(appraisal.missing(), Some(Reason::NeedsBorrowing { units }));
     assert_eq!(appraisal.alerts().collect::<Vec<_>>(), [Reason::NeedsBorrowing { units }]);
     // Benefit over the month of the whole drift, not of what is held alone.
     let penalty = 0.5 * (4.0 / 1_000_000.0) * (0.8 * 2_000.0) * (0.8 * 2_000.0);
@@ -169,6 +175,76 @@ fn bounded(facts: Facts, vega: &str, gamma: &str, theta: &str) -> Facts {
         let (vega, gamma, theta) = (vega.parse().ok(), gamma.parse().ok(), theta.parse().ok());
         *terms(p).2 = Some(GreekBounds { vega, gamma, theta });
     })
+}
+
+#[test]
+fn a_long_hedge_over_net_asset_value_buys_what_it_can_and_then_needs_leverage() {
+    let written = || vec![leg(1, Call, PRICE, 30, "-1200")];
+    let expected = 1_200.0 * greeks(Call, 2_000.0, 30.0, 0.8).delta - 500.0;
+    let lacking = |decision: &Decision| match decision.appraisal.as_ref().unwrap().missing() {
+        Some(Reason::NeedsLeverage { units }) => units.real(),
+        other => panic!("{other:?}"),
+    };
+    assert!((lacking(&hedge(Facts::all_stable(), written()).decide()) - expected).abs() < 1e-9);
+    // Of 655 units a million dollars pay for 500. What can be bought is, in parts, and the rest is told from the start.
+    let mut facts = hedge(Facts::all_stable(), written());
+    let mut trades = 0;
+    let refused = loop {
+        let decision = facts.decide();
+        let appraisal = decision.appraisal.as_ref().unwrap();
+        let rest = appraisal.target.real() - appraisal.nav.real() / 2_000.0;
+        assert!((lacking(&decision) - rest).abs() < 1e-9 && rest >= expected - 0.5, "{decision:?}");
+        let alerts: Vec<Reason> = decision.alerts().collect();
+        assert_eq!(alerts, [appraisal.missing().unwrap()]);
+        let Verdict::Rebalance { trade, .. } = &decision.verdict else { break decision };
+        assert!(!trade.sell_risky && trades < 100, "{trade:?}");
+        (facts, trades) = (facts.after(trade), trades + 1);
+    };
+    // Less than the smallest trade is left in cash.
+    assert!(facts.snapshot.vault.asset_holdings < U256::from(100_000_000), "{:?}", facts.snapshot.vault);
+    let Verdict::Refuse { reason } = &refused.verdict else { panic!("{:?}", refused.verdict) };
+    assert_eq!(reason.code(), "needs_leverage");
+    assert!(trades > 0 && reason.to_string().contains("units more than the vault can pay for"), "{reason}");
+    // A price that makes it reachable again ends it.
+    assert_eq!(facts.market(price_of(1_700), &Liquidity::default(), false).code(), "worth");
+}
+
+#[test]
+fn a_vault_at_its_exposure_cap_needs_leverage_too_and_one_that_only_waits_says_for_what() {
+    let written = || vec![leg(1, Call, PRICE, 30, "-1200")];
+    let at_cap =
+        hedge(Facts::holding("450", "100000"), written()).with(|s, _| s.vault.guards.cap_bps = 9_000);
+    assert_eq!(at_cap.code(), "needs_leverage");
+    let spent = hedge(Facts::holding("450", "100000"), written());
+    assert_eq!(spent.trade().cut_by, Some(SizeLimit::Holdings));
+    let spent = spent.with(|s, _| s.vault.guards.turnover_left = U256::ZERO);
+    assert_eq!((spent.decide().verdict.name(), spent.code()), ("refuse", "too_small".into()));
+    // So does one whose turnover is spent while it still holds what it should sell.
+    let held = hedge(Facts::holding("20", "960000"), vec![leg(1, Call, PRICE, 30, "100")]);
+    let held = held.with(|s, _| s.vault.guards.turnover_left = U256::ZERO);
+    assert_eq!((held.decide().verdict.name(), held.code()), ("refuse", "too_small".into()));
+}
+
+#[test]
+fn what_is_missing_for_a_hedge_is_no_reason_where_it_is_not_worth_a_trade() {
+    let lasting = |seconds| {
+        let legs = vec![OptionLeg { expiry: NOW + seconds, ..leg(1, Call, 1_950, 0, "-1200") }];
+        hedge(Facts::holding("500", "0"), legs).code()
+    };
+    assert_eq!((lasting(60).as_str(), lasting(30 * 86_400).as_str()), ("not_worth", "needs_leverage"));
+    // An interval asks whatever it costs, but not for less than the smallest trade: 99 dollars short, or too much.
+    for (held, cash, aim) in [("0", "1000000", "-0.0495"), ("500", "0", "500.0495")] {
+        let facts = hedge(Facts::holding(held, cash), Vec::new()).with(|_, p| {
+            *terms(p).0 = aim.parse().unwrap();
+            p.trigger = Trigger::Interval { seconds: 3_600 };
+        });
+        let decision = facts.decide();
+        let Verdict::Hold { reason: Reason::TooSmall { value, min } } = &decision.verdict else {
+            panic!("{aim}: {:?}", decision.verdict)
+        };
+        assert_eq!((value.to_string().as_str(), min.to_string().as_str()), ("99", "100"));
+        assert!(decision.appraisal.unwrap().missing().is_some());
+    }
 }
 
 #[test]

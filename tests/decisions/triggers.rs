@@ -60,6 +60,38 @@ fn an_interval_acts_when_it_is_due_and_not_before() {
 }
 
 #[test]
+fn a_rest_below_the_smallest_trade_is_held_and_not_refused_at_every_block() {
+    let rest = |facts: Facts, min: &str| {
+        let decision = facts.with(|_, p| p.limits.min_trade = min.parse().unwrap()).decide();
+        match decision.verdict {
+            Verdict::Hold { reason: Reason::TooSmall { value, min } } => (value.to_string(), min.to_string()),
+            other => panic!("{other:?}"),
+        }
+    };
+    // 0.540422938 ether of 5.540422938 are beyond the edge.
+    let to_edge = || threshold("0.01", TradeTo::Edge);
+    assert_eq!(rest(to_edge(), "1081"), ("1080.845876".into(), "1081".into()));
+    assert_eq!(to_edge().with(|_, p| p.limits.min_trade = "1080".parse().unwrap()).code(), "threshold");
+    let interval = || drifted(Trigger::Interval { seconds: 86_400 });
+    assert_eq!(rest(interval(), "11081"), ("11080.845876".into(), "11081".into()));
+    // Not even without a smallest trade is what is worth less than its gas traded or refused: half a raw unit of ether.
+    let dust = interval().with(|s, p| {
+        p.strategy =
+            vault_keeper::domain::policy::StrategyPolicy::ConstantWeight { weight: "0.5".parse().unwrap() };
+        s.vault.risky_holdings = U256::from(250_000_000_000_000_000_001_u128);
+        s.vault.asset_holdings = U256::from(500_000_000_000_u64);
+    });
+    let (value, min) = rest(dust, "0");
+    assert!(value.parse::<f64>().unwrap() < 1e-14 && min.parse::<f64>().unwrap() > 16.0, "{value} {min}");
+    // What a limit leaves is refused, and so is a mandatory sale that one cuts.
+    let cut = interval().with(|s, _| s.vault.guards.turnover_left = U256::from(99_000_000));
+    assert_eq!((cut.decide().verdict.name(), cut.code()), ("refuse", "too_small".into()));
+    let due = Facts::holding("400", "200000").market(price_of(1_600), &Liquidity::default(), true);
+    let due = due.with(|s, _| s.vault.guards.max_call_bps = 0);
+    assert_eq!((due.decide().verdict.name(), due.code()), ("refuse", "too_small".into()));
+}
+
+#[test]
 fn a_mandate_asks_no_trigger() {
     for trigger in [
         Trigger::Threshold { fraction: "0.99".parse().unwrap(), to: TradeTo::Edge },

@@ -100,7 +100,8 @@ interface IOptionBook {
     error RoundAfterExpiry(uint80 roundId, uint256 updatedAt);
     /// @notice The feed had not answered for too long at the expiry: nobody knows the price, and the position is to be undone.
     error RoundStale(uint80 roundId, uint256 updatedAt);
-    /// @notice A later round began to hold at or before the expiry, too.
+    /// @notice A later round began to hold at or before the expiry, too; or, of a phase that is over, `by` is the one that
+    /// counts (0 for none).
     error RoundSuperseded(uint80 roundId, uint80 by);
     /// @notice No later round shows that this was the last before the expiry: wait for the feed's next answer.
     error RoundNotSuperseded(uint80 roundId);
@@ -167,11 +168,12 @@ interface IOptionBook {
 
     // ---------------------------------------------------------------- settling, by anyone
 
-    /// @notice Settles at the price that held at the expiry, and gives the vault its part.
+    /// @notice Settles at the price that held at the expiry, and gives the vault its part. Of the feed's phases the present one
+    /// counts, or the one before it where the present one has no answer up to the expiry.
     /// @param roundId The feed's last round that began at or before the expiry, which is proven by the next one
     function settle(uint64 id, uint80 roundId) external;
 
-    /// @notice Undoes a position that was not settled for long after its expiry, and that no round of the feed's present phase
+    /// @notice Undoes a position that was not settled for long after its expiry, and that no round of the feed
     /// settles: each side gets back what it paid. So an epoch ends even where no round can be proven, and whoever would lose
     /// gains nothing by waiting.
     function undo(uint64 id) external;

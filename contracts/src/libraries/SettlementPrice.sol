@@ -6,11 +6,14 @@ import {IOptionBook} from "../interfaces/IOptionBook.sol";
 
 /// @title The price that a feed gave at a moment of the past, proven by the round after it
 /// @notice Of the feed's phases only the present one counts, or the one before it where the present one has no answer up to
-/// that moment: so there is at most one round to name, and nobody can choose.
+/// that moment: so there is at most one round to name at any time, and nobody can choose. The feed does not say when a
+/// phase began to count, so a new phase that had answered by the moment decides from the block it takes over in.
 library SettlementPrice {
     uint256 private constant WAD_DECIMALS = 18;
     /// @dev Above the round of its aggregator, an id names the phase.
-    uint256 private constant PHASE_SHIFT = 64;
+    uint80 private constant PHASE = 1 << 64;
+    /// @dev More rounds than any aggregator has.
+    uint80 private constant MANY = 1 << 40;
 
     struct Round {
         bool found;
@@ -29,8 +32,7 @@ library SettlementPrice {
         returns (uint256 price)
     {
         Round memory round = _round(feed, roundId);
-        bool valid = round.answer > 0 && round.answer <= int256(uint256(type(uint128).max));
-        require(round.found && valid, IOptionBook.RoundMissing(roundId));
+        require(_priced(round), IOptionBook.RoundMissing(roundId));
         require(round.updatedAt <= moment, IOptionBook.RoundAfterExpiry(roundId, round.updatedAt));
         require(moment - round.updatedAt <= maxAge, IOptionBook.RoundStale(roundId, round.updatedAt));
         _requireLastBefore(feed, roundId, moment);
@@ -40,22 +42,50 @@ library SettlementPrice {
         require(price != 0, IOptionBook.RoundMissing(roundId));
     }
 
-    /// @notice The round of the feed's present phase that settles at `moment` by `at`; 0 where there is none. It is found by
-    /// halving, so a round that is missing among the others hides it.
+    /// @notice The round that settles at `moment` by `at`; 0 where there is none. It is found by halving, so a round that is
+    /// missing among the others hides it.
     function find(IAggregatorV3 feed, uint256 moment, uint256 maxAge) internal view returns (uint80 roundId) {
         uint80 latest = _latest(feed);
-        uint80 phase = (latest >> PHASE_SHIFT) << PHASE_SHIFT;
-        // The last round known to hold by the moment, and the first known not to.
-        (uint80 held, uint80 later) = (phase, latest);
+        uint80 phase = _phase(latest);
         if (latest == phase || !_later(feed, latest, moment)) return 0;
+        roundId = _halve(feed, phase, latest, moment);
+        if (roundId == phase) roundId = phase == 0 ? 0 : _lastOf(feed, phase - PHASE, moment);
+        Round memory round = _round(feed, roundId);
+        if (!_priced(round) || moment - round.updatedAt > maxAge) return 0;
+    }
+
+    /// @dev The last round of a phase that is over by `moment`, by doubling and halving from its first: the same whoever asks,
+    /// also where rounds are missing. 0 where there is none.
+    function _lastOf(IAggregatorV3 feed, uint80 phase, uint256 moment) private view returns (uint80) {
+        uint80 step = 1;
+        while (step < MANY && _by(feed, phase + step, moment)) step *= 2;
+        (uint80 held, uint80 later) = (phase + step / 2, phase + step);
+        while (later - held > 1) {
+            uint80 middle = held + (later - held) / 2;
+            if (_by(feed, middle, moment)) held = middle;
+            else later = middle;
+        }
+        return held == phase ? 0 : held;
+    }
+
+    /// @dev Between the last round known to hold by the moment, and the first known not to.
+    function _halve(IAggregatorV3 feed, uint80 held, uint80 later, uint256 moment) private view returns (uint80) {
         while (later - held > 1) {
             uint80 middle = held + (later - held) / 2;
             if (_later(feed, middle, moment)) later = middle;
             else held = middle;
         }
-        Round memory round = _round(feed, held);
-        bool valid = round.found && round.answer > 0 && round.answer <= int256(uint256(type(uint128).max));
-        return held != phase && valid && moment - round.updatedAt <= maxAge ? held : 0;
+        return held;
+    }
+
+    function _phase(uint80 roundId) private pure returns (uint80) {
+        return roundId - roundId % PHASE;
+    }
+
+    /// @dev Whether the feed has the round, and had it by `moment`.
+    function _by(IAggregatorV3 feed, uint80 roundId, uint256 moment) private view returns (bool) {
+        Round memory round = _round(feed, roundId);
+        return round.found && round.updatedAt <= moment;
     }
 
     function _latest(IAggregatorV3 feed) private view returns (uint80 latest) {
@@ -71,16 +101,21 @@ library SettlementPrice {
 
     function _requireLastBefore(IAggregatorV3 feed, uint80 roundId, uint256 moment) private view {
         (uint80 latest,,,,) = feed.latestRoundData();
-        (uint80 phase, uint80 present) = (roundId >> PHASE_SHIFT, latest >> PHASE_SHIFT);
+        (uint80 phase, uint80 present) = (_phase(roundId), _phase(latest));
         Round memory next = _round(feed, roundId + 1);
         require(!next.found || next.updatedAt > moment, IOptionBook.RoundSuperseded(roundId, roundId + 1));
         if (phase == present) {
             require(next.found, IOptionBook.RoundNotSuperseded(roundId));
         } else {
-            Round memory first = _round(feed, (present << PHASE_SHIFT) + 1);
-            bool before = phase + 1 == present && first.found && first.updatedAt > moment;
+            bool before = phase + PHASE == present && _later(feed, present + 1, moment);
             require(before, IOptionBook.RoundOfOtherPhase(roundId));
+            uint80 last = _lastOf(feed, phase, moment);
+            require(roundId == last, IOptionBook.RoundSuperseded(roundId, last));
         }
+    }
+
+    function _priced(Round memory round) private pure returns (bool) {
+        return round.found && round.answer > 0 && round.answer <= int256(uint256(type(uint128).max));
     }
 
     function _round(IAggregatorV3 feed, uint80 roundId) private view returns (Round memory round) {

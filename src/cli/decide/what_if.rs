@@ -5,11 +5,11 @@ use std::str::FromStr;
 use alloy::primitives::{I256, U256};
 use eyre::{Result, WrapErr, bail, eyre};
 use rust_decimal::Decimal;
-use serde_json::Value;
 
-use crate::domain::policy::{Estimator, Policy, PublishedPolicy};
+use crate::config::{Amendment, KeyPath, Mistake, amended_policy};
+use crate::domain::policy::{ImpliedPolicy, Policy, PublishedPolicy};
 use crate::domain::snapshot::{Pool, Snapshot, Twap};
-use crate::domain::units::{Ratio, to_raw};
+use crate::domain::units::to_raw;
 use crate::stage::price::Pair;
 
 /// One gwei in wei.
@@ -39,38 +39,85 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// Snapshot and policy with every change made, as if the vault's owner had approved the policy.
+/// What is decided on once every change is made.
+pub(super) struct Changed {
+    pub(super) snapshot: Snapshot,
+    /// As if the vault's owner had approved it.
+    pub(super) policy: PublishedPolicy,
+    /// What a person might not expect of the changes.
+    pub(super) notes: Vec<String>,
+}
+
+/// Snapshot and policy with every change made.
 ///
 /// # Errors
-/// A key that is none, a value that does not fit, or a policy that breaks a rule.
+/// A key that is none or is given twice, a value that does not fit, or rules that the policy breaks, all of them.
 pub(super) fn changed(
     snapshot: &Snapshot,
     published: &PublishedPolicy,
     changes: &[Change],
-) -> Result<(Snapshot, PublishedPolicy)> {
-    let (mut snapshot, mut policy) = (snapshot.clone(), published.policy().clone());
-    for change in changes {
-        apply(&mut snapshot, &mut policy, change).wrap_err_with(|| format!("--what-if {change}"))?;
+) -> Result<Changed> {
+    let mut snapshot = snapshot.clone();
+    let mut amendments: Vec<Amendment> = Vec::new();
+    for (place, change) in changes.iter().enumerate() {
+        if changes.iter().take(place).any(|before| before.key == change.key) {
+            bail!("--what-if {}: is given twice", change.key);
+        }
+        let more = apply(&mut snapshot, change).wrap_err_with(|| format!("--what-if {change}"))?;
+        for Amendment { path, .. } in &more {
+            if let Some(other) = amendments.iter().find(|before| before.path.overlaps(path)) {
+                bail!("--what-if {}: {path} is given twice: with {} too", change.key, other.path);
+            }
+        }
+        amendments.extend(more);
     }
-    if let Some(violation) = policy.violations().first() {
-        bail!("--what-if: {}: {}", violation.path, violation.message);
-    }
-    let published = PublishedPolicy::new(policy)?;
-    snapshot.vault.policy_hash = published.hash();
-    Ok((snapshot, published))
+    let policy = amended_policy(published.policy(), &amendments).map_err(|mistakes| wrong(&mistakes))?;
+    snapshot.vault.policy_hash = policy.hash();
+    let notes = notes(policy.policy(), &amendments);
+    Ok(Changed { snapshot, policy, notes })
 }
 
-fn apply(snapshot: &mut Snapshot, policy: &mut Policy, change: &Change) -> Result<()> {
+/// Makes a change of the snapshot, or says what it is in the policy.
+fn apply(snapshot: &mut Snapshot, change: &Change) -> Result<Vec<Amendment>> {
     match change.key.as_str() {
-        "price" => price(snapshot, decimal(change)?),
-        "gas" => gas(snapshot, decimal(change)?),
+        "price" => price(snapshot, decimal(change)?).map(|()| Vec::new()),
+        "gas" => gas(snapshot, decimal(change)?).map(|()| Vec::new()),
         "volatility" => {
-            policy.volatility.source = Default::default();
-            policy.volatility.estimator = Estimator::Fixed { annual: Ratio::new(decimal(change)?) };
-            Ok(())
+            let estimator = format!("{{ kind = \"fixed\", annual = \"{}\" }}", decimal(change)?);
+            let source = "{ kind = \"feed\" }".to_owned();
+            Ok(vec![amendment("volatility.estimator", estimator)?, amendment("volatility.source", source)?])
         }
-        _ => leaf(policy, change),
+        path => Ok(vec![amendment(path, change.value.clone())?]),
     }
+}
+
+fn amendment(path: &str, value: String) -> Result<Amendment> {
+    Ok(Amendment { path: path.parse::<KeyPath>().map_err(|why| eyre!("{why}"))?, value })
+}
+
+/// What is wrong with the policy, by key.
+fn wrong(mistakes: &[Mistake]) -> eyre::Report {
+    let of = |Mistake { key, message, .. }: &Mistake| format!("--what-if: {key}: {message}");
+    let mut lines: Vec<String> = mistakes.iter().map(of).collect();
+    if mistakes.iter().any(|mistake| mistake.message.starts_with("unknown key")) {
+        lines.push(
+            "a key is price (USD), gas (gwei), volatility, or the path of a value in the policy, such as limits.max_trade"
+                .into(),
+        );
+    }
+    eyre!("{}", lines.join("\n"))
+}
+
+/// Where a hedge takes its legs' volatility from elsewhere, a change of the policy's own does not reach them.
+fn notes(policy: &Policy, amendments: &[Amendment]) -> Vec<String> {
+    let moved = amendments.iter().any(|amendment| amendment.path.starts_with("volatility"));
+    let implied = policy.strategy.hedge().map(|hedge| hedge.implied).filter(|_| moved);
+    let from = match implied {
+        Some(ImpliedPolicy::Smile { .. }) => "the policy's smile",
+        Some(ImpliedPolicy::Feed { .. }) => "the volatility feed",
+        Some(ImpliedPolicy::Estimate) | None => return Vec::new(),
+    };
+    vec![format!("the option legs do not follow the volatility: theirs comes from {from}, as it is")]
 }
 
 fn decimal(change: &Change) -> Result<Decimal> {
@@ -113,28 +160,5 @@ fn gas(snapshot: &mut Snapshot, gwei: Decimal) -> Result<()> {
     use rust_decimal::prelude::ToPrimitive;
     let wei = gwei.checked_mul(GWEI.into()).and_then(|wei| wei.to_u64());
     snapshot.block.next_base_fee = wei.ok_or_else(|| eyre!("expected gwei"))?;
-    Ok(())
-}
-
-/// Any value of the policy, by its path in the file.
-fn leaf(policy: &mut Policy, change: &Change) -> Result<()> {
-    let mut whole = serde_json::to_value(&*policy)?;
-    let place = change.key.split('.').try_fold(&mut whole, |place, step| match place {
-        Value::Array(elements) => step.parse::<usize>().ok().and_then(|i| elements.get_mut(i)),
-        Value::Object(entries) => entries.get_mut(step),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    });
-    let place = place.ok_or_else(|| {
-        eyre!("no such key: price, gas (gwei), volatility, or the path of a value in the policy, such as limits.max_trade")
-    })?;
-    *place = match place {
-        Value::Number(_) => {
-            serde_json::from_str(&change.value.replace('_', "")).wrap_err("expected a number")?
-        }
-        Value::Bool(_) => serde_json::from_str(&change.value).wrap_err("expected true or false")?,
-        Value::String(_) => Value::String(change.value.clone()),
-        Value::Null | Value::Array(_) | Value::Object(_) => bail!("is a group of values: name one of them"),
-    };
-    *policy = serde_json::from_value(whole).wrap_err("the value does not fit")?;
     Ok(())
 }

@@ -233,9 +233,9 @@ fn sending_violations(broken: &mut Vec<Violation>, sending: &SendingConfig) {
     );
     require(
         broken,
-        sending.gas_limit_margin_percent <= 1_000,
+        sending.gas_limit_margin_percent <= 600,
         "sending.gas_limit_margin_percent",
-        "expected 0 to 1000 percent",
+        "expected 0 to 600 percent",
     );
     require(
         broken,

@@ -52,20 +52,32 @@ pub struct Appraisal {
 }
 
 impl Appraisal {
-    /// [`Reason::NeedsBorrowing`], where the target is a short position.
+    /// What the vault lacks for its target: [`Reason::NeedsBorrowing`] where that is a short position,
+    /// [`Reason::NeedsLeverage`] where it costs more than net asset value.
     #[must_use]
-    pub fn short(&self) -> Option<Reason> {
-        (self.target < Units::ZERO).then(|| Reason::NeedsBorrowing { units: self.target.abs() })
+    pub fn missing(&self) -> Option<Reason> {
+        self.lack().map(|(_, reason)| reason)
+    }
+
+    /// The same with its units.
+    fn lack(&self) -> Option<(Units, Reason)> {
+        if self.target < Units::ZERO {
+            let units = self.target.abs();
+            return Some((units, Reason::NeedsBorrowing { units }));
+        }
+        let payable = self.price.units_for(self.nav).ok()?;
+        let units = self.target.minus(payable).ok().filter(|units| *units > Units::ZERO)?;
+        Some((units, Reason::NeedsLeverage { units }))
     }
 
     /// What people should hear of whatever is decided: every bound of the policy that the option book crosses, every leg
-    /// that waits to be settled, and that the hedge needs a short position, unless without one it is inside its band.
+    /// that waits to be settled, and what the vault lacks for its target, unless without that it is inside its band.
     pub fn alerts(&self) -> impl Iterator<Item = Reason> + '_ {
         let crossed = self.options.iter().flat_map(|book| &book.crossed).cloned();
         let legs = self.options.iter().flat_map(|book| &book.legs);
         let unsettled =
             legs.filter(|leg| leg.open.is_none()).map(|leg| Reason::OptionUnsettled { leg: leg.id });
-        let outside = self.target.abs().real() >= self.economics.outer.get();
-        crossed.chain(unsettled).chain(self.short().filter(|_| outside))
+        let lack = self.lack().filter(|(units, _)| units.real() >= self.economics.outer.get());
+        crossed.chain(unsettled).chain(lack.map(|(_, reason)| reason))
     }
 }

@@ -6,21 +6,22 @@
 //! worth its cost, pause, a pool moved away from its average, cooldown, gas, too small. A missing exit, volatility or
 //! option book is taken at its best first: a sale that is mandatory even so is made.
 //!
-//! Where a hedge needs a short position, what is held is sold as far as that pays, since each unit brings the delta
-//! nearer to its target; then, or where nothing is left that is worth selling, the answer is `needs_borrowing`. A Greek
-//! over its bound is the reason to hold where nothing is traded, and is told beside any other reason.
+//! Where a hedge needs a short position, or more than the vault can pay for, what is held is sold and what can be paid for
+//! is bought as far as that pays, since each unit brings the delta nearer to its target; then, or where nothing is left
+//! that is worth trading, the answer is `needs_borrowing` or `needs_leverage`. A Greek over its bound is the reason to
+//! hold where nothing is traded, and is told beside any other reason.
 
 mod appraisal;
 mod sizing;
 mod texts;
+mod verdict;
 
 use alloy::primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
-use super::cost::{Balance, Costing};
+use super::cost::Costing;
 use super::cushion::Cushion;
-use super::guards::VaultGuards;
 use super::limits::SizeLimit;
 use super::market::{Market, Side};
 use super::options::{self, Book};
@@ -28,13 +29,12 @@ use super::policy::{Policy, PublishedPolicy};
 use super::reason::Reason;
 use super::snapshot::Snapshot;
 use super::strategies::{self, Position, Target};
-use super::triggers::{Ask, Clock, Motive, ask};
+use super::triggers::{Ask, Clock, ask};
 use super::units::{Real, Units, Usd};
 use super::valuation::{Valuation, value};
 use super::volatility::estimate;
 
 pub use appraisal::Appraisal;
-use sizing::{Sized, Sizing};
 pub use texts::{Texts, decision_hash};
 
 /// Version of the canonical form and of the rules behind it; part of every decision hash.
@@ -225,148 +225,6 @@ fn known_options(
     match options::value(snapshot, published, books, volatility) {
         Ok(book) => (book, None),
         Err(missing) => (None, Some(missing)),
-    }
-}
-
-impl Case<'_> {
-    fn verdict(&self) -> Result<Verdict, Reason> {
-        let (size, motive) = match &self.ask {
-            Ask::Hold(reason) => return Ok(self.hold(reason.clone())),
-            Ask::Trade { size, motive } => (*size, motive),
-        };
-        let Some(short) = self.appraisal.short() else { return self.traded(size, motive) };
-        let held = size.at_most(self.books.held);
-        let sale = if held == Units::ZERO { Err(short.clone()) } else { self.traded(held, motive) };
-        // What is held is not worth selling: then what is missing is the rest, if that is worth anything.
-        let nothing = matches!(
-            sale,
-            Ok(Verdict::Hold { .. }) | Err(Reason::TooSmall { .. } | Reason::NeedsBorrowing { .. })
-        );
-        if !nothing {
-            return sale;
-        }
-        let venue = self.costing.economics.proportional.value_of(size)?;
-        let Balance { benefit, cost, .. } = self.balance(size, venue)?;
-        if matches!(motive, Motive::Economic) && benefit <= cost {
-            return Ok(self.hold(Reason::NotWorth { benefit, cost }));
-        }
-        Err(short)
-    }
-
-    /// Holds for `reason`, or for a Greek over its bound unless more is at stake.
-    fn hold(&self, reason: Reason) -> Verdict {
-        let crossed = self.appraisal.options.iter().flat_map(|book| &book.crossed).next();
-        let crossed = crossed.filter(|_| self.target.mandate.is_none()).cloned();
-        Verdict::Hold { reason: crossed.unwrap_or(reason) }
-    }
-
-    /// What comes of a wish to trade up to `size` units. To hold dust is no refusal: what no pool pays for is not worth
-    /// its gas, and what is worth less than its gas is not sold even where it has to be.
-    fn traded(&self, size: Units, motive: &Motive) -> Result<Verdict, Reason> {
-        let verdict = self.trade_of(size, motive);
-        let Err(Reason::TooSmall { .. }) = verdict else { return verdict };
-        match motive {
-            Motive::Economic => {
-                let Balance { benefit, cost, .. } = self.balance(size, Usd::ZERO)?;
-                if benefit <= cost { Ok(self.hold(Reason::NotWorth { benefit, cost })) } else { verdict }
-            }
-            Motive::Mandatory(reason) => {
-                let dust = self.books.price.value_of(size)? < self.costing.economics.fixed;
-                if dust { Ok(self.hold(reason.clone())) } else { verdict }
-            }
-            Motive::Rule(_) => verdict,
-        }
-    }
-
-    fn trade_of(&self, size: Units, motive: &Motive) -> Result<Verdict, Reason> {
-        let (limits, vault, mandatory) = (&self.policy.limits, &self.snapshot.vault, motive.is_mandatory());
-        let side = side(&self.books, &self.target);
-        let slippage_bps = limits.max_slippage_bps.min(vault.guards.slippage_bps);
-        let fit = self.market.fit_for(side, slippage_bps, (!mandatory).then_some(limits))?;
-        let sizing = Sizing {
-            guards: VaultGuards::new(vault, &self.books)?,
-            policy: self.policy,
-            books: &self.books,
-            market: fit.as_ref().unwrap_or(&self.market),
-            costing: &self.costing,
-            side,
-            mandatory,
-        };
-        let slice = sizing.slice(size)?;
-        let best = if *motive == Motive::Economic { sizing.least_average_cost(slice)? } else { slice };
-        let sized = sizing.size(best)?;
-        let balance = self.balance(sized.fill.units, sizing.venue_cost(&sized.fill)?)?;
-        let reason = match motive {
-            Motive::Mandatory(reason) | Motive::Rule(reason) => reason.clone(),
-            Motive::Economic => match self.unpaid(&sizing, best, &sized, balance)? {
-                Some(Balance { benefit, cost, .. }) => {
-                    return Ok(self.hold(Reason::NotWorth { benefit, cost }));
-                }
-                None => {
-                    Reason::Worth { benefit: balance.benefit, cost: balance.cost, excess: balance.excess }
-                }
-            },
-        };
-        self.permitted(&sizing, size, &sized)?;
-        Ok(Verdict::Rebalance { reason, trade: sizing.trade(&sized, balance)? })
-    }
-
-    /// The balance that does not pay, if there is one: of the trade, or of the `best` size before any limit cut it. A
-    /// limit must not turn a vault that holds into one that buys.
-    fn unpaid(
-        &self,
-        sizing: &Sizing<'_>,
-        best: Units,
-        sized: &Sized,
-        balance: Balance,
-    ) -> Result<Option<Balance>, Reason> {
-        if !balance.pays() || sized.cut_by.is_none() {
-            return Ok(Some(balance).filter(|b| !b.pays()));
-        }
-        match sizing.market.cost(sizing.side, best) {
-            Ok(venue) => Ok(Some(self.balance(best, venue)?).filter(|b| !b.pays())),
-            // What is not known of the pool is no reason against what is.
-            Err(Reason::NoLiquidity { .. }) => Ok(None),
-            Err(reason) => Err(reason),
-        }
-    }
-
-    fn balance(&self, size: Units, venue: Usd) -> Result<Balance, Reason> {
-        self.costing.balance(self.appraisal.drift, size, venue)
-    }
-
-    /// What may forbid a trade of which `wanted` units are wanted.
-    fn permitted(&self, sizing: &Sizing<'_>, wanted: Units, sized: &Sized) -> Result<(), Reason> {
-        let (vault, limits, now) = (&self.snapshot.vault, &self.policy.limits, self.snapshot.block.timestamp);
-        let mandatory = sizing.mandatory;
-        if sizing.side == Side::Buy && now < vault.paused_until {
-            return Err(Reason::Paused { until: vault.paused_until });
-        }
-        if !mandatory {
-            sizing.market.steady(limits)?;
-        }
-        let until = vault.last_rebalance.saturating_add(vault.guards.cooldown);
-        if vault.last_rebalance > 0 && now < until && !sized.exempt {
-            return Err(Reason::Cooldown { until });
-        }
-        sizing.due(vault.last_rebalance, now)?;
-        let (price, cap) = (
-            self.appraisal.gas_price,
-            if mandatory { limits.max_urgent_gas_price_wei } else { limits.max_gas_price_wei },
-        );
-        if price > cap {
-            return Err(Reason::GasOverCap { price, cap });
-        }
-        // A mandatory sale is too small only where its gas costs more than it is worth: dust must not burn gas for ever.
-        let fixed = self.costing.economics.fixed;
-        let min = if mandatory { limits.min_trade.at_most(fixed) } else { limits.min_trade };
-        // A slice made smaller to save impact is a part of what is wanted; what a limit left over is not.
-        let whole = self.books.price.value_of(wanted)?;
-        let value = if sized.cut_by.is_none() { whole.max(sized.fill.value) } else { sized.fill.value };
-        if value < min {
-            return Err(Reason::TooSmall { value, min });
-        }
-        Ok(())
     }
 }
 

@@ -100,23 +100,29 @@ impl Smile {
     /// The smile through the points of `expiries`, the shortest first.
     ///
     /// # Errors
-    /// Every fault, once for each point and kind.
+    /// Every fault, once for each point and kind. An expiry with numbers that make no smile is looked at no further, and
+    /// calendar arbitrage is looked for between neighbours that have no fault alone.
     pub fn new(expiries: &[Expiry]) -> Result<Self, Vec<Fault>> {
-        let slices = drawn(expiries)?;
         let mut faults = Vec::new();
-        for (expiry, slice) in slices.iter().enumerate() {
-            faults.extend(alone(slice).into_iter().map(|(point, kind)| Fault { expiry, point, kind }));
+        let mut drawn: Vec<Option<Slice>> = Vec::with_capacity(expiries.len());
+        for (position, expiry) in expiries.iter().enumerate() {
+            let (slice, found) = sound(expiry);
+            faults.extend(found.into_iter().map(|(point, kind)| Fault { expiry: position, point, kind }));
+            drawn.push(slice);
         }
-        // Between expiries that are none themselves everything would be wrong.
-        if faults.is_empty() {
-            for (expiry, (near, far)) in (1..).zip(slices.iter().zip(slices.iter().skip(1))) {
-                let found = together(near, far).into_iter();
-                faults.extend(found.map(|(point, kind)| Fault { expiry, point, kind }));
-            }
+        let ordered = drawn.iter().flatten().is_sorted_by(|near, far| near.years < far.years);
+        if expiries.is_empty() || !ordered {
+            faults.push(Fault { expiry: 0, point: 0, kind: FaultKind::Number });
+        } else {
+            faults.extend(calendar(&drawn));
         }
         faults.sort_unstable();
         faults.dedup();
-        if faults.is_empty() { Ok(Self { slices }) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(Self { slices: drawn.into_iter().flatten().collect() })
+        } else {
+            Err(faults)
+        }
     }
 
     /// Annualised volatility at a log-moneyness `k` and `years` to expiry; `None` after the last expiry.
@@ -142,39 +148,40 @@ impl Smile {
     }
 }
 
-/// The splines through the points of each expiry, the shortest first.
-fn drawn(expiries: &[Expiry]) -> Result<Vec<Slice>, Vec<Fault>> {
-    let mut slices: Vec<Slice> = Vec::with_capacity(expiries.len());
-    let mut faults = Vec::new();
-    for (position, expiry) in expiries.iter().enumerate() {
-        match slice(expiry) {
-            Ok(slice) => slices.push(slice),
-            Err((point, kind)) => faults.push(Fault { expiry: position, point, kind }),
+/// The spline through the points of one expiry if it is free of arbitrage, and what is wrong with it, by point.
+fn sound(expiry: &Expiry) -> (Option<Slice>, Vec<(usize, FaultKind)>) {
+    match slice(expiry) {
+        Ok(slice) => {
+            let wrong = alone(&slice);
+            (wrong.is_empty().then_some(slice), wrong)
         }
+        Err(wrong) => (None, wrong),
     }
-    let ordered = slices.is_sorted_by(|near, far| near.years < far.years);
-    if expiries.is_empty() || !ordered {
-        faults.push(Fault { expiry: 0, point: 0, kind: FaultKind::Number });
-    }
-    if faults.is_empty() { Ok(slices) } else { Err(faults) }
 }
 
-/// The spline through the points, or the point that there is none through.
-fn slice(expiry: &Expiry) -> Result<Slice, (usize, FaultKind)> {
-    let years = positive("years", expiry.years).map_err(|_| (0, FaultKind::Number))?;
+/// The spline through the points, or every point that there is none through.
+fn slice(expiry: &Expiry) -> Result<Slice, Vec<(usize, FaultKind)>> {
+    let years = positive("years", expiry.years).map_err(|_| vec![(0, FaultKind::Number)])?;
     let mut points = Vec::with_capacity(expiry.points.len());
+    let mut wrong = Vec::new();
     for (position, point) in expiry.points.iter().enumerate() {
-        let placed = placed(point, years).ok_or((position, FaultKind::Number))?;
-        points.push((placed, position));
+        match placed(point, years) {
+            Some(placed) => points.push((placed, position)),
+            None => wrong.push((position, FaultKind::Number)),
+        }
     }
+    // Of points at one strike all but the first written are named.
+    let twice = |&((k, _), position): &((f64, f64), usize)| {
+        points.iter().any(|((other, _), before)| *before < position && (k - other).abs() <= SAME)
+    };
+    wrong.extend(
+        points.iter().filter(|point| twice(point)).map(|(_, position)| (*position, FaultKind::Twice)),
+    );
     points.sort_by(|((a, _), _), ((b, _), _)| a.total_cmp(b));
-    let twice = points.windows(2).find_map(|pair| match pair {
-        [((a, _), _), ((b, _), second)] if b - a <= SAME => Some(*second),
-        _ => None,
-    });
-    match twice {
-        Some(point) => Err((point, FaultKind::Twice)),
-        None => Slice::through(years, &points).ok_or((0, FaultKind::Number)),
+    if wrong.is_empty() {
+        Slice::through(years, &points).ok_or_else(|| vec![(0, FaultKind::Number)])
+    } else {
+        Err(wrong)
     }
 }
 
@@ -199,6 +206,16 @@ fn placed(point: &Point, years: f64) -> Option<(f64, f64)> {
     (moneyness.is_finite() && variance.is_finite() && variance > 0.0).then_some((moneyness, variance))
 }
 
+/// What is wrong between each two neighbours that are sound alone.
+fn calendar(drawn: &[Option<Slice>]) -> Vec<Fault> {
+    let between = |(expiry, pair): (usize, &[Option<Slice>])| {
+        let [Some(near), Some(far)] = pair else { return Vec::new() };
+        let found = together(near, far).into_iter();
+        found.map(|(point, kind)| Fault { expiry, point, kind }).collect()
+    };
+    (1..).zip(drawn.windows(2)).flat_map(between).collect()
+}
+
 /// What is wrong with one expiry, by point.
 fn alone(slice: &Slice) -> Vec<(usize, FaultKind)> {
     let mut wrong = Vec::new();
@@ -206,8 +223,9 @@ fn alone(slice: &Slice) -> Vec<(usize, FaultKind)> {
         let (start, end) = (slice.at(left), slice.before(right));
         if lowest(start, end, right - left) <= 0.0 {
             wrong.push((slice.nearest(left), FaultKind::Variance));
-        } else if let Some(k) = samples(left, right).find(|k| butterfly(*k, slice.at(*k)) < LEAST) {
-            wrong.push((slice.nearest(k), FaultKind::Butterfly));
+        } else {
+            let negative = samples(left, right).filter(|k| butterfly(*k, slice.at(*k)) < LEAST);
+            wrong.extend(negative.map(|k| (slice.nearest(k), FaultKind::Butterfly)));
         }
     }
     for wing in slice.wings() {
@@ -225,20 +243,20 @@ fn together(near: &Slice, far: &Slice) -> Vec<(usize, FaultKind)> {
     let mut wrong = Vec::new();
     let mut knots: Vec<f64> = near.moneyness().chain(far.moneyness()).collect();
     knots.sort_by(f64::total_cmp);
-    let at_ends = knots.iter().copied().find(|k| far.at(*k).variance < near.at(*k).variance);
-    wrong.extend(at_ends.map(|k| (far.nearest(k), FaultKind::Calendar)));
+    let below = |k: &f64| far.at(*k).variance < near.at(*k).variance;
+    wrong.extend(knots.iter().filter(|k| below(k)).map(|k| (far.nearest(*k), FaultKind::Calendar)));
     for pair in knots.windows(2) {
         let [left, right] = *pair else { continue };
         let start = far.at(left).minus(near.at(left));
         let end = far.before(right).minus(near.before(right));
-        if at_ends.is_none() && lowest(start, end, right - left) < 0.0 {
+        // Where it is less at an end already, that is the place.
+        if !below(&left) && !below(&right) && lowest(start, end, right - left) < 0.0 {
             wrong.push((far.nearest(left), FaultKind::Calendar));
         }
         let part_wrong =
             |k: &f64| BETWEEN.iter().any(|part| butterfly(*k, near.at(*k).toward(far.at(*k), *part)) < LEAST);
-        if let Some(k) = samples(left, right).find(part_wrong) {
-            wrong.push((far.nearest(k), FaultKind::Butterfly));
-        }
+        let found = samples(left, right).filter(part_wrong);
+        wrong.extend(found.map(|k| (far.nearest(k), FaultKind::Butterfly)));
     }
     let ends = [knots.first(), knots.last()];
     for ((before, after), end) in near.wings().into_iter().zip(far.wings()).zip(ends) {

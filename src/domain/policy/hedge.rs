@@ -5,7 +5,7 @@ use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Rules;
-use crate::domain::models::smile::{Expiry, Fault, Moneyness, Point, Smile};
+use crate::domain::models::smile::{Expiry, Fault, FaultKind, Moneyness, Point, Smile};
 use crate::domain::models::years;
 use crate::domain::units::{Ratio, Units, Usd};
 
@@ -173,15 +173,7 @@ fn implied(rules: &mut Rules, path: &str, implied: &ImpliedPolicy) {
             rules.address(&format!("{path}.address"), *address);
             rules.positive(&format!("{path}.max_age_seconds"), *max_age_seconds);
         }
-        ImpliedPolicy::Smile { expiries } => {
-            let path = format!("{path}.expiries");
-            let before = rules.broken.len();
-            smile(rules, &path, expiries);
-            // What is made of numbers that are wrong themselves would only mislead.
-            if rules.broken.len() == before {
-                arbitrage(rules, &path, implied);
-            }
-        }
+        ImpliedPolicy::Smile { expiries } => smile(rules, &format!("{path}.expiries"), expiries),
         ImpliedPolicy::Estimate => {}
     }
 }
@@ -190,24 +182,46 @@ fn smile(rules: &mut Rules, path: &str, expiries: &[SmileExpiry]) {
     let count = (1..=MOST_EXPIRIES).contains(&expiries.len());
     rules.require(count, path, "expected 1 to 16 expiries");
     let mut shortest = 0;
+    let mut read = Vec::with_capacity(expiries.len());
     for (i, expiry) in expiries.iter().enumerate() {
-        let days = format!("{path}[{i}].days");
-        rules.require((1..=MOST_DAYS).contains(&expiry.days), &days, "expected 1 to 3650 days");
-        rules.require(expiry.days >= shortest, &days, "expected more days than the expiry before it");
-        shortest = expiry.days.saturating_add(1);
-        let points = format!("{path}[{i}].points");
-        let count = (1..=MOST_POINTS).contains(&expiry.points.len());
-        rules.require(count, &points, "expected 1 to 32 points");
-        for (j, point) in expiry.points.iter().enumerate() {
-            smile_point(rules, &format!("{points}[{j}]"), point);
-        }
+        read.push(smile_expiry(rules, &format!("{path}[{i}]"), expiry, shortest));
+        shortest = shortest.max(expiry.days.saturating_add(1));
+    }
+    if count {
+        arbitrage(rules, path, &read);
     }
 }
 
-fn arbitrage(rules: &mut Rules, path: &str, implied: &ImpliedPolicy) {
-    for Fault { expiry, point, kind } in implied.smile().and_then(Result::err).unwrap_or_default() {
+/// The expiry as its model reads it, and whether its numbers are right. Wrong ones stand there as numbers that make no
+/// smile: what would be made of them would only mislead.
+fn smile_expiry(rules: &mut Rules, path: &str, expiry: &SmileExpiry, shortest: u32) -> (Expiry, bool) {
+    let before = rules.broken.len();
+    let days = format!("{path}.days");
+    rules.require((1..=MOST_DAYS).contains(&expiry.days), &days, "expected 1 to 3650 days");
+    rules.require(expiry.days >= shortest, &days, "expected more days than every expiry before it");
+    let points = format!("{path}.points");
+    let count = (1..=MOST_POINTS).contains(&expiry.points.len());
+    rules.require(count, &points, "expected 1 to 32 points");
+    let mut model = expiry.model();
+    if rules.broken.len() > before {
+        model.years = 0.0;
+    }
+    for (j, (point, read)) in expiry.points.iter().zip(&mut model.points).enumerate() {
+        let before = rules.broken.len();
+        smile_point(rules, &format!("{points}[{j}]"), point);
+        if rules.broken.len() > before {
+            read.volatility = 0.0;
+        }
+    }
+    (model, rules.broken.len() == before)
+}
+
+fn arbitrage(rules: &mut Rules, path: &str, expiries: &[(Expiry, bool)]) {
+    let read: Vec<Expiry> = expiries.iter().map(|(expiry, _)| expiry.clone()).collect();
+    for Fault { expiry, point, kind } in Smile::new(&read).err().unwrap_or_default() {
+        let named = kind == FaultKind::Number && expiries.get(expiry).is_some_and(|(_, right)| !right);
         let path = format!("{path}[{expiry}].points[{point}]");
-        rules.require(false, &path, &format!("expected a smile without arbitrage: {kind}"));
+        rules.require(named, &path, &format!("expected a smile without arbitrage: {kind}"));
     }
 }
 
@@ -351,12 +365,39 @@ mod tests {
             !twice.is_empty()
                 && twice.iter().all(|(path, _)| path.starts_with("strategy.implied.expiries[0]"))
         );
-        // Numbers that are wrong themselves are named alone.
-        let both = paths(|s| {
+    }
+
+    #[test]
+    fn all_faults_of_a_smile_are_named_at_once() {
+        let at = |place: &str| format!("strategy.implied.expiries{place}");
+        // Nothing is made of numbers that are wrong themselves; what is wrong with the others is named all the same.
+        let found = paths(|s| {
             smile_of(s)[2].points[2].volatility = ratio("1.2");
             smile_of(s)[0].days = 0;
         });
-        assert_eq!(both, ["strategy.implied.expiries[0].days"]);
+        assert_eq!(found[0], at("[0].days"));
+        assert!(found.contains(&at("[2].points[2]")), "{found:?}");
+        assert!(found[1..].iter().all(|path| path.starts_with(&at("[2]"))), "{found:?}");
+        // Within one expiry: two numbers, and two points at strikes of others.
+        let found = broken(|s| {
+            let points = &mut smile_of(s)[1].points;
+            points[0].volatility = ratio("10.1");
+            points[1].strike = Some(ratio("1"));
+            (points[2].delta, points[3].delta) = (Some(ratio("0.10")), Some(ratio("-0.90")));
+            (points[2].volatility, points[3].volatility) = (points[4].volatility, points[4].volatility);
+        });
+        let found: Vec<_> = found.iter().map(|(path, message)| (path.as_str(), message.as_str())).collect();
+        let twice = "expected a smile without arbitrage: at the strike of another point";
+        let expected = [
+            (at("[1].points[0].volatility"), "expected an annualised volatility from 0 to 10 (0.80 is 80 %)"),
+            (at("[1].points[1]"), "expected either `delta` or `strike`"),
+            (at("[1].points[3]"), twice),
+            (at("[1].points[4]"), twice),
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, (path, message)) in found.iter().zip(&expected) {
+            assert_eq!(found, &(path.as_str(), *message));
+        }
     }
 
     #[test]

@@ -137,6 +137,41 @@ fn what_is_no_smile_is_refused_by_its_point() {
 }
 
 #[test]
+fn all_faults_of_an_expiry_are_named_at_once_and_those_of_the_others_too() {
+    let fault = |expiry, point, kind| Fault { expiry, point, kind };
+    // Two numbers that are none, and two points at strikes of others.
+    let bad = strikes(MONTH, &[(0.0, 0.5), (1.0, 0.5), (1.0, 0.6), (1.2, 0.5), (1.2, 0.5), (1.3, -0.5)]);
+    let numbers = [
+        fault(0, 0, FaultKind::Number),
+        fault(0, 2, FaultKind::Twice),
+        fault(0, 4, FaultKind::Twice),
+        fault(0, 5, FaultKind::Number),
+    ];
+    assert_eq!(faults(std::slice::from_ref(&bad)), numbers);
+    // What is wrong with a later expiry is not hidden by them, nor by one between.
+    let peak = strikes(2.0 * MONTH, &[(0.9, 0.5), (1.0, 0.9), (1.1, 0.5)]);
+    let peaks = faults(std::slice::from_ref(&peak));
+    let found = faults(&[bad, peak]);
+    assert_eq!(found[..4], numbers);
+    assert_eq!(found[4..], peaks.iter().map(|f| Fault { expiry: 1, ..*f }).collect::<Vec<_>>());
+    // Total variance is less than before at every point, not only at the first of them.
+    let near = strikes(MONTH, &[(0.9, 0.9), (1.0, 0.9), (1.1, 0.9)]);
+    let far = strikes(2.0 * MONTH, &[(0.9, 0.5), (1.0, 0.5), (1.1, 0.5)]);
+    let calendar: Vec<_> = (0..3).map(|point| fault(1, point, FaultKind::Calendar)).collect();
+    assert_eq!(faults(&[near.clone(), far.clone()]), calendar);
+    // Between the last two as well, with a first that is none.
+    let found = faults(&[strikes(0.5 * MONTH, &[(1.0, -1.0)]), near, far]);
+    let calendar: Vec<_> = (0..3).map(|point| fault(2, point, FaultKind::Calendar)).collect();
+    assert_eq!(found, [vec![fault(0, 0, FaultKind::Number)], calendar].concat());
+    // Two peaks.
+    let points = [(0.8, 0.5), (0.9, 0.9), (1.0, 0.5), (1.1, 0.9), (1.2, 0.5)];
+    let found = faults(&[strikes(MONTH, &points)]);
+    for point in [1, 3] {
+        assert!(found.contains(&fault(0, point, FaultKind::Butterfly)), "{found:?}");
+    }
+}
+
+#[test]
 fn no_number_whatever_makes_a_smile_panic_or_answer_with_none() {
     let fine = |smile: &Smile, k: f64, years: f64| {
         let found = smile.volatility(k, years);

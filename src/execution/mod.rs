@@ -11,6 +11,7 @@ mod data_fee;
 mod engine;
 mod fees;
 mod foreign;
+pub mod machine;
 mod outcome;
 mod preflight;
 mod publish;

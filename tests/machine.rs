@@ -1,0 +1,126 @@
+//! The transaction engine's state machine against a simulated chain: random histories of faults, reorganisations and
+//! crashes, with the invariants checked after every step.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/sim.rs"]
+mod sim;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use sim::{CALM, DEPTH, Fault, Process, Sim};
+use vault_keeper::execution::machine::Phase;
+
+/// One step of a history.
+#[derive(Debug, Clone)]
+enum Act {
+    Turn,
+    Mine(usize),
+    Reorganise(u64, bool),
+    BaseFee(u64),
+    Fault(usize, Fault),
+    DropPool(usize),
+    Replay(usize, usize),
+    Plan(u8, bool, u64),
+    Withdraw(u8),
+    Die(u32),
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        3 => Just(Fault::None),
+        1 => Just(Fault::Down),
+        1 => (1_u64..8).prop_map(Fault::Lags),
+        1 => Just(Fault::NoReceipts),
+        1 => Just(Fault::ForgedReceipts),
+        1 => Just(Fault::ForgedBlocks),
+        1 => Just(Fault::LosesAnswers),
+        1 => Just(Fault::Forgets),
+        1 => Just(Fault::WrongHash),
+        1 => Just(Fault::Poor),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        12 => Just(Act::Turn),
+        8 => (0_usize..3).prop_map(Act::Mine),
+        2 => (1..=DEPTH, any::<bool>()).prop_map(|(depth, keep)| Act::Reorganise(depth, keep)),
+        2 => prop_oneof![Just(CALM), 1_u64..150, Just(400)].prop_map(Act::BaseFee),
+        3 => (0_usize..3, fault()).prop_map(|(node, fault)| Act::Fault(node, fault)),
+        1 => (0_usize..3).prop_map(Act::DropPool),
+        1 => (any::<usize>(), 0_usize..3).prop_map(|(which, node)| Act::Replay(which, node)),
+        4 => (1_u8..4, any::<bool>(), 1_u64..30).prop_map(|(vault, urgent, patience)| Act::Plan(vault, urgent, patience)),
+        1 => (1_u8..4).prop_map(Act::Withdraw),
+        3 => (0_u32..12).prop_map(Act::Die),
+    ]
+}
+
+async fn play(sim: &Sim, process: &mut Process<'_>, act: &Act) {
+    match *act {
+        Act::Turn => process.turn().await,
+        Act::Mine(node) => sim.mine(node),
+        Act::Reorganise(depth, keep) => sim.reorganise(depth, keep),
+        Act::BaseFee(fee) => sim.base_fee(fee),
+        // One node may lie; the others may fail.
+        Act::Fault(node, fault) => sim.fault(if fault.is_a_lie() { 0 } else { node }, fault),
+        Act::DropPool(node) => sim.drop_pool(node),
+        Act::Replay(which, node) => sim.replay(which, node),
+        Act::Plan(vault, urgent, patience) => process.plan(vault, urgent, patience).await,
+        Act::Withdraw(vault) => process.withdraw(vault).await,
+        Act::Die(steps) => sim.die_in(steps),
+    }
+}
+
+/// Plays a history, then a calm end of it, and says what broke.
+async fn history(acts: &[Act]) -> Result<(), String> {
+    let sim = Sim::new(3);
+    let mut process = Process::start(&sim);
+    for (at, act) in acts.iter().enumerate() {
+        play(&sim, &mut process, act).await;
+        if let Some(broken) = sim.broken() {
+            return Err(format!("{broken}, after step {at}: {act:?}"));
+        }
+        if process.halted {
+            return Err(format!("halted without a foreign transaction, after step {at}: {act:?}"));
+        }
+    }
+    sim.heal();
+    for round in 0..120_usize {
+        process.turn().await;
+        sim.mine(round);
+        if let Some(broken) = sim.broken() {
+            return Err(format!("{broken}, in the calm"));
+        }
+    }
+    let open = sim.open();
+    if open.iter().any(|slot| !matches!(slot.phase, Phase::Parked | Phase::Refused(_))) {
+        return Err(format!("I5: not ended in the calm: {open:?}"));
+    }
+    let ended = sim.slots().len() - open.len();
+    if open.is_empty() && sim.consumed() != u64::try_from(ended).unwrap() {
+        return Err(format!("I4: {} transactions of {ended} nonces", sim.consumed()));
+    }
+    Ok(())
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// How many histories: many more in an optimised build.
+const HISTORIES: u32 = if cfg!(debug_assertions) { 10_000 } else { 100_000 };
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: HISTORIES, rng_seed: RngSeed::Fixed(2026), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fault_56_no_random_history_of_faults_breaks_an_invariant(acts in prop::collection::vec(act(), 1..60)) {
+        let ended = run(history(&acts));
+        prop_assert!(ended.is_ok(), "{}", ended.unwrap_err());
+    }
+}

@@ -10,10 +10,13 @@
 #[path = "support/sim.rs"]
 mod sim;
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, RngSeed, TestRng, TestRunner};
 use sim::{CALM, DEPTH, Fault, Process, Sim};
-use vault_keeper::execution::machine::Phase;
+use vault_keeper::execution::machine::{Fate, Kind, Phase};
 
 /// One step of a history.
 #[derive(Debug, Clone)]
@@ -89,6 +92,11 @@ async fn history(acts: &[Act]) -> Result<(), String> {
             return Err(format!("halted without a foreign transaction, after step {at}: {act:?}"));
         }
     }
+    calm(&sim, &mut process).await
+}
+
+/// Ends what goes wrong, and waits until everything has come to its end.
+async fn calm(sim: &Sim, process: &mut Process<'_>) -> Result<(), String> {
     sim.heal();
     for round in 0..120_usize {
         process.turn().await;
@@ -123,4 +131,76 @@ proptest! {
         let ended = run(history(&acts));
         prop_assert!(ended.is_ok(), "{}", ended.unwrap_err());
     }
+}
+
+/// The ends of many histories, so that nobody is proud of a simulation in which nothing happens.
+#[derive(Debug, Default)]
+struct Tally {
+    fates: BTreeMap<Fate, usize>,
+    kinds: BTreeMap<Kind, usize>,
+    shared: usize,
+    held: u32,
+}
+
+#[test]
+fn the_histories_hold_every_kind_of_signature_and_of_end() {
+    let mut runner =
+        TestRunner::new_with_rng(ProptestConfig::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let acts = prop::collection::vec(act(), 1..60);
+    let mut tally = Tally::default();
+    for _ in 0..400 {
+        let acts = acts.new_tree(&mut runner).unwrap().current();
+        let sim = Sim::new(3);
+        run(async {
+            let mut process = Process::start(&sim);
+            for act in &acts {
+                play(&sim, &mut process, act).await;
+            }
+            calm(&sim, &mut process).await.unwrap();
+        });
+        tally.held += sim.held_up();
+        for slot in sim.slots() {
+            tally.shared += usize::from(slot.claims.len() > 1);
+            slot.attempts.iter().for_each(|attempt| *tally.kinds.entry(attempt.kind).or_default() += 1);
+            slot.fates().into_iter().flatten().for_each(|fate| *tally.fates.entry(fate).or_default() += 1);
+        }
+    }
+    for kind in [Kind::Original, Kind::Bump, Kind::Cancel] {
+        assert!(tally.kinds.get(&kind).is_some_and(|count| *count >= 50), "{tally:?}");
+    }
+    for fate in [Fate::Executed, Fate::Reverted, Fate::Cancelled, Fate::Superseded] {
+        assert!(tally.fates.get(&fate).is_some_and(|count| *count >= 5), "{tally:?}");
+    }
+    assert!(tally.shared >= 5 && tally.held >= 5, "{tally:?}");
+}
+
+#[test]
+fn a_foreign_transaction_at_the_nonce_halts_the_key_after_two_looks_at_its_depth() {
+    let sim = Sim::new(3);
+    run(async {
+        let mut process = Process::start(&sim);
+        process.plan(1, false, 1_000).await;
+        (0..3).for_each(|node| sim.drop_pool(node));
+        sim.foreign();
+        sim.mine(0);
+        for depth in 0..DEPTH {
+            process.turn().await;
+            assert!(!process.halted, "{depth} blocks deep");
+            sim.mine(0);
+        }
+        process.turn().await;
+        assert!(!process.halted, "one look is no proof");
+        // Again at the same head.
+        process.turn().await;
+        assert!(!process.halted, "one head is no proof");
+        sim.mine(0);
+        process.turn().await;
+        assert!(process.halted);
+        assert_eq!(sim.slots().iter().map(|slot| slot.phase).collect::<Vec<_>>(), [Phase::Foreign]);
+        // A restart stays halted, whatever is planned.
+        let mut process = Process::start(&sim);
+        process.plan(2, true, 1_000).await;
+        assert!(process.halted);
+        assert_eq!(sim.slots().len(), 1);
+    });
 }

@@ -6,6 +6,7 @@
 //! An intent has one attempt here: when its fee cap is passed by the market, the same bytes are sent again until they
 //! fit or the operator steps in. Fees are not raised and nothing is cancelled.
 
+mod classify;
 mod config;
 mod data_fee;
 mod engine;
@@ -19,12 +20,13 @@ mod resolve;
 mod signer;
 mod turn;
 
+pub use classify::classify;
 pub use config::{FeeCaps, Finality, SendingConfig};
 pub use data_fee::DataFee;
 pub use engine::{Engine, Submission};
 pub use fees::{FeeQuote, FeeRequest, quote};
 pub use outcome::{ExecutionError, FeeCap, Halt, Inclusion, Outcome, ParkReason, Refusal};
 pub use preflight::{Preflight, RevertDecoder, Simulation, measured, preflight};
-pub use publish::{Doubt, Published, Rejection, classify};
+pub use publish::{Doubt, Published, Rejection};
 pub use signer::{KeeperKey, KeyError};
 pub use turn::Turn;

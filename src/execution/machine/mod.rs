@@ -29,6 +29,7 @@ pub use observe::{Node, Witness, observe};
 pub use tend::{Tended, World, publish, tend};
 
 use super::{Published, Rejection};
+use crate::defence::defended;
 
 /// Everything durable about one nonce.
 ///
@@ -92,9 +93,9 @@ pub enum Kind {
 /// Where a nonce stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Bytes are durable and have not been handed out, as far as is known: after a restart they may have been.
+    /// Bytes are durable and have not been handed out.
     Prepared,
-    /// All nodes refused its bytes, each time. The nonce may be used by another intent.
+    /// All nodes refused its bytes, each time they were handed out. The nonce may be used by another intent.
     Refused(Rejection),
     /// A node has bytes of it, or may have.
     Live,
@@ -163,6 +164,15 @@ impl Slot {
         Self { nonce, claims, attempts, phase: Phase::Prepared, suspected: None }
     }
 
+    /// The slot as a new process finds it: whatever was not recorded of a publication may have happened.
+    #[must_use]
+    pub fn recovered(mut self) -> Self {
+        if matches!(self.phase, Phase::Prepared | Phase::Refused(_)) && defended(4) {
+            self.phase = Phase::Live;
+        }
+        self
+    }
+
     /// What was recorded becomes the state. Total: what does not fit changes nothing.
     pub fn apply(&mut self, event: &Event) {
         if matches!(self.phase, Phase::Ended(_)) {
@@ -193,7 +203,8 @@ impl Slot {
     }
 
     /// What may once have been live never becomes refused again.
-    const fn published(&mut self, published: &Published) {
+    fn published(&mut self, published: &Published) {
+        let published = if defended(1) { published } else { &doubted(published) };
         match (self.phase, published) {
             (Phase::Prepared | Phase::Refused(_), Published::Rejected(why)) => {
                 self.phase = Phase::Refused(*why)
@@ -248,6 +259,14 @@ impl Slot {
         let Phase::Ended(end) = self.phase else { return None };
         let fate = |at: usize| if at == end.claim { end.fate } else { Fate::Superseded };
         Some((0..self.claims.len()).map(fate).collect())
+    }
+}
+
+/// A doubt taken for a refusal: the fault that this engine is there to avoid.
+fn doubted(published: &Published) -> Published {
+    match published {
+        Published::Ambiguous(_) => Published::Rejected(Rejection::Invalid),
+        Published::Accepted | Published::Rejected(_) => published.clone(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloy::primitives::B256;
 
+use crate::defence::defended;
 use crate::execution::Rejection;
 
 use super::{Attempt, End, Event, Fate, Fees, Kind, Limits, Market, Phase, Slot, bumped};
@@ -119,7 +120,8 @@ impl Slot {
             (Phase::Ended(_), _) => Step::Wait,
             (Phase::Foreign, _) => Step::Halt,
             (_, Some(mined)) => self.mined(mined, look),
-            (Phase::Included(_), None) => Step::Note(Event::Vanished),
+            (Phase::Included(_), None) if defended(20) => Step::Note(Event::Vanished),
+            (Phase::Included(_), None) => Step::Wait,
             (Phase::Prepared | Phase::Refused(_) | Phase::Live | Phase::Parked, None) => {
                 match look.consumed {
                     Consumption::No => self.unmined(look, rules, lowest),
@@ -135,9 +137,16 @@ impl Slot {
         if self.phase != Phase::Included(mined) {
             return Step::Note(Event::Included(mined));
         }
+        if !defended(35) {
+            return self.end(mined);
+        }
         if !look.witnessed || look.deep.is_none_or(|deep| mined.number > deep.number) {
             return Step::Wait;
         }
+        self.end(mined)
+    }
+
+    fn end(&self, mined: Mined) -> Step {
         let Some(attempt) = self.attempts.iter().find(|attempt| attempt.hash == mined.attempt) else {
             return Step::Wait;
         };
@@ -151,6 +160,12 @@ impl Slot {
 
     /// Two observations at different heads, and a block that was looked into, before anybody is accused.
     fn consumed(&self, look: &Look, foreign: Option<bool>) -> Step {
+        if !defended(13) {
+            return Step::Note(Event::Foreign);
+        }
+        if !defended(14) {
+            return Step::Publish { held: false };
+        }
         match (self.suspected, foreign) {
             (Some(first), Some(true)) if look.witnessed && first != look.head.hash => {
                 Step::Note(Event::Foreign)
@@ -167,7 +182,7 @@ impl Slot {
             // No node has a byte of it: the next intent takes the nonce.
             return Step::Wait;
         }
-        if unwanted && newest.kind != Kind::Cancel {
+        if unwanted && newest.kind != Kind::Cancel && defended(41) {
             return self.cancel(newest, at, look, rules);
         }
         let first = self.attempts.first().unwrap_or(newest);
@@ -177,10 +192,10 @@ impl Slot {
         }
         let raisable =
             matches!(self.phase, Phase::Prepared | Phase::Live | Phase::Refused(Rejection::Underpriced));
-        if raisable && lowest && age(newest) >= rules.bump_after {
+        if raisable && (lowest || !defended(15)) && age(newest) >= rules.bump_after {
             return self.bump(newest, at, look, rules);
         }
-        Step::Publish { held: false }
+        if defended(16) { Step::Publish { held: false } } else { Step::Wait }
     }
 
     fn cancel(&self, newest: &Attempt, claim: usize, look: &Look, rules: &Rules) -> Step {

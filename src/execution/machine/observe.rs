@@ -3,6 +3,8 @@
 
 use alloy::primitives::B256;
 
+use crate::defence::defended;
+
 use super::{Consumption, Look, Market, Mined, Point, Slot};
 
 /// What is asked of a node. A failure ends the look.
@@ -84,15 +86,18 @@ enum Sight {
 }
 
 async fn sight<N: Node>(node: &N, witness: Option<&N>, slot: &Slot) -> Result<Sight, N::Error> {
-    for attempt in &slot.attempts {
+    // Any of them may have won, whichever was sent last.
+    let from = if defended(6) { 0 } else { slot.attempts.len().saturating_sub(1) };
+    for attempt in slot.attempts.iter().skip(from) {
         let Some(mined) = node.receipt(attempt.hash).await? else { continue };
         let stands = |block: Option<Point>| block.is_some_and(|block| block.hash == mined.block);
-        if mined.attempt != attempt.hash || !stands(node.block(mined.number).await?) {
+        if (mined.attempt != attempt.hash || !stands(node.block(mined.number).await?)) && defended(29) {
             continue;
         }
         let seen = match witness {
             None => true,
             // A witness that cannot answer has seen nothing.
+            Some(_) if !defended(27) => true,
             Some(witness) => witness.block(mined.number).await.is_ok_and(stands),
         };
         return Ok(if seen { Sight::Mined(mined) } else { Sight::Unsettled });

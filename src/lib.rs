@@ -5,6 +5,7 @@
 //! I/O, acted on, recorded.
 
 pub mod config;
+pub mod defence;
 
 pub mod chain;
 pub mod protocols;

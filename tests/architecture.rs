@@ -19,12 +19,13 @@ use source::{Named, Token, blanked, item_end, named, tokens, without_tests};
 /// Which modules a module may name besides itself; `None` is all of them.
 const TOP: &[(&str, Option<&[&str]>)] = &[
     ("domain", Some(&[])),
+    ("defence", Some(&[])),
     ("config", Some(&["domain"])),
-    ("chain", Some(&["domain"])),
-    ("journal", Some(&["domain"])),
+    ("chain", Some(&["domain", "defence"])),
+    ("journal", Some(&["domain", "defence"])),
     ("observe", Some(&["domain"])),
     ("protocols", Some(&["domain", "chain"])),
-    ("execution", Some(&["domain", "chain", "journal"])),
+    ("execution", Some(&["domain", "chain", "journal", "defence"])),
     ("reader", Some(&["domain", "chain", "protocols"])),
     ("keeper", None),
     ("calibration", None),

@@ -83,7 +83,9 @@ fn refused(error: &ChainError) -> Finding {
         | ChainError::Http { .. }
         | ChainError::Rpc { .. }
         | ChainError::OverridesRefused { .. }
-        | ChainError::BadResponse { .. } => {
+        | ChainError::BadResponse { .. }
+        | ChainError::RateLimited { .. }
+        | ChainError::NoVerdict { .. } => {
             Finding::warning("endpoint", what, "check the node; the keeper goes on with the next endpoint")
         }
     }

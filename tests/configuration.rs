@@ -15,7 +15,8 @@ use alloy::primitives::{address, b256};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use vault_keeper::config::{
-    self, Config, ConfigError, Endpoint, Environment, Finality, KeySource, Mistakes, Secret, load_policy,
+    self, Config, ConfigError, Environment, Finality, HealthConfig, KeySource, Location, Mistakes, Secret,
+    load_policy,
 };
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::policy::{ChainKind, Estimator, FloorPolicy, Policy, StrategyPolicy, Trigger};
@@ -155,7 +156,10 @@ fn the_example_configuration_boots_without_any_secret() {
     let [chain] = config.chains.as_slice() else { panic!("one chain") };
     assert_eq!((chain.name.as_str(), chain.id, chain.finality), ("ethereum", 1, Finality::Finalized));
     assert_eq!((chain.poll_interval_ms, chain.request_timeout_ms), (1_000, 5_000));
-    assert_eq!(chain.endpoints.first(), Some(&Endpoint::Variable("ETH_RPC_URL".into())));
+    let [first, ..] = chain.endpoints.as_slice() else { panic!("endpoints") };
+    assert_eq!(first.location, Location::Variable("ETH_RPC_URL".into()));
+    assert_eq!(chain.health, HealthConfig::default());
+    assert_eq!(chain.block_time(), std::time::Duration::from_secs(12));
     assert_eq!(config.sending.max_daily_cost_wei, 10u128.pow(18));
     let vault = config.vault("eth-cppi").unwrap();
     assert_eq!(vault.signer.key, KeySource::Variable("KEEPER_PRIVATE_KEY".into()));

@@ -148,7 +148,7 @@ impl Endpoint {
         let header: Option<Header> = self.transport.call(METHOD, (hash, false)).await?;
         match header {
             Some(header) if header.hash != hash => {
-                Err(self.transport.bad_response(METHOD, "it is another block than asked for"))
+                Err(self.unusable(METHOD, "it is another block than asked for"))
             }
             other => Ok(other),
         }
@@ -171,7 +171,7 @@ impl Endpoint {
         let block: Option<Block> = self.transport.call(METHOD, (U64::from(number), false)).await?;
         match block {
             Some(block) if block.header.number != number => {
-                Err(self.transport.bad_response(METHOD, "it is another height than asked for"))
+                Err(self.unusable(METHOD, "it is another height than asked for"))
             }
             other => Ok(other),
         }
@@ -269,7 +269,7 @@ impl Endpoint {
         let receipt: Option<WireReceipt> = self.transport.call(METHOD, (hash,)).await?;
         match receipt.and_then(WireReceipt::included) {
             Some(receipt) if receipt.transaction_hash != hash => {
-                Err(self.transport.bad_response(METHOD, "it is the receipt of another transaction"))
+                Err(self.unusable(METHOD, "it is the receipt of another transaction"))
             }
             other => Ok(other),
         }
@@ -287,14 +287,27 @@ impl Endpoint {
             let asked = log.inner.address == filter.address && (filter.from..=filter.to).contains(&mined.0);
             asked.then_some(MinedLog { block_number: mined.0, transaction_hash: mined.1, log: log.inner })
         };
-        let unasked = || self.transport.bad_response(METHOD, "it holds an event that was not asked for");
+        let unasked = || self.unusable(METHOD, "it holds an event that was not asked for");
         logs.into_iter().map(|log| mined(log).ok_or_else(unasked)).collect()
     }
 
     async fn tagged_header(&self, tag: &'static str) -> Result<Header, ChainError> {
         const METHOD: &str = "eth_getBlockByNumber";
         let header: Option<Header> = self.transport.call(METHOD, (tag, false)).await?;
-        header.ok_or_else(|| self.transport.bad_response(METHOD, "there is no such block"))
+        let none = "there is no such block";
+        // A chain may have no finalized block yet; there is always a latest one.
+        let missing = || match tag {
+            "latest" => self.unusable(METHOD, none),
+            _ => self.transport.bad_response(METHOD, none),
+        };
+        header.ok_or_else(missing)
+    }
+
+    /// An answer that is well formed and cannot be: a failure of the endpoint like any other.
+    fn unusable(&self, method: &'static str, reason: &str) -> ChainError {
+        let error = self.transport.bad_response(method, reason);
+        self.pulse().note::<()>(&Err(error.clone()), None);
+        error
     }
 }
 

@@ -66,6 +66,8 @@ pub struct Heads {
     teller: Option<Lease>,
     socket: Option<(Lease, Socket)>,
     next_poll: Instant,
+    /// Whether the next look is one that the subscription should make needless.
+    trusting: bool,
     moved: Instant,
     told_frozen: bool,
 }
@@ -73,6 +75,7 @@ pub struct Heads {
 /// What woke the wait for a head.
 enum Woken {
     Told(Header),
+    Broken,
     Poll,
     Frozen,
 }
@@ -89,6 +92,7 @@ impl Heads {
             teller: None,
             socket: None,
             next_poll: now,
+            trusting: false,
             moved: now,
             told_frozen: false,
         }
@@ -109,6 +113,10 @@ impl Heads {
                     return Ok(HeadEvent::Frozen(self.moved.elapsed()));
                 }
                 Woken::Told(header) => header,
+                Woken::Broken => {
+                    self.trusting = false;
+                    self.polled(&lease).await?
+                }
                 Woken::Poll => self.polled(&lease).await?,
             };
             self.rest();
@@ -137,7 +145,7 @@ impl Heads {
         };
         tokio::select! {
             biased;
-            header = told => header.map_or(Woken::Poll, Woken::Told),
+            header = told => header.map_or(Woken::Broken, Woken::Told),
             () = sleep_until(self.next_poll) => Woken::Poll,
             () = frozen => Woken::Frozen,
         }
@@ -145,12 +153,13 @@ impl Heads {
 
     /// The newest header by asking. A subscription that did not tell it is dead and is taken out anew.
     async fn polled(&mut self, lease: &Lease) -> Result<Header, ChainError> {
+        let trusted = self.trusting;
         let asked = lease.latest_header().await;
         // A failure is no reason to ask again at once.
         self.rest();
         let header = asked?;
         let missed = self.line.tip().is_some_and(|tip| tip.number < header.number);
-        if missed && self.socket.as_ref().is_some_and(|(_, socket)| socket.is_live()) {
+        if missed && trusted {
             tracing::warn!(
                 endpoint = lease.name(),
                 alert = "subscription_silent",
@@ -163,8 +172,8 @@ impl Heads {
 
     /// Puts off the next look.
     fn rest(&mut self) {
-        let live = self.socket.as_ref().is_some_and(|(_, socket)| socket.is_live());
-        let pause = if live { self.times.distrust.max(self.times.poll) } else { self.times.poll };
+        self.trusting = self.socket.as_ref().is_some_and(|(_, socket)| socket.is_live());
+        let pause = if self.trusting { self.times.distrust.max(self.times.poll) } else { self.times.poll };
         self.next_poll = Instant::now().checked_add(pause).unwrap_or(self.next_poll);
     }
 

@@ -139,7 +139,7 @@ fn public(bytes: &Bytes) -> Outgoing {
     Outgoing::Public(PublicBytes::new(bytes.clone()))
 }
 
-fn is_no_verdict<T: std::fmt::Debug>(answer: Result<T, ChainError>) {
+fn is_no_verdict<T: std::fmt::Debug>(answer: &Result<T, ChainError>) {
     assert!(matches!(answer, Err(ChainError::NoVerdict { .. })), "{answer:?}");
 }
 
@@ -158,7 +158,7 @@ async fn event(heads: &mut Heads) -> HeadEvent {
 
 async fn new_head(heads: &mut Heads) -> NewHead {
     match event(heads).await {
-        HeadEvent::New(head) => head,
+        HeadEvent::New(head) => *head,
         HeadEvent::Frozen(since) => panic!("frozen for {since:?}"),
     }
 }
@@ -210,7 +210,7 @@ async fn fault_26_a_frozen_head_is_an_alarm_and_stops_verdicts_until_it_moves() 
         HeadEvent::Frozen(since) => assert!(since >= frozen, "{since:?}"),
         HeadEvent::New(head) => panic!("{head:?}"),
     }
-    is_no_verdict(pool.reader());
+    is_no_verdict(&pool.reader());
     proxy.obey();
     let head = new_head(&mut heads).await;
     assert_eq!((head.header.number, head.between.len(), head.skipped), (3, 2, 0));
@@ -286,7 +286,7 @@ async fn fault_29_a_forged_receipt_is_ignored_and_its_teller_quarantined() {
     let lease = pool.reader().unwrap();
     let leased = usize::from(lease.name() == "b");
     proxies[leased].rule("eth_getTransactionReceipt", Calls::Every, Act::field("status", "0x0"));
-    is_no_verdict(pool.receipt(&lease, hash).await);
+    is_no_verdict(&pool.receipt(&lease, hash).await);
 }
 
 #[tokio::test]
@@ -300,7 +300,7 @@ async fn fault_30_fees_that_one_node_makes_up_are_refused_against_the_others() {
     let lease = pool.reader().unwrap();
     let head = lease.latest_header().await.unwrap();
     assert_eq!(head.base_fee_per_gas, Some(1_000_000_000_000_000_000));
-    is_no_verdict(pool.agree(&lease, &head).await);
+    is_no_verdict(&pool.agree(&lease, &head).await);
     assert_eq!(states(&pool), ["quarantined", "healthy", "healthy"]);
     let lease = pool.reader().unwrap();
     assert_eq!(lease.name(), "b");
@@ -578,12 +578,12 @@ async fn fault_53_two_nodes_with_different_blocks_at_one_height_give_no_verdict_
     // Before any look, at the block itself.
     let lease = pool.reader().unwrap();
     let head = lease.latest_header().await.unwrap();
-    is_no_verdict(pool.agree(&lease, &head).await);
+    is_no_verdict(&pool.agree(&lease, &head).await);
     pool.look().await;
     assert_eq!(states(&pool), ["disagreeing", "disagreeing"]);
     let alerts = changes(&pool);
     assert_eq!(alerts, ["a", "b"].map(|name| (name.to_owned(), "endpoint_disagreeing")));
-    is_no_verdict(pool.reader());
+    is_no_verdict(&pool.reader());
     // Both go back to where they agreed.
     assert!(node.provider.anvil_revert(common.0).await.unwrap());
     assert!(other.provider.anvil_revert(common.1).await.unwrap());
@@ -604,7 +604,7 @@ async fn of_three_nodes_the_two_that_agree_give_the_verdict() {
     other.mine(1).await;
     let lease = pool.reader().unwrap();
     assert_eq!(lease.name(), "a");
-    is_no_verdict(pool.agree(&lease, &lease.latest_header().await.unwrap()).await);
+    is_no_verdict(&pool.agree(&lease, &lease.latest_header().await.unwrap()).await);
     pool.look().await;
     assert_eq!(states(&pool), ["disagreeing", "healthy", "healthy"]);
     let lease = pool.reader().unwrap();

@@ -3,6 +3,9 @@
 //! delays, drops, changes or repeats answers, call by call, and keeps frames of WebSockets to itself.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[path = "proxy_rules.rs"]
+mod rules;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +16,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, oneshot};
+
+use rules::Rule;
+pub(crate) use rules::{Act, Calls, Frames};
 
 /// How long a fault may take to strike before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,102 +45,6 @@ pub(crate) enum Fault {
     Die,
     /// The node answers with another value in this field of its result.
     Lie(&'static str, &'static str),
-}
-
-/// Which calls of a method a rule is for, counted from the making of the rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Calls {
-    /// All of them.
-    Every,
-    /// This one, from 0.
-    Nth(usize),
-    /// The first so many.
-    First(usize),
-}
-
-/// Changes the answer to a request.
-pub(crate) type Change = Arc<dyn Fn(&Value, &mut Value) + Send + Sync>;
-
-/// What a rule does with a call.
-#[derive(Clone)]
-pub(crate) enum Act {
-    /// A JSON-RPC error.
-    Error(i64, &'static str),
-    /// This HTTP status, header lines and body.
-    Raw(u16, &'static str, String),
-    /// A body of as many bytes, sent until the other side has enough.
-    Flood(usize),
-    /// No answer, ever; the node does not see it.
-    Hang,
-    /// The connection breaks; the node does not see it.
-    Drop,
-    /// The node carries it out, and the connection breaks.
-    DropAfterForwarding,
-    /// The answer comes once this opens.
-    Delay(Arc<tokio::sync::Semaphore>),
-    /// The node's answer, changed.
-    Mutate(Change),
-    /// What was answered last to the same request before.
-    Replay,
-}
-
-impl Act {
-    /// The node's answer with another result.
-    pub(crate) fn result(value: Value) -> Self {
-        Self::Mutate(Arc::new(move |_, answer| {
-            answer.as_object_mut().unwrap().remove("error");
-            answer["result"] = value.clone();
-        }))
-    }
-
-    /// The node's answer with another value in a field of its result.
-    pub(crate) fn field(field: &'static str, value: &'static str) -> Self {
-        Self::Mutate(Arc::new(move |_, answer| {
-            if let Some(result) = answer["result"].as_object_mut() {
-                result.insert(field.to_owned(), value.into());
-            }
-        }))
-    }
-}
-
-struct Rule {
-    method: &'static str,
-    calls: Calls,
-    seen: usize,
-    act: Act,
-}
-
-impl Rule {
-    fn takes(&mut self, method: &str) -> bool {
-        if self.method != method && self.method != "*" {
-            return false;
-        }
-        let number = self.seen;
-        self.seen += 1;
-        match self.calls {
-            Calls::Every => true,
-            Calls::Nth(nth) => number == nth,
-            Calls::First(first) => number < first,
-        }
-    }
-}
-
-impl std::fmt::Debug for Rule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Rule({} {:?})", self.method, self.calls)
-    }
-}
-
-/// What becomes of what the node tells over WebSockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Frames {
-    /// It passes.
-    #[default]
-    Pass,
-    /// It is swallowed, and the connection stays.
-    Stop,
-    /// The next so many notifications are swallowed.
-    Skip(usize),
 }
 
 /// What becomes of state overrides in `eth_call`.
@@ -286,7 +196,7 @@ impl Proxy {
 
     /// From now on does this with calls of `method`, or with all where it is `*`. The first rule that fits counts.
     pub(crate) fn rule(&self, method: &'static str, calls: Calls, act: Act) {
-        self.state.lock().unwrap().rules.push(Rule { method, calls, seen: 0, act });
+        self.state.lock().unwrap().rules.push(Rule::new(method, calls, act));
     }
 
     /// Forgets all rules.
@@ -357,6 +267,15 @@ impl State {
                 Way::Struck(planned.fault, planned.struck)
             }
         }
+    }
+
+    /// Under which key a request's answer is kept, what a rule makes of it, and what was answered to it last.
+    fn ruling(&mut self, request: &Value) -> (String, Option<Act>, Option<Value>) {
+        let method = request["method"].as_str().unwrap();
+        let key = format!("{method} {}", request["params"]);
+        let act = self.rules.iter_mut().find_map(|rule| rule.takes(method));
+        let last = self.answers.get(&key).cloned();
+        (key, act, last)
     }
 
     /// What the request has to wait for.
@@ -481,23 +400,17 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
         if let Some(phase) = phase {
             phase.wait().await;
         }
-        let key = format!("{} {}", request["method"], request["params"]);
-        let (act, last) = {
-            let mut state = state.lock().unwrap();
-            let method = request["method"].as_str().unwrap();
-            let act = state.rules.iter_mut().find_map(|rule| rule.takes(method).then(|| rule.act.clone()));
-            (act, state.answers.get(&key).cloned())
-        };
-        if let Some(act) = act {
-            if let Act::Flood(bytes) = act {
-                flood(&mut socket, bytes).await;
-                return;
+        let (key, act, last) = state.lock().unwrap().ruling(&request);
+        match act {
+            None => {}
+            Some(Act::Flood(bytes)) => return flood(&mut socket, bytes).await,
+            Some(act) => {
+                let Some(answer) = ruled(act, &request, &node, last).await else { return };
+                if socket.write_all(&answer).await.is_err() {
+                    return;
+                }
+                continue;
             }
-            let Some(answer) = ruled(act, &request, &node, last).await else { return };
-            if socket.write_all(&answer).await.is_err() {
-                return;
-            }
-            continue;
         }
         let overridden = request["method"] == "eth_call" && request["params"].as_array().unwrap().len() == 3;
         let body = match overrides {
@@ -507,28 +420,8 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             }
             Overrides::Taken | Overrides::Refused | Overrides::Ignored => body,
         };
-        let answer = match way {
-            Way::Through if pruned && by_hash(&request) => Some(without_state(&request)),
-            Way::Through if overridden && overrides == Overrides::Refused => Some(refusal(&request)),
-            Way::Through => node.answer(body).await,
-            Way::Dead => None,
-            Way::Struck(Fault::Die, struck) => {
-                let _ = struck.send(());
-                None
-            }
-            Way::Struck(Fault::Lie(field, value), struck) => {
-                let answer = node.answer(body).await.map(|answer| forged(&answer, field, value));
-                let _ = struck.send(());
-                answer
-            }
-            Way::Struck(fault, struck) => {
-                if fault == Fault::Lose {
-                    node.answer(body).await;
-                }
-                let _ = struck.send(());
-                std::future::pending().await
-            }
-        };
+        let answer =
+            went(way, (&request, body), &node, (pruned, overridden && overrides == Overrides::Refused)).await;
         let Some(answer) = answer else { return };
         if let Some(result) =
             serde_json::from_slice::<Value>(&answer).ok().and_then(|a| a.get("result").cloned())
@@ -542,6 +435,37 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             .fold(answer, |answer, (_, field, value)| forged(&answer, field, value));
         if socket.write_all(&framed(200, "", &answer)).await.is_err() {
             return;
+        }
+    }
+}
+
+/// What becomes of a request that no rule is for; nothing where the connection breaks.
+async fn went(
+    way: Way,
+    (request, body): (&Value, Vec<u8>),
+    node: &Node,
+    (pruned, refused): (bool, bool),
+) -> Option<Vec<u8>> {
+    match way {
+        Way::Through if pruned && by_hash(request) => Some(without_state(request)),
+        Way::Through if refused => Some(refusal(request)),
+        Way::Through => node.answer(body).await,
+        Way::Dead => None,
+        Way::Struck(Fault::Die, struck) => {
+            let _ = struck.send(());
+            None
+        }
+        Way::Struck(Fault::Lie(field, value), struck) => {
+            let answer = node.answer(body).await.map(|answer| forged(&answer, field, value));
+            let _ = struck.send(());
+            answer
+        }
+        Way::Struck(fault, struck) => {
+            if fault == Fault::Lose {
+                node.answer(body).await;
+            }
+            let _ = struck.send(());
+            std::future::pending().await
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct NewHead {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeadEvent {
     /// It is another.
-    New(NewHead),
+    New(Box<NewHead>),
     /// It has been the same for this long, which is longer than it may: verdicts stop until it moves.
     Frozen(Duration),
 }
@@ -120,11 +120,17 @@ impl Heads {
                 Woken::Poll => self.polled(&lease).await?,
             };
             self.rest();
-            if let Some(head) = self.taken(&lease, header).await? {
+            let taken = self.taken(&lease, header).await;
+            if taken.is_err() {
+                // It will not be told again.
+                self.trusting = false;
+                self.next_poll = Instant::now().checked_add(self.times.poll).unwrap_or(self.next_poll);
+            }
+            if let Some(head) = taken? {
                 self.moved = Instant::now();
                 self.told_frozen = false;
                 self.pool.freeze(false);
-                return Ok(HeadEvent::New(head));
+                return Ok(HeadEvent::New(Box::new(head)));
             }
         }
     }

@@ -17,6 +17,9 @@ use crate::chain::{ChainError, Endpoint, Header};
 /// How long the others have to object.
 const TIME_TO_OBJECT: Duration = Duration::from_secs(1);
 
+/// The voice of one that tells the same block otherwise: no block has this hash.
+const OBJECTION: B256 = B256::ZERO;
+
 /// What another endpoint says.
 struct Voice {
     place: usize,
@@ -44,11 +47,13 @@ impl Pool {
         let mut voices: FuturesUnordered<_> =
             others.iter().map(|(place, endpoint)| voice((*place, endpoint), header, height)).collect();
         while let Some(voice) = voices.next().await {
-            if let Some(theirs) = voice.contradiction {
-                self.settle(lease, header, (voice.place, &theirs)).await?;
-                continue;
+            match &voice.contradiction {
+                None => hashes.extend(voice.hash),
+                Some(theirs) => {
+                    let lied = self.settle(lease, header, (voice.place, theirs)).await?;
+                    hashes.extend((!lied).then_some(OBJECTION));
+                }
             }
-            hashes.extend(voice.hash);
             let agreeing = hashes.iter().filter(|hash| **hash == own).count();
             if agreeing.saturating_mul(2) > enough {
                 return Ok(());
@@ -68,38 +73,34 @@ impl Pool {
         known.map(|known| known.hash).ok_or_else(|| apart(lease, height))
     }
 
-    /// Two accounts of one block: the one with a base fee that its parent does not allow is a lie. Where both could be,
-    /// nobody is believed.
+    /// Two accounts of one block: the one with a base fee that its parent does not allow is a lie. Whether it is theirs;
+    /// where both could be true the other endpoints decide.
+    ///
+    /// # Errors
+    /// [`ChainError::NoVerdict`] where it is ours.
     async fn settle(
         &self,
         lease: &Lease,
         ours: &Header,
         (place, theirs): (usize, &Header),
-    ) -> Result<(), ChainError> {
-        let contradiction = ChainError::NoVerdict {
-            reason: format!(
-                "the endpoints tell block {} of hash {} differently; check these nodes",
-                ours.number, ours.hash
-            ),
-        };
-        let Some(parent) = lease.header_by_hash(ours.parent_hash).await? else { return Err(contradiction) };
+    ) -> Result<bool, ChainError> {
+        let Some(parent) = lease.header_by_hash(ours.parent_hash).await? else { return Ok(false) };
         let strange = |header| is_suspicious(header, &parent, self.config.kind);
-        let lie = |header: &Header| Lie::ImpossibleHeader {
-            reason: format!(
-                "base fee {} of block {}, ten times what its parent allows and other than the others say",
-                header.base_fee_per_gas.unwrap_or_default(),
-                header.number
-            ),
-        };
         match (strange(ours), strange(theirs)) {
-            (true, false) => self.lied(lease.place, lie(ours)),
-            (false, true) => {
-                self.lied(place, lie(theirs));
-                return Ok(());
+            (true, false) => {
+                self.lied(lease.place, strange_fee(ours));
+                let (name, number) = (lease.name(), ours.number);
+                let reason = format!(
+                    "`{name}` told a base fee of block {number} that cannot be; another is read next"
+                );
+                Err(ChainError::NoVerdict { reason })
             }
-            (true, true) | (false, false) => {}
+            (false, true) => {
+                self.lied(place, strange_fee(theirs));
+                Ok(true)
+            }
+            (true, true) | (false, false) => Ok(false),
         }
-        Err(contradiction)
     }
 
     /// The other endpoints whose word counts.
@@ -134,6 +135,15 @@ fn is_same(a: &Header, b: &Header) -> bool {
         (*number, *parent_hash, *timestamp, *gas_limit, *gas_used, *base_fee_per_gas)
     };
     facts(a) == facts(b)
+}
+
+fn strange_fee(header: &Header) -> Lie {
+    let Header { number, base_fee_per_gas, .. } = header;
+    let fee = base_fee_per_gas.unwrap_or_default();
+    let reason = format!(
+        "base fee {fee} of block {number}, ten times what its parent allows and other than the others say"
+    );
+    Lie::ImpossibleHeader { reason }
 }
 
 fn apart(lease: &Lease, height: u64) -> ChainError {

@@ -2,9 +2,10 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::health::Tip;
-use super::standing::{Standing, State};
+use super::health::{Board, Tip};
+use super::standing::{Change, Standing, State};
 use super::{Member, Pool, locked};
 use crate::chain::{ChainError, Endpoint, SecretUrl};
 
@@ -72,19 +73,11 @@ impl Pool {
     /// Tells the board what the calls since the last look say.
     pub(super) fn take_pulses(&self) {
         let now = self.now();
-        let mut changes = Vec::new();
-        {
+        let changes: Vec<Change> = {
             let mut board = self.board();
-            for (place, member) in self.members.iter().enumerate() {
-                let pulse = member.endpoint.pulse();
-                if let Some(actual) = pulse.foreign() {
-                    changes.extend(board.foreign(place, actual, now));
-                }
-                if let (failures, Some(reason)) = pulse.failures() {
-                    changes.extend(board.failures(place, (failures, &reason), now));
-                }
-            }
-        }
+            let members = self.members.iter().enumerate();
+            members.flat_map(|(place, member)| member.pulse_changes(&mut board, place, now)).collect()
+        };
         self.noted(changes);
     }
 
@@ -123,6 +116,15 @@ impl Pool {
 }
 
 impl Member {
+    /// What its pulse changes on the board.
+    fn pulse_changes(&self, board: &mut Board, place: usize, now: Duration) -> Vec<Change> {
+        let pulse = self.endpoint.pulse();
+        let foreign = pulse.foreign().and_then(|actual| board.foreign(place, actual, now));
+        let (failures, reason) = pulse.failures();
+        let failed = reason.and_then(|reason| board.failures(place, (failures, &reason), now));
+        foreign.into_iter().chain(failed).collect()
+    }
+
     /// Whether its last call did not fail and it does not want to be left alone.
     pub(super) fn answers(&self) -> bool {
         let pulse = self.endpoint.pulse();

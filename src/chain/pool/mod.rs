@@ -173,6 +173,19 @@ impl Pool {
             .collect()
     }
 
+    /// Names of the private relays.
+    pub fn relays(&self) -> impl Iterator<Item = &str> {
+        self.relays.iter().map(Relay::name)
+    }
+
+    /// The highest head of those that have not lied, at the last look.
+    #[must_use]
+    pub fn best_height(&self) -> Option<u64> {
+        let board = self.board();
+        let believed = board.standings().iter().filter(|standing| !standing.is_barred());
+        believed.filter_map(|standing| standing.tip).map(|tip| tip.number).max()
+    }
+
     /// The changes since this was asked last.
     #[must_use]
     pub fn take_notices(&self) -> Vec<Notice> {

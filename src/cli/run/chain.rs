@@ -10,11 +10,11 @@ use eyre::WrapErr;
 use super::crew::Crew;
 use super::watch::{Watch, tell};
 use super::{Failure, alert, log};
-use crate::chain::pool::{Lease, Pool};
+use crate::chain::pool::{Answer, Lease, Outgoing, Pool, PublicBytes};
 use crate::chain::{ChainError, HeadEvent, HeadTimes, Heads, NewHead};
 use crate::execution::{ExecutionError, Outcome as Sent};
-use crate::journal::{IntentId, Journal};
-use crate::keeper::{self, Cycle, CycleError, Keeper};
+use crate::journal::{IntentId, IntentState, Journal};
+use crate::keeper::{self, Cycle, CycleError, Dispatch, Keeper};
 
 /// Shortest pause after a failed look at a chain.
 const MIN_RETRY: Duration = Duration::from_millis(500);
@@ -55,26 +55,31 @@ impl Chain {
                 event = heads.next() => event,
                 _ = stop.changed() => return Ok(()),
             };
+            self.heard(event).await?;
             tell(&self.name, &self.pool.take_notices());
-            match event {
-                Err(error) => {
-                    tracing::warn!(chain = %self.name, %error, "no new head");
-                    tokio::time::sleep(self.times.poll.max(MIN_RETRY)).await;
-                }
-                Ok(HeadEvent::Frozen(since)) => {
-                    let seconds = since.as_secs();
-                    tracing::error!(chain = %self.name, alert = "head_frozen", seconds, "the head stands still; no verdicts until it moves");
-                }
-                Ok(HeadEvent::New(head)) => {
-                    self.orphan(&head).await?;
-                    if let Some(lease) = self.verdict(&head).await {
-                        self.change_over(lease);
-                        self.block(&head).await?;
-                    }
-                    tell(&self.name, &self.pool.take_notices());
+        }
+    }
+
+    async fn heard(&mut self, event: Result<HeadEvent, ChainError>) -> eyre::Result<()> {
+        tell(&self.name, &self.pool.take_notices());
+        match event {
+            Err(error) => {
+                tracing::warn!(chain = %self.name, %error, "no new head");
+                tokio::time::sleep(self.times.poll.max(MIN_RETRY)).await;
+            }
+            Ok(HeadEvent::Frozen(since)) => {
+                let (seconds, alert) = (since.as_secs(), "head_frozen");
+                tracing::error!(chain = %self.name, alert, seconds, "the head stands still; no verdicts until it moves");
+            }
+            Ok(HeadEvent::New(head)) => {
+                self.orphan(&head).await?;
+                if let Some(lease) = self.verdict(&head).await {
+                    self.change_over(lease);
+                    self.block(&head).await?;
                 }
             }
         }
+        Ok(())
     }
 
     /// The endpoint to read this block from, where the endpoints agree on it.
@@ -109,12 +114,31 @@ impl Chain {
         }
         let (from, to) = (self.crew.lease().name(), lease.name());
         tracing::warn!(chain = %self.name, alert = "endpoint_changed", from, to, "another endpoint is read");
-        let endpoint = lease.endpoint().clone();
         self.crew.change_over(lease);
-        for keeper in &mut self.keepers {
+    }
+
+    /// Gives a keeper the endpoint and the engine that are used now.
+    fn equip(&self, keeper: &mut Keeper) {
+        let endpoint = self.crew.lease().endpoint();
+        if !keeper.reads_through(endpoint) {
             let signer = self.signers.get(&keeper.name).map_or("", String::as_str);
             keeper.change_over(endpoint.clone(), self.crew.hand(signer));
         }
+    }
+
+    /// One cycle; where the facts cannot be read, once more through another endpoint that can be.
+    async fn cycle(&mut self, keeper: &mut Keeper, head: &NewHead) -> Result<Cycle, CycleError> {
+        self.equip(keeper);
+        let error = match keeper.cycle(&head.header).await {
+            Err(CycleError::Read(error)) => error,
+            other => return other,
+        };
+        let other = self.pool.reader().ok().filter(|lease| !lease.is_of(self.crew.lease()));
+        let Some(other) = other else { return Err(error.into()) };
+        tracing::warn!(vault = %keeper.name, %error, "no facts; asking another endpoint");
+        self.change_over(other);
+        self.equip(keeper);
+        keeper.cycle(&head.header).await
     }
 
     /// Marks what was decided on heads that the chain has left.
@@ -148,12 +172,8 @@ impl Chain {
         let mut left = Vec::with_capacity(self.keepers.len());
         let mut last = None;
         for mut keeper in std::mem::take(&mut self.keepers) {
-            match keeper.cycle(&head.header).await {
-                Ok(cycle) => {
-                    self.warn_of_a_wrong_key(&keeper, &cycle);
-                    log(&keeper.name, &cycle);
-                    alert(&keeper.name, head.header.number, &cycle.decision);
-                }
+            match self.cycle(&mut keeper, head).await {
+                Ok(cycle) => self.concluded(&keeper, &cycle, head).await?,
                 Err(error) if error.is_passing() => {
                     tracing::warn!(vault = %keeper.name, %error, "no decision")
                 }
@@ -171,6 +191,32 @@ impl Chain {
         last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
     }
 
+    async fn concluded(&mut self, keeper: &Keeper, cycle: &Cycle, head: &NewHead) -> eyre::Result<()> {
+        if matches!(cycle.dispatch, Dispatch::Sent { .. }) {
+            self.spread().await?;
+        }
+        self.warn_of_a_wrong_key(keeper, cycle);
+        log(&keeper.name, cycle);
+        alert(&keeper.name, head.header.number, &cycle.decision);
+        Ok(())
+    }
+
+    /// Hands what was sent and is not mined yet to all other endpoints too, without waiting for them.
+    async fn spread(&self) -> eyre::Result<()> {
+        if self.pool.standings().len() < 2 {
+            return Ok(());
+        }
+        let mut outgoing = Vec::new();
+        for engine in self.crew.engines() {
+            let open = self.journal.open_intents(self.pool.chain_id(), engine.sender()).await?;
+            let live = open.iter().filter(|intent| intent.last_event.state == IntentState::Live);
+            let newest = live.filter_map(|intent| intent.attempts.last());
+            outgoing.extend(newest.map(|attempt| Outgoing::Public(PublicBytes::new(attempt.raw.clone()))));
+        }
+        tokio::spawn(handed_over(self.pool.clone(), outgoing));
+        Ok(())
+    }
+
     /// Says so once for every account that the vault obeys in place of ours.
     fn warn_of_a_wrong_key(&mut self, keeper: &Keeper, cycle: &Cycle) {
         let Some(message) = wrong_key(keeper, cycle) else {
@@ -180,6 +226,15 @@ impl Chain {
         let obeyed = cycle.snapshot.vault.keeper;
         if self.strange.insert(keeper.name.clone(), obeyed) != Some(obeyed) {
             tracing::error!(vault = %keeper.name, "{message}");
+        }
+    }
+}
+
+/// The engine resolves what became of them, by the chain alone.
+async fn handed_over(pool: Arc<Pool>, outgoing: Vec<Outgoing>) {
+    for bytes in &outgoing {
+        for Answer { endpoint, result } in pool.broadcast(bytes).await {
+            tracing::debug!(endpoint, hash = %bytes.hash(), ?result, "handed over");
         }
     }
 }

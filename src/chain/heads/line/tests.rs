@@ -1,3 +1,5 @@
+#![allow(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+
 use std::collections::BTreeMap;
 
 use alloy::primitives::U256;

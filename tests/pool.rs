@@ -564,6 +564,46 @@ async fn fault_52_a_subscription_that_skips_blocks_or_dies_silently_loses_no_blo
 }
 
 #[tokio::test]
+async fn fault_52_a_subscription_that_breaks_is_replaced_by_asking_at_once_and_taken_out_anew() {
+    let node = Node::start();
+    let [proxy] = node.proxies().await;
+    let pool = Arc::new(Pool::open(config(), with_socket(&proxy), Vec::new()).await.unwrap());
+    // Without the breaking nobody would ask for an hour.
+    let mut heads = Heads::new(pool.clone(), times());
+    new_head(&mut heads).await;
+    subscribed(&node, &proxy, &mut heads, 1).await;
+    let before = node.head().await;
+    proxy.frames(Frames::Cut);
+    node.mine(1).await;
+    assert_eq!(new_head(&mut heads).await.header.number, before + 1);
+    proxy.frames(Frames::Pass);
+    subscribed(&node, &proxy, &mut heads, 2).await;
+}
+
+#[tokio::test]
+async fn fault_32_a_socket_of_another_chain_is_not_listened_to() {
+    let (node, other) = (Node::start(), Node::start());
+    other.provider.anvil_set_chain_id(5).await.unwrap();
+    let [proxy] = node.proxies().await;
+    let [foreign] = other.proxies().await;
+    let mut seats = seats([&proxy]);
+    seats[0].socket = Some(SecretUrl::parse_socket(&foreign.socket_url()).unwrap());
+    let pool = Arc::new(Pool::open(config(), seats, Vec::new()).await.unwrap());
+    let mut heads = Heads::new(pool, times());
+    let start = Instant::now();
+    // Long enough for many reconnections, were there any.
+    while foreign.sockets() == 0 || start.elapsed() < Duration::from_secs(1) {
+        assert!(start.elapsed() < PATIENCE, "the socket is never tried");
+        other.mine(1).await;
+        node.mine(1).await;
+        let head = new_head(&mut heads).await;
+        assert_eq!(head.header.number, node.head().await, "it comes by asking");
+        assert_eq!(head.left, []);
+    }
+    assert_eq!(foreign.sockets(), 1);
+}
+
+#[tokio::test]
 async fn fault_53_two_nodes_with_different_blocks_at_one_height_give_no_verdict_until_they_agree() {
     let (node, other) = (Node::start(), Node::start());
     let [first] = node.proxies().await;

@@ -83,13 +83,54 @@ impl Pulse {
             }
             Ok(_) | Err(_) => {
                 beat.failures = 0;
-                beat.held_until = None;
-                beat.backoff.over();
+                // The answer to a call that was under way when another was refused ends no pause.
+                if beat.held_until.is_none_or(|until| until <= Instant::now()) {
+                    beat.backoff.over();
+                }
             }
         }
     }
 
     fn beat(&self) -> MutexGuard<'_, Beat> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limited() -> Result<(), ChainError> {
+        Err(ChainError::Http { endpoint: "a".to_owned(), method: "eth_call", status: 429 })
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_under_way_ends_no_pause() {
+        let pulse = Pulse::unknown();
+        assert_eq!(pulse.held(), None);
+        pulse.note(&limited(), Some(Duration::from_secs(60)));
+        pulse.note(&Ok(()), None);
+        assert!(pulse.held().is_some_and(|left| left > Duration::from_secs(30)));
+        assert_eq!(pulse.failures(), (0, None));
+    }
+
+    #[tokio::test]
+    async fn a_failure_puts_the_chain_in_doubt_and_a_refusal_does_not() {
+        let pulse = Pulse::unknown();
+        pulse.verified();
+        let revert = None;
+        let refused = ChainError::Rpc {
+            endpoint: "a".to_owned(),
+            method: "eth_call",
+            code: -32000,
+            message: "nonce too low".to_owned(),
+            revert,
+        };
+        pulse.note::<()>(&Err(refused), None);
+        assert!(!pulse.is_doubtful());
+        let late = ChainError::Timeout { endpoint: "a".to_owned(), method: "eth_call" };
+        pulse.note::<()>(&Err(late.clone()), None);
+        assert!(pulse.is_doubtful());
+        assert_eq!(pulse.failures(), (1, Some(late.to_string())));
     }
 }

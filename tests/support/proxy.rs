@@ -306,12 +306,13 @@ async fn serve_socket(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     let Ok((upstream, _)) = tokio_tungstenite::connect_async(url).await else { return };
     state.lock().unwrap().sockets += 1;
     let ((to_client, from_client), (to_node, from_node)) = (client.split(), upstream.split());
-    let told = from_node.filter(|frame| {
+    let whole = from_node.take_while(|_| std::future::ready(state.lock().unwrap().frames != Frames::Cut));
+    let told = whole.filter(|frame| {
         let told =
             frame.as_ref().is_ok_and(|frame| frame.to_text().is_ok_and(|t| t.contains("eth_subscription")));
         let mut state = state.lock().unwrap();
         let passes = match state.frames {
-            Frames::Pass => true,
+            Frames::Pass | Frames::Cut => true,
             Frames::Stop => false,
             Frames::Skip(left) if told && left > 0 => {
                 state.frames = Frames::Skip(left - 1);

@@ -102,6 +102,8 @@ pub(crate) enum Frames {
     Pass,
     /// It is swallowed, and the connection stays.
     Stop,
+    /// The connection breaks with the next frame.
+    Cut,
     /// The next so many notifications are swallowed.
     Skip(usize),
 }

@@ -235,3 +235,28 @@ fn broken(error: &Error) -> End {
 fn late() -> End {
     End::Broken("it does not answer in time".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_tls_whichever_providers_the_program_was_built_with() {
+        assert!(tls().is_ok());
+    }
+
+    #[test]
+    fn a_notification_is_read_as_nodes_write_it() {
+        let header = json!({
+            "number": "0x7", "hash": format!("0x{:064x}", 7), "parentHash": format!("0x{:064x}", 6),
+            "timestamp": "0x64", "gasLimit": "0x1c9c380", "gasUsed": "0x0", "baseFeePerGas": "0x7",
+            "extraData": "0x", "miner": "0x0000000000000000000000000000000000000000",
+        });
+        let text = json!({
+            "jsonrpc": "2.0", "method": "eth_subscription",
+            "params": { "subscription": "0x9ce59a13059e417087c02d3236a0b1cc", "result": header },
+        });
+        let told: Notification = serde_json::from_value(text).unwrap();
+        assert_eq!((told.params.result.number, told.params.result.base_fee_per_gas), (7, Some(7)));
+    }
+}

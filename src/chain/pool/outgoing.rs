@@ -1,12 +1,4 @@
 //! Signed bytes and the class of endpoints that may have them.
-//!
-//! ```compile_fail
-//! use vault_keeper::chain::pool::{Outgoing, PrivateBytes};
-//! // Private bytes are none for public endpoints: this does not compile.
-//! fn leak(bytes: PrivateBytes) -> Outgoing {
-//!     Outgoing::Public(bytes)
-//! }
-//! ```
 
 use std::fmt;
 
@@ -18,6 +10,13 @@ pub struct PublicBytes(Bytes);
 
 /// Bytes that only private relays may have. Nothing hands them out again: where a policy lets them become public, it
 /// makes [`PublicBytes`] of what the journal holds.
+///
+/// ```compile_fail,E0308
+/// use vault_keeper::chain::pool::{Outgoing, PrivateBytes};
+/// fn leaked(bytes: PrivateBytes) -> Outgoing {
+///     Outgoing::Public(bytes)
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateBytes {
     bytes: Bytes,

@@ -157,6 +157,21 @@ impl Keeper {
         }
     }
 
+    /// Whether it reads through this endpoint.
+    #[must_use]
+    pub fn reads_through(&self, endpoint: &Arc<Endpoint>) -> bool {
+        Arc::ptr_eq(&self.endpoint, endpoint)
+    }
+
+    /// From now on reads through `endpoint`, another one of the same chain, and acts with `hand`.
+    pub fn change_over(&mut self, endpoint: Arc<Endpoint>, hand: Hand) {
+        self.endpoint = endpoint;
+        self.hand = hand;
+        // What the other endpoint can do is not known.
+        self.reader = Reader::default();
+        self.rehearsal = Rehearsal::default();
+    }
+
     /// The account that signs; absent where nothing is signed.
     #[must_use]
     pub fn sender(&self) -> Option<Address> {

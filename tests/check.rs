@@ -99,7 +99,7 @@ async fn a_healthy_vault_has_nothing_that_stops_its_keeper() {
     fine.sort_unstable();
     fine.dedup();
     let expected = "allowance balance base_fee chain_kind configuration decision_block exit fee_caps feed \
-                    feed_address finality floor heartbeat journal keeper key largest_trade nonce oracle policy policy_hash pool pool_allowed \
+                    feed_address finality floor health heartbeat journal keeper key largest_trade nonce oracle policy policy_hash pool pool_allowed \
                     reading reserve sequencer token_balance token_decimals token_transfer vault venue";
     assert_eq!(fine.join(" "), expected);
     // 400,000 gas at 500 gwei and 3,001 dollars; the vault holds no ether yet.

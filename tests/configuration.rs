@@ -15,7 +15,8 @@ use alloy::primitives::{address, b256};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use vault_keeper::config::{
-    self, Config, ConfigError, Endpoint, Environment, Finality, KeySource, Mistakes, Secret, load_policy,
+    self, Config, ConfigError, EndpointClass, Environment, Finality, HealthConfig, KeySource, Location,
+    Mistakes, RelayMethod, Secret, load_policy,
 };
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::policy::{ChainKind, Estimator, FloorPolicy, Policy, StrategyPolicy, Trigger};
@@ -155,7 +156,13 @@ fn the_example_configuration_boots_without_any_secret() {
     let [chain] = config.chains.as_slice() else { panic!("one chain") };
     assert_eq!((chain.name.as_str(), chain.id, chain.finality), ("ethereum", 1, Finality::Finalized));
     assert_eq!((chain.poll_interval_ms, chain.request_timeout_ms), (1_000, 5_000));
-    assert_eq!(chain.endpoints.first(), Some(&Endpoint::Variable("ETH_RPC_URL".into())));
+    let [first, ..] = chain.endpoints.as_slice() else { panic!("endpoints") };
+    assert_eq!(first.location, Location::Variable("ETH_RPC_URL".into()));
+    let usual = HealthConfig::default();
+    let shown = HealthConfig { agreement_depth: Some(1), frozen_after_seconds: Some(120), ..usual };
+    assert_eq!(chain.health, shown);
+    assert_eq!((chain.send_timeout_ms, chain.frozen_after().as_secs()), (10_000, 120));
+    assert_eq!(chain.block_time(), std::time::Duration::from_secs(12));
     assert_eq!(config.sending.max_daily_cost_wei, 10u128.pow(18));
     let vault = config.vault("eth-cppi").unwrap();
     assert_eq!(vault.signer.key, KeySource::Variable("KEEPER_PRIVATE_KEY".into()));
@@ -263,6 +270,63 @@ policies = ["examples/policies/cppi.toml", "examples/policies/cppi.toml", "none.
             "vault[1].policies[2]",
         ]
     );
+}
+
+/// The example with these endpoints.
+fn with_endpoints(endpoints: &str) -> String {
+    let from = KEEPER.find("endpoints = [").unwrap();
+    let to = KEEPER.find("\n]\n").unwrap() + 2;
+    format!("{}endpoints = [{endpoints}]{}", &KEEPER[..from], &KEEPER[to..])
+}
+
+#[test]
+fn endpoints_are_public_with_a_socket_or_private_with_a_method_and_a_key() {
+    let text = with_endpoints(
+        r#"{ url_env = "ETH_RPC_URL", ws_env = "ETH_WS_URL" },
+  { url = "https://relay.example.org", class = "private", credentials_env = "RELAY_KEY" },
+  { url = "https://quiet.example.org", class = "private", method = "eth_sendRawTransaction" }"#,
+    );
+    let config = Files::new(&text, POLICY).load().unwrap();
+    let [public, relay, quiet] = config.chains[0].endpoints.as_slice() else { panic!("three endpoints") };
+    let socket = Some(Location::Variable("ETH_WS_URL".into()));
+    assert_eq!(public.class, EndpointClass::Public { socket });
+    let key = format!("{:064x}", 1);
+    let environment = Environment::of_pairs([
+        ("ETH_WS_URL", "wss://node.example.org/a-secret"),
+        ("RELAY_KEY", key.as_str()),
+    ]);
+    let socket = public.socket("ethereum", &environment).unwrap().unwrap();
+    assert_eq!(socket.expose(), "wss://node.example.org/a-secret");
+    let signer = relay.credentials("ethereum", &environment).unwrap().unwrap();
+    assert_eq!(signer.address(), address!("7E5F4552091A69125d5DfCb7b8C2659029395Bdf"));
+    let method = RelayMethod::RawTransaction;
+    assert_eq!(quiet.class, EndpointClass::Private { method, credentials: None });
+    let wrong = Environment::of_pairs([("ETH_WS_URL", "https://a-secret"), ("RELAY_KEY", "a-secret")]);
+    for error in
+        [public.socket("ethereum", &wrong).unwrap_err(), relay.credentials("ethereum", &wrong).unwrap_err()]
+    {
+        assert!(!error.to_string().contains("a-secret"), "{error}");
+    }
+}
+
+#[test]
+fn keys_of_the_other_class_and_a_chain_without_a_public_endpoint_are_mistakes() {
+    for (endpoints, key) in [
+        (r#"{ url = "http://a.example", method = "eth_sendRawTransaction" }"#, "chain[0].endpoints[0]"),
+        (r#"{ url = "http://a.example", credentials_env = "K" }"#, "chain[0].endpoints[0]"),
+        (
+            r#"{ url = "http://a.example" }, { url = "http://b.example", class = "private", ws = "ws://b.example" }"#,
+            "chain[0].endpoints[1]",
+        ),
+        (r#"{ url = "http://a.example", ws = "ws://a.example", ws_env = "W" }"#, "chain[0].endpoints[0]"),
+        (r#"{ url = "http://a.example", ws = "http://a.example" }"#, "chain[0].endpoints[0].ws"),
+        (r#"{ url = "http://a.example", class = "secret" }"#, "chain[0].endpoints[0].class"),
+        (r#"{ url = "http://a.example", class = "private" }"#, "chain[0].endpoints"),
+    ] {
+        let error = Files::new(&with_endpoints(endpoints), POLICY).load().unwrap_err();
+        let keys: Vec<&str> = found(&error).iter().map(|(_, key)| *key).collect();
+        assert_eq!(keys, [key], "{endpoints}: {error}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256, Bytes, U64, U128, U256};
 use alloy::rpc::types::state::StateOverride;
 
+use super::pulse::Pulse;
 use super::receipt::WireReceipt;
 use super::transport::Transport;
 use super::{At, Block, CallRequest, ChainError, Header, LogFilter, MinedLog, Receipt, SecretUrl, Simulated};
@@ -38,10 +39,23 @@ impl Endpoint {
         chain_id: u64,
         timeouts: Timeouts,
     ) -> Result<Self, ChainError> {
-        let transport = Transport::new(name, url, timeouts)?;
-        let endpoint = Self { transport, chain_id, kind: ChainKind::default() };
+        let endpoint = Self::unverified(name, url, chain_id, timeouts)?;
         endpoint.verify_chain_id().await?;
         Ok(endpoint)
+    }
+
+    /// The endpoint at `url` before anything was asked: its first call asks first whether it serves `chain_id`.
+    ///
+    /// # Errors
+    /// [`ChainError::BadUrl`].
+    pub fn unverified(
+        name: &str,
+        url: SecretUrl,
+        chain_id: u64,
+        timeouts: Timeouts,
+    ) -> Result<Self, ChainError> {
+        let transport = Transport::new(name, url, timeouts, Some(chain_id))?;
+        Ok(Self { transport, chain_id, kind: ChainKind::default() })
     }
 
     /// Connects to `url` and takes whatever chain it serves: for reading alone, where no configuration says better.
@@ -49,15 +63,37 @@ impl Endpoint {
     /// # Errors
     /// The failure of the call.
     pub async fn discover(name: &str, url: SecretUrl, timeouts: Timeouts) -> Result<Self, ChainError> {
-        let transport = Transport::new(name, url, timeouts)?;
+        let mut transport = Transport::new(name, url, timeouts, None)?;
         let chain_id: U64 = transport.call("eth_chainId", NO_PARAMS).await?;
-        Ok(Self { transport, chain_id: chain_id.to(), kind: ChainKind::default() })
+        let chain_id = chain_id.to();
+        transport.serves(chain_id);
+        Ok(Self { transport, chain_id, kind: ChainKind::default() })
     }
 
     /// The same endpoint of a chain that charges as `kind` does; without this call as Ethereum does.
     #[must_use]
     pub fn of_kind(self, kind: ChainKind) -> Self {
         Self { kind, ..self }
+    }
+
+    /// The same endpoint with another time-out for sending transactions; without this call that of all calls.
+    #[must_use]
+    pub fn sending_within(mut self, send: Duration) -> Self {
+        self.transport.patience.send = send;
+        self
+    }
+
+    /// The same endpoint whose calls wait, within their time-outs, while it limits its callers: where no other can be
+    /// asked meanwhile. Without this call they fail at once.
+    #[must_use]
+    pub fn waiting_out_limits(mut self) -> Self {
+        self.transport.patience.waits = true;
+        self
+    }
+
+    /// What its calls say about it.
+    pub(super) const fn pulse(&self) -> &Pulse {
+        &self.transport.pulse
     }
 
     /// Name in the configuration.
@@ -78,14 +114,13 @@ impl Endpoint {
         self.kind
     }
 
-    /// Asks again which chain the endpoint serves.
+    /// Asks again which chain the endpoint serves. Where it is another, every later call fails with that as well: the
+    /// endpoint is dropped for good.
     ///
     /// # Errors
     /// [`ChainError::WrongChainId`] for another chain, otherwise the failure of the call.
     pub async fn verify_chain_id(&self) -> Result<(), ChainError> {
-        let actual: U64 = self.transport.call("eth_chainId", NO_PARAMS).await?;
-        let (endpoint, expected, actual) = (self.name().to_owned(), self.chain_id, actual.to());
-        if actual == expected { Ok(()) } else { Err(ChainError::WrongChainId { endpoint, expected, actual }) }
+        self.transport.verify_chain_id().await
     }
 
     /// The newest header.
@@ -113,7 +148,7 @@ impl Endpoint {
         let header: Option<Header> = self.transport.call(METHOD, (hash, false)).await?;
         match header {
             Some(header) if header.hash != hash => {
-                Err(self.transport.bad_response(METHOD, "it is another block than asked for"))
+                Err(self.unusable(METHOD, "it is another block than asked for"))
             }
             other => Ok(other),
         }
@@ -136,7 +171,7 @@ impl Endpoint {
         let block: Option<Block> = self.transport.call(METHOD, (U64::from(number), false)).await?;
         match block {
             Some(block) if block.header.number != number => {
-                Err(self.transport.bad_response(METHOD, "it is another height than asked for"))
+                Err(self.unusable(METHOD, "it is another height than asked for"))
             }
             other => Ok(other),
         }
@@ -234,7 +269,7 @@ impl Endpoint {
         let receipt: Option<WireReceipt> = self.transport.call(METHOD, (hash,)).await?;
         match receipt.and_then(WireReceipt::included) {
             Some(receipt) if receipt.transaction_hash != hash => {
-                Err(self.transport.bad_response(METHOD, "it is the receipt of another transaction"))
+                Err(self.unusable(METHOD, "it is the receipt of another transaction"))
             }
             other => Ok(other),
         }
@@ -252,14 +287,27 @@ impl Endpoint {
             let asked = log.inner.address == filter.address && (filter.from..=filter.to).contains(&mined.0);
             asked.then_some(MinedLog { block_number: mined.0, transaction_hash: mined.1, log: log.inner })
         };
-        let unasked = || self.transport.bad_response(METHOD, "it holds an event that was not asked for");
+        let unasked = || self.unusable(METHOD, "it holds an event that was not asked for");
         logs.into_iter().map(|log| mined(log).ok_or_else(unasked)).collect()
     }
 
     async fn tagged_header(&self, tag: &'static str) -> Result<Header, ChainError> {
         const METHOD: &str = "eth_getBlockByNumber";
         let header: Option<Header> = self.transport.call(METHOD, (tag, false)).await?;
-        header.ok_or_else(|| self.transport.bad_response(METHOD, "there is no such block"))
+        let none = "there is no such block";
+        // A chain may have no finalized block yet; there is always a latest one.
+        let missing = || match tag {
+            "latest" => self.unusable(METHOD, none),
+            _ => self.transport.bad_response(METHOD, none),
+        };
+        header.ok_or_else(missing)
+    }
+
+    /// An answer that is well formed and cannot be: a failure of the endpoint like any other.
+    fn unusable(&self, method: &'static str, reason: &str) -> ChainError {
+        let error = self.transport.bad_response(method, reason);
+        self.pulse().note::<()>(&Err(error.clone()), None);
+        error
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong between the keeper and a node.
 
+use std::time::Duration;
+
 use alloy::primitives::Bytes;
 
 /// A failed call to a node.
@@ -98,4 +100,63 @@ pub enum ChainError {
         /// What is wrong with the answer, as [`super::shown`].
         reason: String,
     },
+    /// The endpoint refuses calls for its quota, for longer than this call may wait.
+    #[error(
+        "endpoint `{endpoint}` is left alone for {} ms more, it limits its callers; {method} was not sent: use another \
+         plan of the provider, or another endpoint",
+        .wait.as_millis()
+    )]
+    RateLimited {
+        /// Name of the endpoint in the configuration.
+        endpoint: String,
+        /// JSON-RPC method.
+        method: &'static str,
+        /// How long it is still left alone.
+        wait: Duration,
+    },
+    /// No endpoint of the chain may be read for a verdict now.
+    #[error("no endpoint gives a verdict: {reason}")]
+    NoVerdict {
+        /// Why, endpoint by endpoint, and what to do about it.
+        reason: String,
+    },
+}
+
+impl ChainError {
+    /// Whether the endpoint refused the call for its quota: HTTP status 429, or JSON-RPC code −32005 (EIP-1474), which
+    /// some use for an answer of too many results as well.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Self::Http { status: 429, .. } => true,
+            Self::Rpc { code: -32005 | 429, message, .. } => !message.contains("query returned more than"),
+            Self::BadUrl { .. }
+            | Self::Timeout { .. }
+            | Self::Connection { .. }
+            | Self::Http { .. }
+            | Self::Rpc { .. }
+            | Self::OverridesRefused { .. }
+            | Self::WrongChainId { .. }
+            | Self::BadResponse { .. }
+            | Self::RateLimited { .. }
+            | Self::NoVerdict { .. } => false,
+        }
+    }
+
+    /// Whether the endpoint failed, not the call: no answer, or none that can be used.
+    #[must_use]
+    pub const fn is_of_endpoint(&self) -> bool {
+        match self {
+            Self::Timeout { .. }
+            | Self::Connection { .. }
+            | Self::Http { .. }
+            | Self::BadResponse { .. }
+            | Self::BadUrl { .. } => true,
+            Self::Rpc { .. }
+            | Self::OverridesRefused { .. }
+            | Self::WrongChainId { .. }
+            | Self::RateLimited { .. }
+            | Self::NoVerdict { .. } => false,
+        }
+    }
 }

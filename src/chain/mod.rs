@@ -1,22 +1,27 @@
-//! One JSON-RPC endpoint, read and written through typed calls; knows no protocol.
+//! The endpoints of a chain, read and written through typed calls; knows no protocol.
 //!
 //! Every read names the block it is made at. Every call has a time-out and a bounded answer. A failure says what
 //! the operator can do about it and is never evidence of anything on the chain.
 
+mod backoff;
+mod credentials;
 mod endpoint;
 mod error;
 pub mod fees;
 mod header;
 mod heads;
+pub mod pool;
+mod pulse;
 mod receipt;
 mod request;
 mod said;
 mod transport;
 
+pub use credentials::Credentials;
 pub use endpoint::{Endpoint, Timeouts};
 pub use error::ChainError;
 pub use header::{Block, Header};
-pub use heads::{NewHead, next_head};
+pub use heads::{HeadEvent, HeadTimes, Heads, NewHead, next_head};
 pub use receipt::Receipt;
 pub use request::{At, CallRequest, LogFilter, MinedLog, Simulated};
 pub use said::shown;

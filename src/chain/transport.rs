@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use alloy::primitives::Bytes;
+use alloy::primitives::{Bytes, U64};
 use alloy::rpc::json_rpc::{ErrorPayload, Id, Request, Response, ResponsePayload, RpcRecv, RpcSend};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use tokio::time::Instant;
 use url::Url;
 
+use super::credentials::Credentials;
+use super::pulse::Pulse;
 use super::said::Secrets;
 use super::{ChainError, Timeouts};
 
@@ -24,14 +29,29 @@ impl SecretUrl {
     /// # Errors
     /// [`ChainError::BadUrl`] when it is no URL, has another scheme, or no host.
     pub fn parse(text: &str) -> Result<Self, ChainError> {
+        Self::of_scheme(text, ["http", "https"])
+    }
+
+    /// Reads a `ws` or `wss` URL.
+    ///
+    /// # Errors
+    /// [`ChainError::BadUrl`] when it is no URL, has another scheme, or no host.
+    pub fn parse_socket(text: &str) -> Result<Self, ChainError> {
+        Self::of_scheme(text, ["ws", "wss"])
+    }
+
+    fn of_scheme(text: &str, schemes: [&str; 2]) -> Result<Self, ChainError> {
         let url =
             Url::parse(text.trim()).map_err(|error| ChainError::BadUrl { reason: error.to_string() })?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(ChainError::BadUrl {
-                reason: format!("scheme `{}` is not http or https", url.scheme()),
-            });
+        if !schemes.contains(&url.scheme()) {
+            let reason = format!("scheme `{}` is not {}", url.scheme(), schemes.join(" or "));
+            return Err(ChainError::BadUrl { reason });
         }
         Ok(Self(url))
+    }
+
+    pub(super) const fn url(&self) -> &Url {
+        &self.0
     }
 }
 
@@ -51,6 +71,15 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
+/// How long the calls to one URL may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) read: Duration,
+    pub(super) send: Duration,
+    /// Whether a call waits, within its time, for an endpoint that limits its callers.
+    pub(super) waits: bool,
+}
+
 /// One HTTP client for one URL.
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -59,42 +88,168 @@ pub(super) struct Transport {
     url: SecretUrl,
     secrets: Secrets,
     next_id: AtomicU64,
+    /// Chain that it must serve; absent where any will do.
+    chain_id: Option<u64>,
+    pub(super) patience: Patience,
+    pub(super) pulse: Pulse,
+    /// Signs every request, where the other side asks for that.
+    credentials: Option<Credentials>,
 }
 
+const CHAIN_ID: &str = "eth_chainId";
+
 impl Transport {
-    pub(super) fn new(endpoint: &str, url: SecretUrl, timeouts: Timeouts) -> Result<Self, ChainError> {
+    pub(super) fn new(
+        endpoint: &str,
+        url: SecretUrl,
+        timeouts: Timeouts,
+        chain_id: Option<u64>,
+    ) -> Result<Self, ChainError> {
         let client = reqwest::Client::builder()
             .connect_timeout(timeouts.connect)
-            .timeout(timeouts.request)
             // A redirect would carry signed bytes to a host that nobody configured.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| ChainError::BadUrl { reason: error.without_url().to_string() })?;
-        let secrets = Secrets::of(&url.0);
-        Ok(Self { client, endpoint: endpoint.to_owned(), url, secrets, next_id: AtomicU64::new(1) })
+        Ok(Self {
+            client,
+            endpoint: endpoint.to_owned(),
+            secrets: Secrets::of(&url.0),
+            url,
+            next_id: AtomicU64::new(1),
+            chain_id,
+            patience: Patience { read: timeouts.request, send: timeouts.request, waits: false },
+            pulse: Pulse::unknown(),
+            credentials: None,
+        })
+    }
+
+    pub(super) fn signed_by(self, credentials: Option<Credentials>) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// From now on it must serve this chain, as it just did.
+    pub(super) fn serves(&mut self, chain_id: u64) {
+        self.chain_id = Some(chain_id);
+        self.pulse.verified();
     }
 
     pub(super) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// One request, one answer.
+    /// One request, one answer. After a failure the chain id is asked again first; an endpoint that wants to be left
+    /// alone is left alone; all within the time that the call has.
     pub(super) async fn call<P, R>(&self, method: &'static str, params: P) -> Result<R, ChainError>
     where
         P: RpcSend,
         R: RpcRecv,
     {
-        let id = Id::Number(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let request = Request::new(method, id.clone(), params);
-        let sent = self.client.post(self.url.0.clone()).json(&request).send().await;
-        let response = sent.map_err(|error| self.undelivered(method, error))?;
+        let sends = matches!(method, "eth_sendRawTransaction" | "eth_sendPrivateTransaction");
+        let time = if sends { self.patience.send } else { self.patience.read };
+        let deadline = Instant::now().checked_add(time).unwrap_or_else(Instant::now);
+        if self.chain_id.is_some() && self.pulse.is_doubtful() && method != CHAIN_ID {
+            self.verify(deadline).await?;
+        }
+        if let Some(actual) = self.pulse.foreign() {
+            return Err(self.wrong_chain(actual));
+        }
+        self.within(deadline, method, params).await
+    }
+
+    /// Asks which chain is served, and drops the endpoint for good where it is another.
+    pub(super) async fn verify_chain_id(&self) -> Result<(), ChainError> {
+        let deadline = Instant::now().checked_add(self.patience.read).unwrap_or_else(Instant::now);
+        self.verify(deadline).await
+    }
+
+    async fn verify(&self, deadline: Instant) -> Result<(), ChainError> {
+        const NO_PARAMS: [(); 0] = [];
+        let actual: U64 = self.within(deadline, CHAIN_ID, NO_PARAMS).await?;
+        let actual = actual.to();
+        if self.chain_id.is_some_and(|expected| expected != actual) {
+            self.pulse.is_foreign(actual);
+        }
+        if let Some(actual) = self.pulse.foreign() {
+            return Err(self.wrong_chain(actual));
+        }
+        self.pulse.verified();
+        Ok(())
+    }
+
+    fn wrong_chain(&self, actual: u64) -> ChainError {
+        let expected = self.chain_id.unwrap_or_default();
+        ChainError::WrongChainId { endpoint: self.endpoint.clone(), expected, actual }
+    }
+
+    async fn within<P, R>(&self, deadline: Instant, method: &'static str, params: P) -> Result<R, ChainError>
+    where
+        P: RpcSend,
+        R: RpcRecv,
+    {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let request = serde_json::to_vec(&Request::new(method, Id::Number(id), params))
+            .map_err(|error| self.bad_response(method, &format!("the request cannot be written: {error}")))?;
+        loop {
+            self.admitted(deadline, method).await?;
+            let (answer, retry_after) = self.once(deadline, (method, id), request.clone()).await;
+            self.pulse.note(&answer, retry_after);
+            let limited = answer.as_ref().is_err_and(ChainError::is_limit);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let retried = limited && self.patience.waits && self.pulse.held().unwrap_or_default() < left;
+            if !retried {
+                return answer;
+            }
+        }
+    }
+
+    /// Waits until the endpoint may be asked, where the call has the time and nobody else can be asked.
+    async fn admitted(&self, deadline: Instant, method: &'static str) -> Result<(), ChainError> {
+        let Some(wait) = self.pulse.held() else { return Ok(()) };
+        if !self.patience.waits || wait >= deadline.saturating_duration_since(Instant::now()) {
+            return Err(ChainError::RateLimited { endpoint: self.endpoint.clone(), method, wait });
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    /// The answer, and how long a refusal asks to wait.
+    async fn once<R: RpcRecv>(
+        &self,
+        deadline: Instant,
+        (method, id): (&'static str, u64),
+        request: Vec<u8>,
+    ) -> (Result<R, ChainError>, Option<Duration>) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut post = self.client.post(self.url.0.clone()).timeout(left);
+        post = post.header(CONTENT_TYPE, "application/json");
+        if let Some(credentials) = &self.credentials {
+            match credentials.header(&request) {
+                Ok((name, value)) => post = post.header(name, value),
+                Err(reason) => return (Err(self.bad_response(method, &reason)), None),
+            }
+        }
+        match post.body(request).send().await {
+            Err(error) => (Err(self.undelivered(method, error)), None),
+            Ok(response) => {
+                let retry_after = retry_after(&response);
+                (self.read((method, id), response).await, retry_after)
+            }
+        }
+    }
+
+    async fn read<R: RpcRecv>(
+        &self,
+        (method, id): (&'static str, u64),
+        response: reqwest::Response,
+    ) -> Result<R, ChainError> {
         let status = response.status();
         let body = self.bounded_body(method, response).await?;
         let Ok(answer) = serde_json::from_slice::<Response>(&body) else {
             return Err(self.no_json_rpc(method, status));
         };
         let refused_unread = matches!((&answer.payload, &answer.id), (ResponsePayload::Failure(_), Id::None));
-        if answer.id != id && !refused_unread {
+        if answer.id != Id::Number(id) && !refused_unread {
             return Err(self.bad_response(method, "it carries the id of another request"));
         }
         match answer.payload {
@@ -167,6 +322,12 @@ fn revert_data(payload: &ErrorPayload) -> Option<Bytes> {
     const EXECUTION_REVERTED: i64 = 3;
     let reverted = payload.code == EXECUTION_REVERTED || payload.message.to_lowercase().contains("revert");
     reverted.then(|| payload.as_revert_data().unwrap_or_default())
+}
+
+/// Seconds of a `Retry-After` header; one with a date is as good as none.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

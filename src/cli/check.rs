@@ -9,6 +9,7 @@ mod feeds;
 mod finding;
 #[cfg(test)]
 mod fixture;
+mod health;
 mod market;
 mod options;
 mod record;

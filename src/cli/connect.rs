@@ -7,8 +7,10 @@ use alloy::primitives::U256;
 use eyre::WrapErr;
 
 use super::{Context, Failure};
-use crate::chain::{ChainError, Endpoint, SecretUrl, Timeouts};
-use crate::config::{self, ChainConfig, Config, Environment, Secret, VaultConfig};
+use crate::chain::pool::health::Rules;
+use crate::chain::pool::{Pool, PoolConfig, RelayMethod, RelaySeat, Seat};
+use crate::chain::{ChainError, Credentials, Endpoint, HeadTimes, SecretUrl, Timeouts};
+use crate::config::{self, ChainConfig, Config, EndpointClass, Environment, Secret, VaultConfig};
 use crate::execution::{FeeCaps, Finality, SendingConfig};
 
 /// Looks at the chain before an intent that is not mined is parked, at the configured poll interval.
@@ -44,34 +46,92 @@ pub(super) fn vaults<'a>(config: &'a Config, name: Option<&str>) -> Result<Vec<&
     }
 }
 
-/// The first endpoint of the chain that answers and serves it.
+/// The endpoint of the chain to read through: the first healthy one.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a missing secret or a wrong chain id, [`Failure::Failed`] where none answers.
+/// [`Failure::Usage`] for a missing secret or a wrong chain id, [`Failure::Failed`] where none answers or they disagree.
 pub(super) async fn connect(
     chain: &ChainConfig,
     environment: &Environment,
 ) -> Result<Arc<Endpoint>, Failure> {
-    let urls = chain.urls(environment).map_err(Failure::usage)?;
-    let mut last = None;
-    for (number, url) in urls.iter().enumerate() {
-        match reach(chain, number, url).await {
-            Ok(endpoint) => return Ok(Arc::new(endpoint)),
-            Err(error @ (ChainError::WrongChainId { .. } | ChainError::BadUrl { .. })) => {
-                return Err(Failure::usage(error));
+    let pool = pool(chain, environment).await?;
+    let lease = pool.reader().wrap_err_with(|| unusable(chain))?;
+    Ok(lease.endpoint().clone())
+}
+
+/// All endpoints of the chain.
+///
+/// # Errors
+/// [`Failure::Usage`] for a missing secret or where any endpoint serves another chain, [`Failure::Failed`] where none
+/// answers.
+pub(super) async fn pool(chain: &ChainConfig, environment: &Environment) -> Result<Pool, Failure> {
+    let (mut seats, mut relays) = (Vec::new(), Vec::new());
+    for (number, endpoint) in chain.endpoints.iter().enumerate() {
+        let name = endpoint_name(chain, number);
+        let url = endpoint.url(&chain.name, environment).map_err(Failure::usage)?;
+        let url = SecretUrl::parse(url.expose()).map_err(Failure::usage)?;
+        match &endpoint.class {
+            EndpointClass::Public { .. } => {
+                let socket = endpoint.socket(&chain.name, environment).map_err(Failure::usage)?;
+                let socket = socket.map(|url| SecretUrl::parse_socket(url.expose()));
+                seats.push(Seat { name, url, socket: socket.transpose().map_err(Failure::usage)? });
             }
-            Err(error) => {
-                tracing::warn!(%error, "endpoint left out");
-                last = Some(error);
+            EndpointClass::Private { method, .. } => {
+                let key = endpoint.credentials(&chain.name, environment).map_err(Failure::usage)?;
+                let credentials = key.map(Credentials::new);
+                relays.push(RelaySeat { name, url, method: relay_method(*method), credentials });
             }
         }
     }
-    let none = || eyre::eyre!("chain `{}` has no endpoint", chain.name);
-    let error = last.map_or_else(none, eyre::Report::from);
-    Err(error.wrap_err(format!("no endpoint of chain `{}` can be used", chain.name)).into())
+    match Pool::open(pool_config(chain), seats, relays).await {
+        Ok(pool) => Ok(pool),
+        Err(error @ (ChainError::WrongChainId { .. } | ChainError::BadUrl { .. })) => {
+            Err(Failure::usage(error))
+        }
+        Err(error) => Err(eyre::Report::from(error).wrap_err(unusable(chain)).into()),
+    }
 }
 
-/// Connects to one endpoint of the chain; `number` is its place in the list.
+fn unusable(chain: &ChainConfig) -> String {
+    format!("no endpoint of chain `{}` can be used", chain.name)
+}
+
+const fn relay_method(method: config::RelayMethod) -> RelayMethod {
+    match method {
+        config::RelayMethod::PrivateTransaction => RelayMethod::Private,
+        config::RelayMethod::RawTransaction => RelayMethod::Raw,
+    }
+}
+
+fn pool_config(chain: &ChainConfig) -> PoolConfig {
+    let health = &chain.health;
+    PoolConfig {
+        chain_id: chain.id,
+        kind: chain.kind,
+        timeouts: timeouts(Duration::from_millis(chain.request_timeout_ms)),
+        send: Duration::from_millis(chain.send_timeout_ms),
+        rules: Rules {
+            max_lag: health.max_lag_blocks,
+            agreement_depth: health.agreement_depth,
+            failures: health.failures,
+            good_looks: health.good_looks,
+            quarantine: Duration::from_secs(health.quarantine_seconds),
+            ..Rules::default()
+        },
+    }
+}
+
+/// When to look for a head, and when to worry.
+pub(super) fn head_times(chain: &ChainConfig) -> HeadTimes {
+    let block = chain.block_time();
+    HeadTimes {
+        poll: Duration::from_millis(chain.poll_interval_ms),
+        distrust: block.saturating_add(block.checked_div(2).unwrap_or_default()),
+        frozen: chain.frozen_after(),
+    }
+}
+
+/// Connects to one public endpoint of the chain; `number` is its place in the list.
 ///
 /// # Errors
 /// The failure of the call.

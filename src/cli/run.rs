@@ -1,27 +1,31 @@
 //! `keeper run`: the daemon.
 
+mod chain;
+mod crew;
+mod watch;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::primitives::Address;
 use clap::Args;
 use eyre::WrapErr;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::connect::{configuration, connect, sending, vaults};
+use super::connect::{configuration, head_times, pool, sending, vaults};
 use super::output::Row;
 use super::show::{cycle_rows, dispatch_text};
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
-use crate::chain::{Endpoint, Header, NewHead, next_head};
 use crate::config::{ChainConfig, Config, VaultConfig};
 use crate::domain::decision::Decision;
-use crate::execution::{Engine, ExecutionError, KeeperKey, Outcome as Sent};
-use crate::journal::{IntentId, Journal, JournalError};
-use crate::keeper::{self, Cycle, CycleError, Dispatch, Hand, Keeper};
+use crate::journal::{Journal, JournalError};
+use crate::keeper::{Cycle, Dispatch, Keeper};
+use chain::{Chain, of, wrong_key};
+use crew::Crew;
+use watch::tell;
 
 /// Keeps the configured vaults: at every block read, decide, act, record.
 #[derive(Debug, Args)]
@@ -51,18 +55,6 @@ struct Printed<'a> {
     decision: &'a Decision,
     #[serde(flatten)]
     dispatch: &'a Dispatch,
-}
-
-/// All vaults of one chain, which share its endpoint and its heads.
-struct Chain {
-    name: String,
-    endpoint: Arc<Endpoint>,
-    journal: Arc<Journal>,
-    poll: Duration,
-    engines: Vec<Arc<Engine>>,
-    keepers: Vec<Keeper>,
-    /// Vaults that are known to obey another key, and whose.
-    strange: BTreeMap<String, Address>,
 }
 
 impl Run {
@@ -117,144 +109,36 @@ impl Run {
                 keys.insert(vault.signer.name.clone(), key);
             }
         }
-        let endpoint = connect(chain, &context.environment).await?;
-        let engine = |key| {
-            Arc::new(Engine::new(endpoint.clone(), journal.clone(), KeeperKey::from(key), sending.clone()))
-        };
-        let engines: BTreeMap<_, _> = keys.into_iter().map(|(name, key)| (name, engine(key))).collect();
-        let hand = |vault: &VaultConfig| match engines.get(&vault.signer.name) {
-            None => Hand::Dry(sending.clone()),
-            Some(engine) if self.once => Hand::SendAndWait(engine.clone(), sending.clone()),
-            Some(engine) => Hand::Send(engine.clone(), sending.clone()),
-        };
+        let pool = Arc::new(pool(chain, &context.environment).await?);
+        tell(&chain.name, &pool.take_notices());
+        let lease = pool.reader().wrap_err_with(|| format!("chain `{}` cannot be read", chain.name))?;
+        let endpoint = lease.endpoint().clone();
+        let crew = Crew::new(journal.clone(), sending, keys, self.once, lease);
         let keepers = vaults.iter().map(|vault| {
             let facts = (vault.address, vault.policies.clone());
-            Keeper::new(vault.name.clone(), facts, endpoint.clone(), journal.clone(), hand(vault))
+            let hand = crew.hand(&vault.signer.name);
+            Keeper::new(vault.name.clone(), facts, endpoint.clone(), journal.clone(), hand)
         });
         Ok(Chain {
             name: chain.name.clone(),
-            endpoint: endpoint.clone(),
+            pool,
+            times: head_times(chain),
+            look: Duration::from_millis(chain.health.interval_ms),
             journal: journal.clone(),
-            poll: Duration::from_millis(chain.poll_interval_ms),
             keepers: keepers.collect(),
-            engines: engines.values().cloned().collect(),
+            crew,
+            signers: vaults.iter().map(|vault| (vault.name.clone(), vault.signer.name.clone())).collect(),
             strange: BTreeMap::new(),
         })
     }
 }
 
-impl Chain {
-    /// Takes up what an earlier process left before anything is planned.
-    async fn recover(&self) -> Result<(), Failure> {
-        for engine in &self.engines {
-            let outcomes = engine.recover().await.wrap_err("what an earlier run sent cannot be resolved")?;
-            report(&outcomes);
-        }
-        Ok(())
-    }
-
-    /// Cycles until `stop`; a failure that may pass by itself is waited out.
-    async fn keep(mut self, stop: tokio::sync::watch::Receiver<bool>) -> eyre::Result<()> {
-        let mut stop = stop;
-        let mut seen: Option<Header> = None;
-        loop {
-            let head = tokio::select! {
-                head = next_head(&self.endpoint, seen.as_ref(), self.poll) => head,
-                _ = stop.changed() => return Ok(()),
-            };
-            match head {
-                Err(error) => {
-                    tracing::warn!(chain = %self.name, %error, "no new head");
-                    tokio::time::sleep(self.poll.max(MIN_RETRY)).await;
-                }
-                Ok(head) => {
-                    self.orphan(seen.as_ref(), &head).await?;
-                    self.block(&head).await?;
-                    seen = Some(head.header);
-                }
-            }
-        }
-    }
-
-    /// Marks what was decided on a head that the chain has left.
-    async fn orphan(&self, previous: Option<&Header>, head: &NewHead) -> eyre::Result<()> {
-        let Some(previous) = previous.filter(|_| head.replaced_previous) else { return Ok(()) };
-        let marked = self.journal.mark_orphaned(self.endpoint.chain_id(), previous.hash).await?;
-        tracing::warn!(chain = %self.name, block = previous.number, marked, "the chain left the last head");
-        Ok(())
-    }
-
-    async fn block(&mut self, head: &NewHead) -> eyre::Result<()> {
-        if head.skipped > 0 {
-            tracing::warn!(chain = %self.name, skipped = head.skipped, "blocks passed unseen");
-        }
-        for engine in &self.engines {
-            match engine.resolve().await {
-                Ok(outcomes) => report(&outcomes),
-                Err(ExecutionError::Chain(error)) => {
-                    tracing::warn!(%error, "what was sent cannot be looked up")
-                }
-                Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
-                Err(error) => tracing::error!(sender = %engine.sender(), %error, "this key sends no more"),
-            }
-        }
-        let mut left = Vec::with_capacity(self.keepers.len());
-        let mut last = None;
-        for mut keeper in std::mem::take(&mut self.keepers) {
-            match keeper.cycle(&head.header).await {
-                Ok(cycle) => {
-                    self.warn_of_a_wrong_key(&keeper, &cycle);
-                    log(&keeper.name, &cycle);
-                    alert(&keeper.name, head.header.number, &cycle.decision);
-                }
-                Err(error) if error.is_passing() => {
-                    tracing::warn!(vault = %keeper.name, %error, "no decision")
-                }
-                Err(error) if error.is_of_the_record() => return Err(of(&keeper, error)),
-                // The other vaults have done nothing wrong.
-                Err(error) => {
-                    tracing::error!(vault = %keeper.name, %error, "given up until the next start");
-                    last = Some(of(&keeper, error));
-                    continue;
-                }
-            }
-            left.push(keeper);
-        }
-        self.keepers = left;
-        last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
-    }
-
-    /// Says so once for every account that the vault obeys in place of ours.
-    fn warn_of_a_wrong_key(&mut self, keeper: &Keeper, cycle: &Cycle) {
-        let Some(message) = wrong_key(keeper, cycle) else {
-            self.strange.remove(&keeper.name);
-            return;
-        };
-        let obeyed = cycle.snapshot.vault.keeper;
-        if self.strange.insert(keeper.name.clone(), obeyed) != Some(obeyed) {
-            tracing::error!(vault = %keeper.name, "{message}");
-        }
-    }
-}
-
-/// That the vault obeys another key than the one given, where that is so: then the keeper can decide and never act.
-fn wrong_key(keeper: &Keeper, cycle: &Cycle) -> Option<String> {
-    let (sender, obeyed) = (keeper.sender()?, cycle.snapshot.vault.keeper);
-    (sender != obeyed).then(|| keeper::wrong_key(sender, obeyed))
-}
-
-/// Names the vault whose cycle failed.
-fn of(keeper: &Keeper, error: CycleError) -> eyre::Report {
-    eyre::Report::new(error).wrap_err(format!("vault `{}`", keeper.name))
-}
-
-/// Shortest pause after a failed look at a chain.
-const MIN_RETRY: Duration = Duration::from_millis(500);
-
 async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
     let (mut attention, mut failed) = (false, None);
     for mut chain in chains {
-        let header = chain.endpoint.latest_header().await.wrap_err("the newest block cannot be read")?;
+        let lease = chain.crew.lease();
+        let header = lease.latest_header().await.wrap_err("the newest block cannot be read")?;
+        chain.pool.agree(lease, &header).await.wrap_err("there is no verdict on the newest block")?;
         for keeper in &mut chain.keepers {
             match keeper.cycle(&header).await {
                 Ok(cycle) => {
@@ -362,18 +246,6 @@ fn log(vault: &str, cycle: &Cycle) {
 fn alert(vault: &str, block: u64, decision: &Decision) {
     for reason in decision.alerts() {
         tracing::warn!(vault, block, alert = reason.code(), "{reason}");
-    }
-}
-
-fn report(outcomes: &[(IntentId, Sent)]) {
-    for (intent, outcome) in outcomes {
-        match outcome {
-            Sent::Executed(i) => tracing::info!(%intent, transaction = %i.transaction_hash, "executed"),
-            Sent::Reverted(i) => tracing::error!(%intent, transaction = %i.transaction_hash, "reverted"),
-            Sent::Parked { reason, .. } => tracing::error!(%intent, %reason, "parked"),
-            Sent::Pending { state, .. } => tracing::info!(%intent, state = state.name(), "under way"),
-            Sent::Refused(refusal) => tracing::error!(%intent, %refusal, "refused"),
-        }
     }
 }
 

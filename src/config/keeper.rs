@@ -7,6 +7,7 @@ mod format;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
 use alloy::signers::local::{LocalSigner, PrivateKeySigner};
@@ -62,7 +63,7 @@ pub struct ChainConfig {
     pub id: u64,
     /// How it charges.
     pub kind: ChainKind,
-    /// JSON-RPC endpoints, in the order in which they are tried.
+    /// JSON-RPC endpoints: where all are healthy the first public one is read.
     pub endpoints: Vec<Endpoint>,
     /// When a block is taken to be final.
     pub finality: Finality,
@@ -70,6 +71,45 @@ pub struct ChainConfig {
     pub poll_interval_ms: u64,
     /// Milliseconds after which a request has failed.
     pub request_timeout_ms: u64,
+    /// Milliseconds after which sending a transaction has failed.
+    pub send_timeout_ms: u64,
+    /// Milliseconds that a block takes; absent is what is usual for the kind of chain.
+    pub block_time_ms: Option<u64>,
+    /// What makes an endpoint healthy.
+    pub health: HealthConfig,
+}
+
+/// What makes an endpoint of a chain healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthConfig {
+    /// Milliseconds between two looks at all endpoints.
+    pub interval_ms: u64,
+    /// Blocks that an endpoint may be behind the best.
+    pub max_lag_blocks: u64,
+    /// Blocks below the head at which the endpoints must agree; absent is 0 for one and 1 for several.
+    pub agreement_depth: Option<u64>,
+    /// Failed calls in a row after which an endpoint is unreachable.
+    pub failures: u32,
+    /// Good looks in a row after which one that lagged or disagreed is healthy again.
+    pub good_looks: u32,
+    /// Seconds that an endpoint stays away which told what cannot be true; each time twice as long, up to a day.
+    pub quarantine_seconds: u64,
+    /// Seconds after which the same head is an alarm; absent is ten blocks, and at least a minute.
+    pub frozen_after_seconds: Option<u64>,
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self {
+            interval_ms: 5_000,
+            max_lag_blocks: 3,
+            agreement_depth: None,
+            failures: 3,
+            good_looks: 2,
+            quarantine_seconds: 600,
+            frozen_after_seconds: None,
+        }
+    }
 }
 
 impl ChainConfig {
@@ -79,6 +119,24 @@ impl ChainConfig {
     /// [`ConfigError::MissingSecret`] or [`ConfigError::BadSecret`], naming the variable.
     pub fn urls(&self, environment: &Environment) -> Result<Vec<Secret>, ConfigError> {
         self.endpoints.iter().map(|endpoint| endpoint.url(&self.name, environment)).collect()
+    }
+
+    /// What a block takes.
+    #[must_use]
+    pub fn block_time(&self) -> Duration {
+        let usual = match self.kind {
+            ChainKind::Ethereum => 12_000,
+            ChainKind::OpStack => 2_000,
+            ChainKind::Arbitrum => 250,
+        };
+        Duration::from_millis(self.block_time_ms.unwrap_or(usual))
+    }
+
+    /// After how long the same head is an alarm.
+    #[must_use]
+    pub fn frozen_after(&self) -> Duration {
+        let usual = || self.block_time().saturating_mul(10).max(Duration::from_secs(60));
+        self.health.frozen_after_seconds.map_or_else(usual, Duration::from_secs)
     }
 }
 
@@ -91,9 +149,44 @@ pub enum Finality {
     Finalized,
 }
 
+/// A node, and who may see what is sent to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where it answers.
+    pub location: Location,
+    /// What it is for.
+    pub class: EndpointClass,
+}
+
+/// What an endpoint is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointClass {
+    /// Reading, and transactions that anyone may see.
+    Public {
+        /// Where it tells of new blocks by itself, if it does: `ws` or `wss`.
+        socket: Option<Location>,
+    },
+    /// Transactions that it keeps from the public.
+    Private {
+        /// How it takes them.
+        method: RelayMethod,
+        /// The environment variable with the key that signs its requests, if they are signed.
+        credentials: Option<String>,
+    },
+}
+
+/// How a private relay takes a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelayMethod {
+    /// `eth_sendPrivateTransaction`.
+    PrivateTransaction,
+    /// `eth_sendRawTransaction`.
+    RawTransaction,
+}
+
 /// Where a node answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum Location {
     /// At this address, which holds no credentials.
     Url(Url),
     /// At the address in this environment variable.
@@ -209,13 +302,51 @@ impl Endpoint {
     /// # Errors
     /// [`ConfigError::MissingSecret`] or [`ConfigError::BadSecret`], naming the variable.
     pub fn url(&self, chain: &str, environment: &Environment) -> Result<Secret, ConfigError> {
+        let expected = "an address that starts with http:// or https://";
+        self.location.read(chain, environment, (is_http, expected))
+    }
+
+    /// Where it tells of new blocks by itself, if it does.
+    ///
+    /// # Errors
+    /// As [`Endpoint::url`].
+    pub fn socket(&self, chain: &str, environment: &Environment) -> Result<Option<Secret>, ConfigError> {
+        let EndpointClass::Public { socket: Some(socket) } = &self.class else { return Ok(None) };
+        let expected = "an address that starts with ws:// or wss://";
+        socket.read(chain, environment, (is_socket, expected)).map(Some)
+    }
+
+    /// The key that signs its requests, if they are signed.
+    ///
+    /// # Errors
+    /// As [`Endpoint::url`].
+    pub fn credentials(
+        &self,
+        chain: &str,
+        environment: &Environment,
+    ) -> Result<Option<PrivateKeySigner>, ConfigError> {
+        let EndpointClass::Private { credentials: Some(variable), .. } = &self.class else { return Ok(None) };
+        let wanted_by = format!("chain `{chain}`");
+        let secret = environment.secret(variable, &wanted_by)?;
+        let expected = "a private key of 64 hexadecimal digits";
+        let unusable = |_| ConfigError::BadSecret { variable: variable.clone(), wanted_by, expected };
+        secret.expose().parse().map(Some).map_err(unusable)
+    }
+}
+
+impl Location {
+    fn read(
+        &self,
+        chain: &str,
+        environment: &Environment,
+        (is_usable, expected): (impl Fn(&Url) -> bool, &'static str),
+    ) -> Result<Secret, ConfigError> {
         match self {
             Self::Url(url) => Ok(Secret::new(url.as_str())),
             Self::Variable(variable) => {
                 let wanted_by = format!("chain `{chain}`");
                 let text = environment.secret(variable, &wanted_by)?;
-                let expected = "an address that starts with http:// or https://";
-                let usable = Url::parse(text.expose()).is_ok_and(|url| is_http(&url));
+                let usable = Url::parse(text.expose()).is_ok_and(|url| is_usable(&url));
                 let unusable = || ConfigError::BadSecret { variable: variable.clone(), wanted_by, expected };
                 if usable { Ok(text) } else { Err(unusable()) }
             }
@@ -225,4 +356,8 @@ impl Endpoint {
 
 fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && url.has_host()
+}
+
+fn is_socket(url: &Url) -> bool {
+    matches!(url.scheme(), "ws" | "wss") && url.has_host()
 }

@@ -18,7 +18,8 @@ use thiserror::Error;
 pub use amended::{Amendment, KeyPath, amended_policy};
 pub use environment::{Environment, Secret};
 pub use keeper::{
-    ChainConfig, Config, Endpoint, Finality, KeySource, SendingConfig, SignerConfig, VaultConfig,
+    ChainConfig, Config, Endpoint, EndpointClass, Finality, HealthConfig, KeySource, Location, RelayMethod,
+    SendingConfig, SignerConfig, VaultConfig,
 };
 pub use mistakes::{Mistake, Mistakes};
 pub use policy::load_policy;

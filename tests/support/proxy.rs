@@ -1,16 +1,24 @@
 //! A JSON-RPC proxy before a node that counts requests, lets a request vanish or an answer lie at a chosen moment, as
-//! networks and nodes do, and knows no state overrides where it is told so, as some providers do.
+//! networks and nodes do, and knows no state overrides where it is told so, as some providers do. By rules it fails,
+//! delays, drops, changes or repeats answers, call by call, and keeps frames of WebSockets to itself.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::collections::VecDeque;
+#[path = "proxy_rules.rs"]
+mod rules;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alloy::primitives::Bytes;
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, oneshot};
+
+use rules::Rule;
+pub(crate) use rules::{Act, Calls, Frames};
 
 /// How long a fault may take to strike before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -77,6 +85,12 @@ struct State {
     pruned: bool,
     phases: VecDeque<(Arc<Barrier>, usize)>,
     transactions: Vec<Bytes>,
+    signatures: Vec<String>,
+    bodies: Vec<Vec<u8>>,
+    rules: Vec<Rule>,
+    answers: HashMap<String, Value>,
+    frames: Frames,
+    sockets: usize,
     planned: Option<Planned>,
     dead: bool,
 }
@@ -113,7 +127,7 @@ impl Proxy {
         let (node, shared) = (Node { url: node, client: reqwest::Client::new() }, state.clone());
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                tokio::spawn(serve(socket, node.clone(), shared.clone()));
+                tokio::spawn(accepted(socket, node.clone(), shared.clone()));
             }
         });
         Self { url, state }
@@ -143,6 +157,18 @@ impl Proxy {
         *self.state.lock().unwrap() = State::default();
     }
 
+    /// Forgets all that it saw, and nothing that it was told.
+    pub(crate) fn forget_requests(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.requests.clear();
+        state.transactions.clear();
+    }
+
+    /// The bodies of all requests so far, as they came.
+    pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
+        self.state.lock().unwrap().bodies.clone()
+    }
+
     /// Treats overrides so from now on.
     pub(crate) fn treat(&self, overrides: Overrides) {
         self.state.lock().unwrap().overrides = overrides;
@@ -168,6 +194,36 @@ impl Proxy {
         self.state.lock().unwrap().phases = sizes.iter().map(phase).collect();
     }
 
+    /// From now on does this with calls of `method`, or with all where it is `*`. The first rule that fits counts.
+    pub(crate) fn rule(&self, method: &'static str, calls: Calls, act: Act) {
+        self.state.lock().unwrap().rules.push(Rule::new(method, calls, act));
+    }
+
+    /// Forgets all rules.
+    pub(crate) fn obey(&self) {
+        self.state.lock().unwrap().rules.clear();
+    }
+
+    /// Where it answers WebSockets.
+    pub(crate) fn socket_url(&self) -> String {
+        self.url.replacen("http", "ws", 1)
+    }
+
+    /// Treats what the node tells over WebSockets so from now on.
+    pub(crate) fn frames(&self, frames: Frames) {
+        self.state.lock().unwrap().frames = frames;
+    }
+
+    /// WebSockets that were opened so far.
+    pub(crate) fn sockets(&self) -> usize {
+        self.state.lock().unwrap().sockets
+    }
+
+    /// What requests so far were signed with.
+    pub(crate) fn signatures(&self) -> Vec<String> {
+        self.state.lock().unwrap().signatures.clone()
+    }
+
     /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<Value> {
         self.state.lock().unwrap().requests.clone()
@@ -187,9 +243,12 @@ impl Proxy {
 impl State {
     fn way(&mut self, request: &Value) -> Way {
         let method = request["method"].as_str().unwrap_or_default().to_owned();
-        if method == "eth_sendRawTransaction" {
-            self.transactions.push(serde_json::from_value(request["params"][0].clone()).unwrap());
-        }
+        let bytes = match method.as_str() {
+            "eth_sendRawTransaction" => Some(&request["params"][0]),
+            "eth_sendPrivateTransaction" => Some(&request["params"][0]["tx"]),
+            _ => None,
+        };
+        self.transactions.extend(bytes.map(|bytes| serde_json::from_value::<Bytes>(bytes.clone()).unwrap()));
         let number = self.requests.len();
         self.requests.push(request.clone());
         if self.dead {
@@ -210,6 +269,15 @@ impl State {
         }
     }
 
+    /// Under which key a request's answer is kept, what a rule makes of it, and what was answered to it last.
+    fn ruling(&mut self, request: &Value) -> (String, Option<Act>, Option<Value>) {
+        let method = request["method"].as_str().unwrap();
+        let key = format!("{method} {}", request["params"]);
+        let act = self.rules.iter_mut().find_map(|rule| rule.takes(method));
+        let last = self.answers.get(&key).cloned();
+        (key, act, last)
+    }
+
     /// What the request has to wait for.
     fn phase(&mut self) -> Option<Arc<Barrier>> {
         let (barrier, left) = self.phases.front_mut()?;
@@ -222,17 +290,128 @@ impl State {
     }
 }
 
+/// Serves one connection by what its first bytes ask for.
+async fn accepted(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
+    let mut first = [0; 1];
+    match socket.peek(&mut first).await {
+        Ok(1..) if first == *b"G" => serve_socket(socket, node, state).await,
+        Ok(_) | Err(_) => serve(socket, node, state).await,
+    }
+}
+
+/// Passes frames between both sides of a WebSocket.
+async fn serve_socket(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
+    let Ok(client) = tokio_tungstenite::accept_async(socket).await else { return };
+    let url = node.url.replacen("http", "ws", 1);
+    let Ok((upstream, _)) = tokio_tungstenite::connect_async(url).await else { return };
+    state.lock().unwrap().sockets += 1;
+    let ((to_client, from_client), (to_node, from_node)) = (client.split(), upstream.split());
+    let whole = from_node.take_while(|_| std::future::ready(state.lock().unwrap().frames != Frames::Cut));
+    let told = whole.filter(|frame| {
+        let told =
+            frame.as_ref().is_ok_and(|frame| frame.to_text().is_ok_and(|t| t.contains("eth_subscription")));
+        let mut state = state.lock().unwrap();
+        let passes = match state.frames {
+            Frames::Pass | Frames::Cut => true,
+            Frames::Stop => false,
+            Frames::Skip(left) if told && left > 0 => {
+                state.frames = Frames::Skip(left - 1);
+                false
+            }
+            Frames::Skip(_) => true,
+        };
+        std::future::ready(passes)
+    });
+    tokio::select! {
+        _ = from_client.forward(to_node) => {}
+        _ = told.forward(to_client) => {}
+    }
+}
+
+/// What a rule makes of a call: its answer with the head of HTTP, or nothing where the connection breaks.
+async fn ruled(act: Act, request: &Value, node: &Node, last: Option<Value>) -> Option<Vec<u8>> {
+    let respond = |answer: Value| Some(framed(200, "", answer.to_string().as_bytes()));
+    let forwarded = async || {
+        let answer = node.answer(serde_json::to_vec(request).unwrap()).await;
+        answer.map(|answer| serde_json::from_slice::<Value>(&answer).unwrap())
+    };
+    match act {
+        Act::Error(code, message) => respond(
+            json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": code, "message": message } }),
+        ),
+        Act::Raw(status, lines, body) => Some(framed(status, lines, body.as_bytes())),
+        Act::Flood(_) | Act::Drop => None,
+        Act::Hang => std::future::pending().await,
+        Act::DropAfterForwarding => {
+            forwarded().await;
+            None
+        }
+        Act::Delay(gate) => {
+            gate.acquire().await.unwrap().forget();
+            respond(forwarded().await?)
+        }
+        Act::Mutate(change) => {
+            let mut answer = forwarded().await?;
+            change(request, &mut answer);
+            respond(answer)
+        }
+        Act::Replay => match last {
+            Some(result) => respond(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })),
+            None => respond(forwarded().await?),
+        },
+    }
+}
+
+fn framed(status: u16, lines: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\n{lines}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// Sends spaces until there are as many as announced or the other side has gone.
+async fn flood(socket: &mut BufReader<TcpStream>, bytes: usize) {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
+    let chunk = vec![b' '; 1 << 20];
+    if socket.write_all(head.as_bytes()).await.is_err() {
+        return;
+    }
+    for _ in 0..bytes.div_ceil(chunk.len()) {
+        if socket.write_all(&chunk).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Serves one connection, which ends where either side breaks it.
 async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
     let mut socket = BufReader::new(socket);
-    while let Some(body) = request(&mut socket).await {
+    while let Some((body, signature)) = request(&mut socket).await {
         let mut request: Value = serde_json::from_slice(&body).unwrap();
+        {
+            let mut state = state.lock().unwrap();
+            state.signatures.extend(signature);
+            state.bodies.push(body.clone());
+        }
         let (way, phase, overrides, dressed, pruned) = {
             let mut state = state.lock().unwrap();
             (state.way(&request), state.phase(), state.overrides, state.dressed.clone(), state.pruned)
         };
         if let Some(phase) = phase {
             phase.wait().await;
+        }
+        let (key, act, last) = state.lock().unwrap().ruling(&request);
+        match act {
+            None => {}
+            Some(Act::Flood(bytes)) => return flood(&mut socket, bytes).await,
+            Some(act) => {
+                let Some(answer) = ruled(act, &request, &node, last).await else { return };
+                if socket.write_all(&answer).await.is_err() {
+                    return;
+                }
+                continue;
+            }
         }
         let overridden = request["method"] == "eth_call" && request["params"].as_array().unwrap().len() == 3;
         let body = match overrides {
@@ -242,40 +421,52 @@ async fn serve(socket: TcpStream, node: Node, state: Arc<Mutex<State>>) {
             }
             Overrides::Taken | Overrides::Refused | Overrides::Ignored => body,
         };
-        let answer = match way {
-            Way::Through if pruned && by_hash(&request) => Some(without_state(&request)),
-            Way::Through if overridden && overrides == Overrides::Refused => Some(refusal(&request)),
-            Way::Through => node.answer(body).await,
-            Way::Dead => None,
-            Way::Struck(Fault::Die, struck) => {
-                let _ = struck.send(());
-                None
-            }
-            Way::Struck(Fault::Lie(field, value), struck) => {
-                let answer = node.answer(body).await.map(|answer| forged(&answer, field, value));
-                let _ = struck.send(());
-                answer
-            }
-            Way::Struck(fault, struck) => {
-                if fault == Fault::Lose {
-                    node.answer(body).await;
-                }
-                let _ = struck.send(());
-                std::future::pending().await
-            }
-        };
+        let answer =
+            went(way, (&request, body), &node, (pruned, overridden && overrides == Overrides::Refused)).await;
         let Some(answer) = answer else { return };
+        if let Some(result) =
+            serde_json::from_slice::<Value>(&answer).ok().and_then(|a| a.get("result").cloned())
+        {
+            state.lock().unwrap().answers.insert(key, result);
+        }
         let method = request["method"].as_str().unwrap();
         let answer = dressed
             .iter()
             .filter(|(of, ..)| method.starts_with(of))
             .fold(answer, |answer, (_, field, value)| forged(&answer, field, value));
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            answer.len()
-        );
-        if socket.write_all(&[head.as_bytes(), &answer].concat()).await.is_err() {
+        if socket.write_all(&framed(200, "", &answer)).await.is_err() {
             return;
+        }
+    }
+}
+
+/// What becomes of a request that no rule is for; nothing where the connection breaks.
+async fn went(
+    way: Way,
+    (request, body): (&Value, Vec<u8>),
+    node: &Node,
+    (pruned, refused): (bool, bool),
+) -> Option<Vec<u8>> {
+    match way {
+        Way::Through if pruned && by_hash(request) => Some(without_state(request)),
+        Way::Through if refused => Some(refusal(request)),
+        Way::Through => node.answer(body).await,
+        Way::Dead => None,
+        Way::Struck(Fault::Die, struck) => {
+            let _ = struck.send(());
+            None
+        }
+        Way::Struck(Fault::Lie(field, value), struck) => {
+            let answer = node.answer(body).await.map(|answer| forged(&answer, field, value));
+            let _ = struck.send(());
+            answer
+        }
+        Way::Struck(fault, struck) => {
+            if fault == Fault::Lose {
+                node.answer(body).await;
+            }
+            let _ = struck.send(());
+            std::future::pending().await
         }
     }
 }
@@ -303,13 +494,18 @@ fn forged(answer: &[u8], field: &str, value: &str) -> Vec<u8> {
     answer.to_string().into_bytes()
 }
 
-/// The body of the next request; nothing when the other side has gone.
-async fn request(socket: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
-    let mut length = 0;
+/// The body of the next request and what it is signed with; nothing when the other side has gone.
+async fn request(socket: &mut BufReader<TcpStream>) -> Option<(Vec<u8>, Option<String>)> {
+    let (mut length, mut signature) = (0, None);
     loop {
         let mut line = String::new();
         if socket.read_line(&mut line).await.ok()? == 0 {
             return None;
+        }
+        if let Some((_, value)) =
+            line.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case("x-flashbots-signature"))
+        {
+            signature = Some(value.trim().to_owned());
         }
         let line = line.trim_end().to_ascii_lowercase();
         if line.is_empty() {
@@ -321,7 +517,7 @@ async fn request(socket: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
     }
     let mut body = vec![0; length];
     socket.read_exact(&mut body).await.ok()?;
-    Some(body)
+    Some((body, signature))
 }
 
 impl Node {

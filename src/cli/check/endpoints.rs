@@ -5,7 +5,7 @@ use alloy::primitives::Address;
 use crate::chain::{At, ChainError, Endpoint, Header};
 use crate::cli::clock::span;
 use crate::cli::connect::{endpoint_name, reach};
-use crate::config::{self, ChainConfig, Environment};
+use crate::config::{self, ChainConfig, EndpointClass, Environment};
 use crate::domain::policy::ChainKind;
 use crate::protocols::multicall::MULTICALL3;
 use crate::protocols::{Ask, ReadError, snapshot_reader};
@@ -13,6 +13,7 @@ use crate::reader::Mode;
 
 use super::account::unusable;
 use super::finding::Finding;
+use super::health;
 use super::rollup;
 
 /// A head older than this is one of a node or chain that stands still.
@@ -38,7 +39,8 @@ pub(super) async fn check(
     now: u64,
 ) -> (Option<Reached>, Vec<Finding>) {
     let (mut first, mut findings) = (None, Vec::new());
-    for (number, endpoint) in chain.endpoints.iter().enumerate() {
+    let public = |endpoint: &config::Endpoint| matches!(endpoint.class, EndpointClass::Public { .. });
+    for (number, endpoint) in chain.endpoints.iter().enumerate().filter(|(_, endpoint)| public(endpoint)) {
         let name = endpoint_name(chain, number);
         match connected(chain, (number, endpoint), environment).await {
             Err(finding) => findings.push(finding),
@@ -50,6 +52,7 @@ pub(super) async fn check(
             }
         }
     }
+    findings.extend(health::check(chain, environment).await);
     if first.is_none() {
         let what = format!(
             "none of the endpoints of chain `{}` can be used; its vaults were not looked at",
@@ -83,7 +86,9 @@ fn refused(error: &ChainError) -> Finding {
         | ChainError::Http { .. }
         | ChainError::Rpc { .. }
         | ChainError::OverridesRefused { .. }
-        | ChainError::BadResponse { .. } => {
+        | ChainError::BadResponse { .. }
+        | ChainError::RateLimited { .. }
+        | ChainError::NoVerdict { .. } => {
             Finding::warning("endpoint", what, "check the node; the keeper goes on with the next endpoint")
         }
     }

@@ -8,7 +8,10 @@ use super::super::document::Document;
 use super::super::mistakes::Mistake;
 use super::super::policy::parse_policy;
 use super::format::{KeeperFile, VaultEntry};
-use super::{ChainConfig, Config, Finality, KeySource, SendingConfig, SignerConfig, VaultConfig};
+use super::{
+    ChainConfig, Config, Endpoint, EndpointClass, Finality, KeySource, SendingConfig, SignerConfig,
+    VaultConfig,
+};
 use crate::domain::policy::{ChainKind, PublishedPolicy, Violation};
 
 /// Reads `text` and the policies it names.
@@ -211,6 +214,25 @@ fn chain_violations(key: &str, chain: &ChainConfig) -> Vec<Violation> {
         !chain.endpoints.is_empty(),
         format!("{key}.endpoints"),
         "expected at least one endpoint",
+    );
+    let public = |endpoint: &Endpoint| matches!(endpoint.class, EndpointClass::Public { .. });
+    require(
+        &mut broken,
+        chain.endpoints.is_empty() || chain.endpoints.iter().any(public),
+        format!("{key}.endpoints"),
+        "expected at least one endpoint of class \"public\": a private relay is not read",
+    );
+    let health = &chain.health;
+    require(&mut broken, chain.send_timeout_ms > 0, format!("{key}.send_timeout_ms"), positive);
+    require(&mut broken, chain.block_time_ms != Some(0), format!("{key}.block_time_ms"), positive);
+    require(&mut broken, health.interval_ms > 0, format!("{key}.health.interval_ms"), positive);
+    require(&mut broken, health.failures > 0, format!("{key}.health.failures"), positive);
+    require(&mut broken, health.quarantine_seconds > 0, format!("{key}.health.quarantine_seconds"), positive);
+    require(
+        &mut broken,
+        health.frozen_after_seconds != Some(0),
+        format!("{key}.health.frozen_after_seconds"),
+        positive,
     );
     require(&mut broken, chain.finality != Finality::Depth(0), format!("{key}.finality.depth"), positive);
     require(&mut broken, chain.poll_interval_ms > 0, format!("{key}.poll_interval_ms"), positive);

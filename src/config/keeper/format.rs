@@ -6,8 +6,11 @@ use alloy::primitives::Address;
 use toml::de::DeValue;
 use url::Url;
 
-use super::super::document::{At, Read, table};
-use super::{ChainConfig, Endpoint, Finality, KeySource, SendingConfig, SignerConfig, is_http};
+use super::super::document::{At, Read, Table, table, words};
+use super::{
+    ChainConfig, Endpoint, EndpointClass, Finality, HealthConfig, KeySource, Location, RelayMethod,
+    SendingConfig, SignerConfig, is_http, is_socket,
+};
 
 /// The file as it is written, before its names are resolved.
 pub(super) struct KeeperFile {
@@ -32,7 +35,21 @@ pub(super) struct VaultEntry {
 
 table!(KeeperFile { journal, chain = Vec::new(), signer = Vec::new(), sending, vault = Vec::new() });
 table!(JournalEntry { path });
-table!(ChainConfig { name, id, kind, endpoints, finality, poll_interval_ms = 1_000, request_timeout_ms = 5_000 });
+table!(ChainConfig {
+    name,
+    id,
+    kind,
+    endpoints,
+    finality,
+    poll_interval_ms = 1_000,
+    request_timeout_ms = 5_000,
+    send_timeout_ms = 10_000,
+    block_time_ms = None,
+    health = HealthConfig::default(),
+});
+table!(HealthConfig defaults {
+    interval_ms, max_lag_blocks, agreement_depth, failures, good_looks, quarantine_seconds, frozen_after_seconds
+});
 table!(SendingConfig {
     max_fee_per_gas_wei,
     max_priority_fee_wei,
@@ -57,21 +74,75 @@ impl Read for Finality {
     }
 }
 
+words!(RelayMethod {
+    "eth_sendPrivateTransaction" => PrivateTransaction,
+    "eth_sendRawTransaction" => RawTransaction,
+});
+
+/// The class of an endpoint, as a word.
+enum ClassWord {
+    Public,
+    Private,
+}
+
+words!(ClassWord { "public" => Public, "private" => Private });
+
 impl Read for Endpoint {
     const EXPECTED: &'static str = "{ url_env = \"ETH_RPC_URL\" } or { url = \"http://127.0.0.1:8545\" }";
 
     fn read(at: &At<'_>) -> Self {
-        let table = at.table(&["url", "url_env"]);
-        match (table.field::<Option<PlainUrl>>("url"), table.field::<Option<Variable>>("url_env")) {
-            (Some(PlainUrl(Some(url))), None) => Self::Url(url),
-            (Some(PlainUrl(None)), None) => Self::Variable(String::new()),
-            (None, Some(variable)) => Self::Variable(variable.0),
-            (None, None) | (Some(_), Some(_)) => {
-                table.wrong(&format!("expected one of {}", Self::EXPECTED));
-                Self::Variable(String::new())
+        let table = at.table(&["url", "url_env", "class", "ws", "ws_env", "method", "credentials_env"]);
+        let url = (table.field::<Option<PlainUrl>>("url"), table.field::<Option<Variable>>("url_env"));
+        let location = location(url.0.map(|url| url.0), url.1).unwrap_or_else(|| {
+            table.wrong(&format!("expected one of {}", Self::EXPECTED));
+            Location::Variable(String::new())
+        });
+        let socket = (table.field::<Option<PlainSocket>>("ws"), table.field::<Option<Variable>>("ws_env"));
+        let has_socket = socket.0.is_some() || socket.1.is_some();
+        let socket = location_of_socket(&table, socket.0.map(|url| url.0), socket.1);
+        let method = table.field::<Option<RelayMethod>>("method");
+        let credentials = table.field::<Option<Variable>>("credentials_env").map(|variable| variable.0);
+        let class = match table.field::<Option<ClassWord>>("class") {
+            None | Some(ClassWord::Public) => {
+                if method.is_some() || credentials.is_some() {
+                    table.wrong("`method` and `credentials_env` are for an endpoint of class \"private\"");
+                }
+                EndpointClass::Public { socket }
             }
-        }
+            Some(ClassWord::Private) => {
+                if has_socket {
+                    table.wrong("`ws` and `ws_env` are for an endpoint of class \"public\"");
+                }
+                EndpointClass::Private {
+                    method: method.unwrap_or(RelayMethod::PrivateTransaction),
+                    credentials,
+                }
+            }
+        };
+        Self { location, class }
     }
+}
+
+/// Where exactly one of the two says; nothing where none or both do.
+fn location(url: Option<Option<Url>>, variable: Option<Variable>) -> Option<Location> {
+    match (url, variable) {
+        (Some(Some(url)), None) => Some(Location::Url(url)),
+        // What is wrong with it is noted already.
+        (Some(None), None) => Some(Location::Variable(String::new())),
+        (None, Some(variable)) => Some(Location::Variable(variable.0)),
+        (None, None) | (Some(_), Some(_)) => None,
+    }
+}
+
+fn location_of_socket(
+    table: &Table<'_, '_>,
+    url: Option<Option<Url>>,
+    variable: Option<Variable>,
+) -> Option<Location> {
+    if url.is_some() && variable.is_some() {
+        table.wrong("expected one of `ws` and `ws_env`");
+    }
+    location(url, variable)
 }
 
 impl Read for SignerConfig {
@@ -124,6 +195,21 @@ impl Read for PlainUrl {
         let url = at.parsed(Self::EXPECTED, |text| Url::parse(text).ok().filter(is_http));
         if url.as_ref().is_some_and(may_hold_secret) {
             at.mistake("may hold a key: put it in the environment and name the variable with `url_env`");
+        }
+        Self(url)
+    }
+}
+
+/// The same for a WebSocket.
+struct PlainSocket(Option<Url>);
+
+impl Read for PlainSocket {
+    const EXPECTED: &'static str = "an address that starts with ws:// or wss://";
+
+    fn read(at: &At<'_>) -> Self {
+        let url = at.parsed(Self::EXPECTED, |text| Url::parse(text).ok().filter(is_socket));
+        if url.as_ref().is_some_and(may_hold_secret) {
+            at.mistake("may hold a key: put it in the environment and name the variable with `ws_env`");
         }
         Self(url)
     }

@@ -1,0 +1,87 @@
+//! How the endpoints of a chain stand to each other.
+
+use crate::chain::ChainError;
+use crate::chain::pool::{Pool, Standing, State};
+use crate::cli::Failure;
+use crate::cli::connect::pool;
+use crate::config::{ChainConfig, EndpointClass, Environment};
+
+use super::finding::Finding;
+
+/// Connects to all endpoints of a chain and compares them.
+pub(super) async fn check(chain: &ChainConfig, environment: &Environment) -> Vec<Finding> {
+    let pool = match pool(chain, environment).await {
+        Ok(pool) => pool,
+        Err(failure) => return unopened(chain, &failure),
+    };
+    pool.look().await;
+    let standings = pool.standings();
+    // One that does not answer is in the list already, with what is wrong.
+    let answering = standings.iter().filter(|(_, of)| !matches!(of.state, State::Unreachable { .. }));
+    let mut findings: Vec<Finding> =
+        answering.map(|(name, standing)| standing_of(name, standing, &pool)).collect();
+    findings.extend(pool.relays().map(|name| {
+        Finding::ok("relay", format!("{name} takes private transactions; no public endpoint gets them"))
+    }));
+    let agreed = pool.reader();
+    findings.extend(agreed.err().map(|error| nobody(&error)));
+    findings
+}
+
+/// What keeps the pool from opening is told of public endpoints one by one; a private one is met here alone.
+fn unopened(chain: &ChainConfig, failure: &Failure) -> Vec<Finding> {
+    let private = |class: &EndpointClass| matches!(class, EndpointClass::Private { .. });
+    if !chain.endpoints.iter().any(|endpoint| private(&endpoint.class)) {
+        return Vec::new();
+    }
+    let (Failure::Usage(report) | Failure::Failed(report)) = failure;
+    vec![Finding::error(
+        "relay",
+        format!("{report:#}"),
+        "correct the private endpoints of the chain in keeper.toml",
+    )]
+}
+
+fn standing_of(name: &str, standing: &Standing, pool: &Pool) -> Finding {
+    let place = match standing.tip {
+        None => String::new(),
+        Some(tip) => {
+            let behind = pool.best_height().unwrap_or_default().saturating_sub(tip.number);
+            format!("; its head is block {}, {behind} behind the best", tip.number)
+        }
+    };
+    let what = format!("{name} is {}{place}", standing.state);
+    match standing.state {
+        State::Healthy => Finding::ok("health", what),
+        State::Lagging { .. }
+        | State::Disagreeing { .. }
+        | State::Unreachable { .. }
+        | State::Quarantined(_)
+        | State::Dropped { .. } => {
+            Finding::warning("health", what, "check the node; nothing is read from it until it is healthy")
+        }
+    }
+}
+
+fn nobody(error: &ChainError) -> Finding {
+    Finding::error(
+        "health",
+        error.to_string(),
+        "no decision is made until they agree: find out which is right",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    #[test]
+    fn where_nobody_can_be_believed_the_keeper_cannot_work() {
+        let found = nobody(&ChainError::NoVerdict { reason: "`a` is disagreeing".to_owned() });
+        assert_eq!(
+            (found.level, found.what.as_str()),
+            (Level::Error, "no endpoint gives a verdict: `a` is disagreeing")
+        );
+    }
+}

@@ -1,0 +1,263 @@
+//! The vaults of one chain, kept block by block.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::primitives::Address;
+use eyre::WrapErr;
+
+use super::crew::Crew;
+use super::watch::{Watch, tell};
+use super::{Failure, alert, log};
+use crate::chain::pool::{Answer, Lease, Outgoing, Pool, PublicBytes};
+use crate::chain::{ChainError, HeadEvent, HeadTimes, Heads, NewHead};
+use crate::execution::{ExecutionError, Outcome as Sent};
+use crate::journal::{IntentId, IntentState, Journal};
+use crate::keeper::{self, Cycle, CycleError, Dispatch, Keeper};
+
+/// Shortest pause after a failed look at a chain.
+const MIN_RETRY: Duration = Duration::from_millis(500);
+
+/// All vaults of one chain, which share its endpoints and its heads.
+pub(super) struct Chain {
+    pub(super) name: String,
+    pub(super) pool: Arc<Pool>,
+    pub(super) times: HeadTimes,
+    /// Between two looks at all endpoints.
+    pub(super) look: Duration,
+    pub(super) journal: Arc<Journal>,
+    pub(super) crew: Crew,
+    pub(super) keepers: Vec<Keeper>,
+    /// Name of the signer of each vault.
+    pub(super) signers: BTreeMap<String, String>,
+    /// Vaults that are known to obey another key, and whose.
+    pub(super) strange: BTreeMap<String, Address>,
+}
+
+impl Chain {
+    /// Takes up what an earlier process left before anything is planned.
+    pub(super) async fn recover(&self) -> Result<(), Failure> {
+        for engine in self.crew.engines() {
+            let outcomes = engine.recover().await.wrap_err("what an earlier run sent cannot be resolved")?;
+            report(&outcomes);
+        }
+        Ok(())
+    }
+
+    /// Cycles until `stop`; a failure that may pass by itself is waited out.
+    pub(super) async fn keep(mut self, stop: tokio::sync::watch::Receiver<bool>) -> eyre::Result<()> {
+        let mut stop = stop;
+        let mut heads = Heads::new(self.pool.clone(), self.times);
+        let _watch = Watch::over(self.name.clone(), self.pool.clone(), self.look);
+        loop {
+            let event = tokio::select! {
+                event = heads.next() => event,
+                _ = stop.changed() => return Ok(()),
+            };
+            self.heard(event).await?;
+            tell(&self.name, &self.pool.take_notices());
+        }
+    }
+
+    async fn heard(&mut self, event: Result<HeadEvent, ChainError>) -> eyre::Result<()> {
+        tell(&self.name, &self.pool.take_notices());
+        match event {
+            Err(error) => {
+                tracing::warn!(chain = %self.name, %error, "no new head");
+                tokio::time::sleep(self.times.poll.max(MIN_RETRY)).await;
+            }
+            Ok(HeadEvent::Frozen(since)) => {
+                let (seconds, alert) = (since.as_secs(), "head_frozen");
+                tracing::error!(chain = %self.name, alert, seconds, "the head stands still; no verdicts until it moves");
+            }
+            Ok(HeadEvent::New(head)) => {
+                self.orphan(&head).await?;
+                if let Some(lease) = self.verdict(&head).await {
+                    self.change_over(lease);
+                    self.block(&head).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The endpoint to read this block from, where the endpoints agree on it.
+    async fn verdict(&self, head: &NewHead) -> Option<Lease> {
+        match self.agreed(head).await {
+            Ok(lease) => Some(lease),
+            Err(error) => {
+                let block = head.header.number;
+                tracing::warn!(chain = %self.name, block, alert = "no_verdict", %error, "no decision");
+                None
+            }
+        }
+    }
+
+    async fn agreed(&self, head: &NewHead) -> Result<Lease, ChainError> {
+        let lease = match self.pool.reader() {
+            Ok(lease) => lease,
+            // What is known of them may be old.
+            Err(_) => {
+                self.pool.look().await;
+                self.pool.reader()?
+            }
+        };
+        self.pool.agree(&lease, &head.header).await?;
+        Ok(lease)
+    }
+
+    /// Works through the endpoint of `lease` from now on.
+    fn change_over(&mut self, lease: Lease) {
+        if self.crew.lease().is_of(&lease) {
+            return;
+        }
+        let (from, to) = (self.crew.lease().name(), lease.name());
+        tracing::warn!(chain = %self.name, alert = "endpoint_changed", from, to, "another endpoint is read");
+        self.crew.change_over(lease);
+    }
+
+    /// Gives a keeper the endpoint and the engine that are used now.
+    fn equip(&self, keeper: &mut Keeper) {
+        let endpoint = self.crew.lease().endpoint();
+        if !keeper.reads_through(endpoint) {
+            let signer = self.signers.get(&keeper.name).map_or("", String::as_str);
+            keeper.change_over(endpoint.clone(), self.crew.hand(signer));
+        }
+    }
+
+    /// One cycle; where the facts cannot be read, once more through another endpoint that can be.
+    async fn cycle(&mut self, keeper: &mut Keeper, head: &NewHead) -> Result<Cycle, CycleError> {
+        self.equip(keeper);
+        let error = match keeper.cycle(&head.header).await {
+            Err(CycleError::Read(error)) => error,
+            other => return other,
+        };
+        let other = self.pool.reader().ok().filter(|lease| !lease.is_of(self.crew.lease()));
+        let Some(other) = other else { return Err(error.into()) };
+        tracing::warn!(vault = %keeper.name, %error, "no facts; asking another endpoint");
+        self.change_over(other);
+        self.equip(keeper);
+        keeper.cycle(&head.header).await
+    }
+
+    /// Marks what was decided on heads that the chain has left.
+    async fn orphan(&self, head: &NewHead) -> eyre::Result<()> {
+        let mut marked = 0_u64;
+        for left in &head.left {
+            let decisions = self.journal.mark_orphaned(self.pool.chain_id(), left.hash).await?;
+            marked = decisions.saturating_add(marked);
+        }
+        if let Some(first) = head.left.first() {
+            let (block, blocks) = (first.number, head.left.len());
+            tracing::warn!(chain = %self.name, block, blocks, marked, "the chain left its last heads");
+        }
+        Ok(())
+    }
+
+    async fn block(&mut self, head: &NewHead) -> eyre::Result<()> {
+        if head.skipped > 0 {
+            tracing::warn!(chain = %self.name, skipped = head.skipped, "blocks passed unseen");
+        }
+        for engine in self.crew.engines() {
+            match engine.resolve().await {
+                Ok(outcomes) => report(&outcomes),
+                Err(ExecutionError::Chain(error)) => {
+                    tracing::warn!(%error, "what was sent cannot be looked up")
+                }
+                Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
+                Err(error) => tracing::error!(sender = %engine.sender(), %error, "this key sends no more"),
+            }
+        }
+        let mut left = Vec::with_capacity(self.keepers.len());
+        let mut last = None;
+        for mut keeper in std::mem::take(&mut self.keepers) {
+            match self.cycle(&mut keeper, head).await {
+                Ok(cycle) => self.concluded(&keeper, &cycle, head).await?,
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(vault = %keeper.name, %error, "no decision")
+                }
+                Err(error) if error.is_of_the_record() => return Err(of(&keeper, error)),
+                // The other vaults have done nothing wrong.
+                Err(error) => {
+                    tracing::error!(vault = %keeper.name, %error, "given up until the next start");
+                    last = Some(of(&keeper, error));
+                    continue;
+                }
+            }
+            left.push(keeper);
+        }
+        self.keepers = left;
+        last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
+    }
+
+    async fn concluded(&mut self, keeper: &Keeper, cycle: &Cycle, head: &NewHead) -> eyre::Result<()> {
+        if matches!(cycle.dispatch, Dispatch::Sent { .. }) {
+            self.spread().await?;
+        }
+        self.warn_of_a_wrong_key(keeper, cycle);
+        log(&keeper.name, cycle);
+        alert(&keeper.name, head.header.number, &cycle.decision);
+        Ok(())
+    }
+
+    /// Hands what was sent and is not mined yet to all other endpoints too, without waiting for them.
+    async fn spread(&self) -> eyre::Result<()> {
+        if self.pool.standings().len() < 2 {
+            return Ok(());
+        }
+        let mut outgoing = Vec::new();
+        for engine in self.crew.engines() {
+            let open = self.journal.open_intents(self.pool.chain_id(), engine.sender()).await?;
+            let live = open.iter().filter(|intent| intent.last_event.state == IntentState::Live);
+            let newest = live.filter_map(|intent| intent.attempts.last());
+            outgoing.extend(newest.map(|attempt| Outgoing::Public(PublicBytes::new(attempt.raw.clone()))));
+        }
+        tokio::spawn(handed_over(self.pool.clone(), outgoing));
+        Ok(())
+    }
+
+    /// Says so once for every account that the vault obeys in place of ours.
+    fn warn_of_a_wrong_key(&mut self, keeper: &Keeper, cycle: &Cycle) {
+        let Some(message) = wrong_key(keeper, cycle) else {
+            self.strange.remove(&keeper.name);
+            return;
+        };
+        let obeyed = cycle.snapshot.vault.keeper;
+        if self.strange.insert(keeper.name.clone(), obeyed) != Some(obeyed) {
+            tracing::error!(vault = %keeper.name, "{message}");
+        }
+    }
+}
+
+/// The engine resolves what became of them, by the chain alone.
+async fn handed_over(pool: Arc<Pool>, outgoing: Vec<Outgoing>) {
+    for bytes in &outgoing {
+        for Answer { endpoint, result } in pool.broadcast(bytes).await {
+            tracing::debug!(endpoint, hash = %bytes.hash(), ?result, "handed over");
+        }
+    }
+}
+
+/// That the vault obeys another key than the one given, where that is so: then the keeper can decide and never act.
+pub(super) fn wrong_key(keeper: &Keeper, cycle: &Cycle) -> Option<String> {
+    let (sender, obeyed) = (keeper.sender()?, cycle.snapshot.vault.keeper);
+    (sender != obeyed).then(|| keeper::wrong_key(sender, obeyed))
+}
+
+/// Names the vault whose cycle failed.
+pub(super) fn of(keeper: &Keeper, error: CycleError) -> eyre::Report {
+    eyre::Report::new(error).wrap_err(format!("vault `{}`", keeper.name))
+}
+
+fn report(outcomes: &[(IntentId, Sent)]) {
+    for (intent, outcome) in outcomes {
+        match outcome {
+            Sent::Executed(i) => tracing::info!(%intent, transaction = %i.transaction_hash, "executed"),
+            Sent::Reverted(i) => tracing::error!(%intent, transaction = %i.transaction_hash, "reverted"),
+            Sent::Parked { reason, .. } => tracing::error!(%intent, %reason, "parked"),
+            Sent::Pending { state, .. } => tracing::info!(%intent, state = state.name(), "under way"),
+            Sent::Refused(refusal) => tracing::error!(%intent, %refusal, "refused"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The keeper before several endpoints of one chain.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
+#[path = "support/proxy.rs"]
+mod proxy;
+
+use keeper_process::{Deeds, Home, NODE, ONCE, Scene, until};
+use proxy::{Act, Calls, Proxy};
+use serde_json::json;
+
+const BLOCK: &str = "eth_getBlockByNumber";
+
+/// A keeper with two endpoints, `stage-1` and `stage-2`, at one node.
+struct Play {
+    scene: Scene,
+    proxies: [Proxy; 2],
+    home: Home,
+}
+
+impl Play {
+    async fn set() -> Self {
+        let scene = Scene::set().await;
+        let url = scene.stage.chain.endpoint();
+        let proxies = [Proxy::start(url.clone()).await, Proxy::start(url).await];
+        let home = Home::new(&scene, proxies[0].url()).await;
+        let health = "interval_ms = 10, agreement_depth = 0, good_looks = 2, max_lag_blocks = 1";
+        let both = format!(
+            "endpoints = [{{ url_env = \"{NODE}\" }}, {{ url = \"{}\" }}]\nhealth = {{ {health} }}",
+            proxies[1].url()
+        );
+        home.configure(&format!("endpoints = [{{ url_env = \"{NODE}\" }}]"), &both);
+        Self { scene, proxies, home }
+    }
+}
+
+#[tokio::test]
+async fn fault_25_a_node_that_falls_behind_is_left_and_the_plan_goes_to_all_that_are_usable() {
+    let play = Play::set().await;
+    let [first, second] = &play.proxies;
+    let keeper = play.home.start(&["run"]);
+    play.scene.until_sent().await;
+    until("both have the bytes", async || {
+        !first.transactions().is_empty() && first.transactions().first() == second.transactions().first()
+    })
+    .await;
+    first.rule(BLOCK, Calls::Every, Act::Replay);
+    play.scene.mine(5).await;
+    until("the plan is executed", async || {
+        play.home.intents(&play.scene).await[0].last_event.state.is_final()
+    })
+    .await;
+    first.obey();
+    let ended = keeper.terminate().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for alert in ["alert=\"endpoint_lagging\"", "alert=\"endpoint_changed\""] {
+        assert!(ended.stderr.contains(alert), "{alert}: {}", ended.stderr);
+    }
+    assert_eq!(play.scene.deeds().await, Deeds::ONE);
+}
+
+#[tokio::test]
+async fn fault_39_a_node_that_dies_in_a_cycle_is_left_in_the_same_cycle() {
+    let play = Play::set().await;
+    let [first, second] = &play.proxies;
+    first.rule("eth_call", Calls::Every, Act::Raw(502, "", "<html>Bad Gateway</html>".to_owned()));
+    let keeper = play.home.start(&["run"]);
+    // No block is mined meanwhile.
+    play.scene.until_sent().await;
+    until("both have the bytes", async || {
+        !first.transactions().is_empty() && first.transactions().first() == second.transactions().first()
+    })
+    .await;
+    let ended = keeper.terminate().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("no facts; asking another endpoint"), "{}", ended.stderr);
+    assert_eq!(play.home.cycles(&play.scene).await.len(), 1);
+}
+
+#[tokio::test]
+async fn fault_53_nodes_that_disagree_stop_a_cycle_before_anything_is_decided() {
+    let play = Play::set().await;
+    let other = "0x2222222222222222222222222222222222222222222222222222222222222222";
+    play.proxies[1].rule(BLOCK, Calls::Every, Act::field("hash", other));
+    let ended = play.home.start(&ONCE).end().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    assert!(ended.message().contains("no endpoint gives a verdict"), "{ended:?}");
+    assert!(ended.message().contains("`stage-2` is disagreeing"), "{ended:?}");
+    assert_eq!(play.scene.deeds().await, Deeds::NONE);
+    assert_eq!(play.home.cycles(&play.scene).await, []);
+}
+
+#[tokio::test]
+async fn fault_31_a_second_endpoint_of_another_chain_refuses_the_start() {
+    let play = Play::set().await;
+    play.proxies[1].rule("eth_chainId", Calls::Every, Act::result(json!("0x1")));
+    let ended = play.home.start(&ONCE).end().await;
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.message().contains("endpoint `stage-2` serves chain 1"), "{ended:?}");
+    assert_eq!(play.scene.deeds().await, Deeds::NONE);
+    assert!(play.proxies.iter().all(|proxy| proxy.transactions().is_empty()));
+}
+
+#[tokio::test]
+async fn a_check_shows_how_each_endpoint_stands() {
+    let play = Play::set().await;
+    let found = |ended: &keeper_process::Ended| -> Vec<(String, String)> {
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let all = ended.json();
+        let of_health = all.as_array().unwrap().iter().filter(|line| line["check"] == "health");
+        of_health.map(|line| (text(&line["level"]), text(&line["what"]))).collect()
+    };
+    let head = play.scene.stage.chain.block_number().await.unwrap();
+    let fine = play.home.start(&["check", "--json"]).end().await;
+    let healthy = |name| {
+        let what = format!("stage-{name} is healthy; its head is block {head}, 0 behind the best");
+        ("ok".to_owned(), what)
+    };
+    assert_eq!(found(&fine), [healthy(1), healthy(2)], "{fine:?}");
+    play.proxies[1].rule(BLOCK, Calls::Every, Act::Replay);
+    play.scene.mine(4).await;
+    let behind = play.home.start(&["check", "--json"]).end().await;
+    let found = found(&behind);
+    assert_eq!(found[1].0, "warning", "{behind:?}");
+    let expected = format!(
+        "stage-2 is lagging, 4 blocks behind the others; its head is block {head}, 4 behind the best"
+    );
+    assert_eq!(found[1].1, expected);
+}

@@ -17,7 +17,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::execution::{
     DataFee, Engine, ExecutionError, Outcome, Preflight, Refusal, SendingConfig, Submission, Turn,
 };
-use crate::journal::{CycleRecord, IntentId, Journal, JournalError};
+use crate::journal::{CycleRecord, IntentId, Journal, JournalError, Urgency};
 use crate::protocols::ReadError;
 use crate::protocols::rollups::{self, Surcharge};
 use crate::reader::Reader;
@@ -231,6 +231,7 @@ impl Keeper {
             decision_json: texts.decision,
             snapshot_json: keep.then_some(texts.snapshot),
             dispatch: None,
+            urgency: Urgency::Routine,
         }
     }
 

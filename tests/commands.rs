@@ -12,7 +12,7 @@ use alloy::node_bindings::{Anvil, AnvilInstance};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use serde_json::json;
 use vault_keeper::journal::{
-    AttemptKind, AttemptRecord, CycleRecord, EventRecord, IntentRecord, IntentState, Journal,
+    AttemptKind, AttemptRecord, CycleRecord, EventRecord, IntentRecord, IntentState, Journal, SubmissionClass, Urgency,
 };
 
 #[path = "support/program.rs"]
@@ -282,6 +282,7 @@ fn cycle(block: u64, verdict: &str, reason: &str) -> CycleRecord {
         decision_json: json!({"verdict": verdict, "reason": {"code": "on_target"}}).to_string(),
         snapshot_json: None,
         dispatch: None,
+        urgency: Urgency::Routine,
     }
 }
 
@@ -297,6 +298,7 @@ fn intent(nonce: u64) -> IntentRecord {
         deadline: 2_000,
         gas_limit: 480_000,
         planned_json: "{}".to_owned(),
+        urgency: Urgency::Routine,
     }
 }
 
@@ -307,6 +309,10 @@ fn attempt(byte: u8) -> AttemptRecord {
         max_fee_per_gas: 41_000_000_000,
         max_priority_fee_per_gas: 1_000_000_000,
         kind: AttemptKind::Original,
+        submission: SubmissionClass::Public,
+        signed_at: 102,
+        gas_limit: None,
+        to: None,
     }
 }
 

@@ -29,7 +29,7 @@ use vault_keeper::execution::{
     Engine, ExecutionError, FeeCap, FeeCaps, Finality, Halt, Inclusion, KeeperKey, Outcome, ParkReason,
     Preflight, Refusal, Rejection, SendingConfig, Simulation, Submission, preflight,
 };
-use vault_keeper::journal::{CycleRecord, IntentId, IntentState, Journal};
+use vault_keeper::journal::{CycleRecord, IntentId, IntentState, Journal, Urgency};
 
 const CHAIN_ID: u64 = 31_337;
 /// Adds one to its storage slot 0: `PUSH0 SLOAD PUSH1 1 ADD PUSH0 SSTORE STOP`.
@@ -232,6 +232,7 @@ fn cycle(head: &Header) -> CycleRecord {
         decision_json: "{}".to_owned(),
         snapshot_json: None,
         dispatch: None,
+        urgency: Urgency::Routine,
     }
 }
 

@@ -14,7 +14,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 use vault_keeper::journal::{
     AttemptKind, AttemptRecord, CycleRecord, EventRecord, IntentId, IntentRecord, IntentState, Journal,
-    JournalError, JournalOptions,
+    JournalError, JournalOptions, SubmissionClass, Urgency,
 };
 
 const CHAIN: u64 = 31_337;
@@ -36,6 +36,7 @@ fn cycle(block: u64) -> CycleRecord {
         decision_json: r#"{"sell":"1"}"#.to_owned(),
         snapshot_json: Some(r#"{"block":"1"}"#.to_owned()),
         dispatch: Some("send".to_owned()),
+        urgency: Urgency::Routine,
     }
 }
 
@@ -51,6 +52,7 @@ fn intent(nonce: u64) -> IntentRecord {
         deadline: 2_000,
         gas_limit: 100_000,
         planned_json: "{}".to_owned(),
+        urgency: Urgency::Routine,
     }
 }
 
@@ -61,6 +63,10 @@ fn attempt(nonce: u64) -> AttemptRecord {
         max_fee_per_gas: u128::MAX,
         max_priority_fee_per_gas: 7,
         kind: AttemptKind::Original,
+        submission: SubmissionClass::Public,
+        signed_at: nonce,
+        gas_limit: None,
+        to: None,
     }
 }
 
@@ -307,7 +313,8 @@ async fn a_full_disk_is_named_and_what_was_committed_stays() {
     assert!(matches!(full, JournalError::DiskFull { .. }), "{full}");
     assert!(full.to_string().contains("free space"), "{full}");
     let refused = journal.record_prepared(&large, &intent(5), &attempt(5)).await.unwrap_err();
-    assert!(matches!(refused, JournalError::DiskFull { .. }), "{refused}");
+    assert!(matches!(refused, JournalError::WriteFailed { .. }), "{refused}");
+    assert!(refused.to_string().contains("check the disk, then start again"), "{refused}");
     assert_eq!(journal.open_intents(CHAIN, SENDER).await.unwrap(), vec![]);
     journal.close().await;
 
@@ -357,12 +364,12 @@ async fn a_journal_of_another_version_is_refused() {
     sqlx::query(newer).execute(&mut connection).await.unwrap();
     for error in [Journal::open(&path).await.unwrap_err(), Journal::open_read_only(&path).await.unwrap_err()]
     {
-        assert!(matches!(error, JournalError::SchemaNewer { found: 99, known: 1, .. }), "{error}");
+        assert!(matches!(error, JournalError::SchemaNewer { found: 99, known: 2, .. }), "{error}");
     }
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 99").execute(&mut connection).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 0").execute(&mut connection).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = version - 2").execute(&mut connection).await.unwrap();
     let older = Journal::open_read_only(&path).await.unwrap_err();
-    assert!(matches!(older, JournalError::SchemaOlder { found: 0, known: 1, .. }), "{older}");
+    assert!(matches!(older, JournalError::SchemaOlder { found: 0, known: 2, .. }), "{older}");
 }
 
 #[tokio::test]

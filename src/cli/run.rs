@@ -180,12 +180,14 @@ const fn needs_someone(dispatch: &Dispatch) -> bool {
 fn unopened(error: JournalError) -> Failure {
     match error {
         JournalError::InUse { .. }
+        | JournalError::KeyInUse { .. }
         | JournalError::CannotOpen { .. }
         | JournalError::Locked { .. }
         | JournalError::ReadOnly { .. }
         | JournalError::SchemaNewer { .. }
         | JournalError::SchemaOlder { .. } => Failure::usage(error),
-        JournalError::DiskFull { .. }
+        JournalError::WriteFailed { .. }
+        | JournalError::DiskFull { .. }
         | JournalError::Io { .. }
         | JournalError::Corrupt { .. }
         | JournalError::Refused { .. }

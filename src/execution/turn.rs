@@ -10,7 +10,7 @@ use super::fees::{self, FeeQuote, FeeRequest};
 use super::foreign::Consumption;
 use super::{Engine, ExecutionError, Halt, Outcome, Refusal, Submission};
 use crate::chain::{At, ChainError, Header};
-use crate::journal::{AttemptKind, AttemptRecord, IntentEntry, IntentRecord, JournalError};
+use crate::journal::{AttemptKind, AttemptRecord, IntentEntry, IntentRecord, JournalError, SubmissionClass};
 
 /// Length of the window of the daily cap, seconds of chain time.
 const DAY: u64 = 86_400;
@@ -135,8 +135,17 @@ impl<'a> Turn<'a> {
     fn signed(&self, transaction: TxEip1559) -> Result<AttemptRecord, ExecutionError> {
         let TxEip1559 { max_fee_per_gas, max_priority_fee_per_gas, .. } = transaction;
         let (hash, raw) = self.engine.key.sign(transaction)?;
-        let kind = AttemptKind::Original;
-        Ok(AttemptRecord { hash, raw, max_fee_per_gas, max_priority_fee_per_gas, kind })
+        Ok(AttemptRecord {
+            hash,
+            raw,
+            max_fee_per_gas,
+            max_priority_fee_per_gas,
+            kind: AttemptKind::Original,
+            submission: SubmissionClass::Public,
+            signed_at: self.head.number,
+            gas_limit: None,
+            to: None,
+        })
     }
 
     fn intent(&self, submission: &Submission) -> IntentRecord {
@@ -151,6 +160,7 @@ impl<'a> Turn<'a> {
             deadline: submission.deadline,
             gas_limit: submission.preflight.gas_limit,
             planned_json: submission.planned_json.clone(),
+            urgency: submission.cycle.urgency,
         }
     }
 }

@@ -16,6 +16,30 @@ pub enum JournalError {
         /// The holder, as it wrote itself into the lock file.
         holder: String,
     },
+    /// Another process writes for the same key, with a journal of its own.
+    #[error(
+        "key {sender} of chain {chain_id} is in use by {holder} ({}); one key has one writer: stop that process, or \
+         give this one a key of its own", path.display()
+    )]
+    KeyInUse {
+        /// The key's account.
+        sender: alloy::primitives::Address,
+        /// Chain id.
+        chain_id: u64,
+        /// The lock file.
+        path: PathBuf,
+        /// The holder, as it wrote itself into the lock file.
+        holder: String,
+    },
+    /// A write failed before, so what the disk holds is known only after opening again.
+    #[error(
+        "journal {} takes no further write after one that failed; nothing is signed or sent that it does not hold: \
+         check the disk, then start again", path.display()
+    )]
+    WriteFailed {
+        /// The journal file.
+        path: PathBuf,
+    },
     /// The file or its directory cannot be opened.
     #[error("journal {} cannot be opened ({reason}); check that its directory exists and is writable", path.display())]
     CannotOpen {
@@ -109,4 +133,25 @@ pub enum JournalError {
         /// Which value.
         what: &'static str,
     },
+}
+
+impl JournalError {
+    /// Whether what is recorded, and that the next write can be trusted, is as certain as before.
+    pub(super) const fn leaves_the_journal_sound(&self) -> bool {
+        match self {
+            Self::InUse { .. }
+            | Self::KeyInUse { .. }
+            | Self::Locked { .. }
+            | Self::ReadOnly { .. }
+            | Self::Refused { .. }
+            | Self::OutOfRange { .. } => true,
+            Self::WriteFailed { .. }
+            | Self::CannotOpen { .. }
+            | Self::DiskFull { .. }
+            | Self::Io { .. }
+            | Self::Corrupt { .. }
+            | Self::SchemaNewer { .. }
+            | Self::SchemaOlder { .. } => false,
+        }
+    }
 }

@@ -1,18 +1,29 @@
 //! The durable record: cycles, intents, signed bytes and what became of them.
 //!
-//! Rows are added, never changed; triggers of the database refuse anything else. The journal is evidence, never an
+//! Rows are added, never changed; triggers of the database refuse anything else, and a ledger chains all of them by their
+//! hashes (`docs/journal.md`). After a write that failed none follows until the journal is opened again. The journal is evidence, never an
 //! input to a decision. [`Journal`] hides the database behind it.
 
+mod audit;
+mod content;
 mod error;
+mod ledger;
 mod lock;
 mod read;
 mod records;
+mod rules;
+mod signed;
+mod slots;
 mod store;
+mod wal;
 mod write;
+mod writer;
 
+pub use audit::{Fault, Verified};
 pub use error::JournalError;
+pub use ledger::LedgerEntry;
 pub use records::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
-    IntentState, ReasonCount,
+    IntentState, ReasonCount, SlotEntry, SubmissionClass, Urgency,
 };
 pub use store::{Journal, JournalOptions};

@@ -2,25 +2,25 @@
 
 use std::str::FromStr;
 
-use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::primitives::{Address, B256, Bytes};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::write::{address_text, hash_text};
+use super::content::{address_text, hash_text};
 use super::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
-    IntentState, Journal, JournalError, ReasonCount,
+    IntentState, Journal, JournalError, ReasonCount, SubmissionClass, Urgency,
 };
 
 /// Intents with their cycle and last event; a condition follows.
-const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.vault, i.vault_nonce, i.recipient, i.calldata, \
-     i.deadline, i.gas_limit, i.planned, c.decision_hash, c.block_number, \
+pub(super) const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.vault, i.vault_nonce, i.recipient, i.calldata, \
+     i.deadline, i.gas_limit, i.planned, i.urgency, c.decision_hash, c.block_number, \
      e.state, e.detail, e.block_hash AS event_block, e.fee, e.recorded_at AS event_at \
      FROM intents i JOIN cycles c ON c.id = i.cycle_id \
      JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";
 
 /// The condition that an intent is not final.
-const OPEN: &str = "e.state NOT IN ('executed', 'reverted')";
+pub(super) const OPEN: &str = "e.state NOT IN ('executed', 'reverted', 'cancelled', 'superseded')";
 
 impl Journal {
     /// Intents of `sender` that are not final, lowest nonce first.
@@ -116,42 +116,6 @@ impl Journal {
         next.map(|next| self.unsigned(next, "nonce")).transpose()
     }
 
-    /// Wei that `sender` has spent or may still spend on intents whose decision block is at `since` (seconds since
-    /// the Unix epoch, chain time) or later: the fee paid where it is final, the most it can be where it is not.
-    ///
-    /// # Errors
-    /// What the disk or the file does not allow.
-    pub async fn committed_fees(
-        &self,
-        chain_id: u64,
-        sender: Address,
-        since: u64,
-    ) -> Result<U256, JournalError> {
-        // One row: the database's thread wakes the reader for each.
-        let query = "SELECT json_group_array(json_array(i.gas_limit, a.max_fee_per_gas, e.fee)) AS fees \
-             FROM intents i JOIN cycles c ON c.id = i.cycle_id JOIN attempts a ON a.intent_id = i.id \
-             JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id) \
-             WHERE i.chain_id = ? AND i.sender = ? AND c.block_timestamp >= ?";
-        let row = sqlx::query(query)
-            .bind(self.integer(chain_id, "chain id")?)
-            .bind(address_text(&sender))
-            .bind(self.integer(since, "time")?)
-            .fetch_one(&self.pool)
-            .await
-            .map_err(|error| self.error(&error))?;
-        let fees: Vec<(u64, String, Option<String>)> =
-            serde_json::from_str(&self.column::<String>(&row, "fees")?)
-                .map_err(|_| self.out_of_range("fee"))?;
-        let parsed = |text: &str| text.parse().map_err(|_| self.out_of_range("fee"));
-        fees.iter().try_fold(U256::ZERO, |sum, (gas_limit, cap, fee)| {
-            let fee: U256 = match fee {
-                Some(fee) => parsed(fee)?,
-                None => parsed(cap)?.saturating_mul(U256::from(*gas_limit)),
-            };
-            Ok(sum.saturating_add(fee))
-        })
-    }
-
     /// The last `count` cycles of `vault`, newest first.
     ///
     /// # Errors
@@ -229,11 +193,12 @@ impl Journal {
                 decision_json: self.column(row, "decision")?,
                 snapshot_json: self.column(row, "snapshot")?,
                 dispatch: self.column(row, "dispatch")?,
+                urgency: self.urgency(row)?,
             },
         })
     }
 
-    async fn intent_entries(&self, rows: &[SqliteRow]) -> Result<Vec<IntentEntry>, JournalError> {
+    pub(super) async fn intent_entries(&self, rows: &[SqliteRow]) -> Result<Vec<IntentEntry>, JournalError> {
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
             let id = IntentId(self.column(row, "id")?);
@@ -262,28 +227,49 @@ impl Journal {
             deadline: self.unsigned_column(row, "deadline")?,
             gas_limit: self.unsigned_column(row, "gas_limit")?,
             planned_json: self.column(row, "planned")?,
+            urgency: self.urgency(row)?,
         })
     }
 
+    fn urgency(&self, row: &SqliteRow) -> Result<Urgency, JournalError> {
+        Urgency::from_name(&self.column::<String>(row, "urgency")?)
+            .ok_or_else(|| self.out_of_range("urgency"))
+    }
+
     async fn attempts(&self, intent: IntentId) -> Result<Vec<AttemptRecord>, JournalError> {
-        let query = "SELECT hash, raw, max_fee_per_gas, max_priority_fee_per_gas, kind FROM attempts \
-             WHERE intent_id = ? ORDER BY id";
+        let query = "SELECT hash, raw, max_fee_per_gas, max_priority_fee_per_gas, kind, submission, public_from, \
+             signed_at, gas_limit, recipient FROM attempts WHERE intent_id = ? ORDER BY id";
         let rows = sqlx::query(query)
             .bind(intent.0)
             .fetch_all(&self.pool)
             .await
             .map_err(|error| self.error(&error))?;
-        let attempt = |row: &SqliteRow| {
-            Ok(AttemptRecord {
-                hash: self.parsed(row, "hash")?,
-                raw: Bytes::from(self.column::<Vec<u8>>(row, "raw")?),
-                max_fee_per_gas: self.parsed(row, "max_fee_per_gas")?,
-                max_priority_fee_per_gas: self.parsed(row, "max_priority_fee_per_gas")?,
-                kind: AttemptKind::from_name(&self.column::<String>(row, "kind")?)
-                    .ok_or_else(|| self.out_of_range("kind"))?,
-            })
-        };
-        rows.iter().map(attempt).collect()
+        rows.iter().map(|row| self.attempt_record(row)).collect()
+    }
+
+    fn attempt_record(&self, row: &SqliteRow) -> Result<AttemptRecord, JournalError> {
+        let public_from = self.optional_unsigned(row, "public_from")?;
+        Ok(AttemptRecord {
+            hash: self.parsed(row, "hash")?,
+            raw: Bytes::from(self.column::<Vec<u8>>(row, "raw")?),
+            max_fee_per_gas: self.parsed(row, "max_fee_per_gas")?,
+            max_priority_fee_per_gas: self.parsed(row, "max_priority_fee_per_gas")?,
+            kind: AttemptKind::from_name(&self.column::<String>(row, "kind")?)
+                .ok_or_else(|| self.out_of_range("kind"))?,
+            submission: SubmissionClass::from_parts(&self.column::<String>(row, "submission")?, public_from)
+                .ok_or_else(|| self.out_of_range("submission"))?,
+            signed_at: self.unsigned_column(row, "signed_at")?,
+            gas_limit: self.optional_unsigned(row, "gas_limit")?,
+            to: self.optional_parsed(row, "recipient")?,
+        })
+    }
+
+    fn optional_unsigned(
+        &self,
+        row: &SqliteRow,
+        name: &'static str,
+    ) -> Result<Option<u64>, JournalError> {
+        self.column::<Option<i64>>(row, name)?.map(|value| self.unsigned(value, name)).transpose()
     }
 
     fn event_record(&self, row: &SqliteRow) -> Result<EventRecord, JournalError> {
@@ -297,7 +283,7 @@ impl Journal {
         })
     }
 
-    fn column<'r, T>(&self, row: &'r SqliteRow, name: &'static str) -> Result<T, JournalError>
+    pub(super) fn column<'r, T>(&self, row: &'r SqliteRow, name: &'static str) -> Result<T, JournalError>
     where
         T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
     {

@@ -32,6 +32,33 @@ pub struct CycleRecord {
     pub snapshot_json: Option<String>,
     /// What was done with the decision in view of what was in flight.
     pub dispatch: Option<String>,
+    /// Whether it guards a floor.
+    pub urgency: Urgency,
+}
+
+/// Whether a decision can wait for what is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Urgency {
+    /// It can.
+    #[default]
+    Routine,
+    /// A floor is at risk: its intent may take the nonce of another over.
+    Urgent,
+}
+
+impl Urgency {
+    /// The name in the journal.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Routine => "routine",
+            Self::Urgent => "urgent",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Routine, Self::Urgent].into_iter().find(|urgency| urgency.name() == name)
+    }
 }
 
 /// A cycle as recorded.
@@ -93,6 +120,8 @@ pub struct IntentRecord {
     pub gas_limit: u64,
     /// What the plan expects of it, as JSON.
     pub planned_json: String,
+    /// Whether it guards a floor.
+    pub urgency: Urgency,
 }
 
 /// What an attempt is for.
@@ -100,17 +129,63 @@ pub struct IntentRecord {
 pub enum AttemptKind {
     /// The first signed transaction of an intent.
     Original,
+    /// The same call for more.
+    Bump,
+    /// A transfer of nothing to the key itself, so that the call can never be mined.
+    Cancel,
 }
 
 impl AttemptKind {
-    pub(super) const fn name(self) -> &'static str {
+    const ALL: [Self; 3] = [Self::Original, Self::Bump, Self::Cancel];
+
+    /// The name in the journal.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Original => "original",
+            Self::Bump => "bump",
+            Self::Cancel => "cancel",
         }
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        (name == Self::Original.name()).then_some(Self::Original)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// How signed bytes may leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubmissionClass {
+    /// To any endpoint.
+    Public,
+    /// To private endpoints alone.
+    Private {
+        /// Height from which the same bytes may go to any; never when absent.
+        public_from: Option<u64>,
+    },
+}
+
+impl SubmissionClass {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private { .. } => "private",
+        }
+    }
+
+    pub(super) const fn public_from(self) -> Option<u64> {
+        match self {
+            Self::Public => None,
+            Self::Private { public_from } => public_from,
+        }
+    }
+
+    pub(super) fn from_parts(name: &str, public_from: Option<u64>) -> Option<Self> {
+        match (name, public_from) {
+            ("public", None) => Some(Self::Public),
+            ("private", public_from) => Some(Self::Private { public_from }),
+            _ => None,
+        }
     }
 }
 
@@ -127,6 +202,14 @@ pub struct AttemptRecord {
     pub max_priority_fee_per_gas: u128,
     /// What it is for.
     pub kind: AttemptKind,
+    /// How it may leave.
+    pub submission: SubmissionClass,
+    /// Height of the head at which it was signed.
+    pub signed_at: u64,
+    /// Gas limit, where it is not the intent's: a cancel needs 21,000.
+    pub gas_limit: Option<u64>,
+    /// Recipient, where it is not the intent's: a cancel goes to its own sender, without calldata.
+    pub to: Option<Address>,
 }
 
 /// Where an intent stands.
@@ -136,12 +219,18 @@ pub enum IntentState {
     Prepared,
     /// Its bytes are, or may be, with a node.
     Live,
+    /// Not wanted any more: a cancel of its nonce is durable, and either may be mined.
+    Cancelling,
     /// Mined in a canonical block that is not yet deep enough.
     Included,
     /// Final: mined deep, and it succeeded.
     Executed,
     /// Final: mined deep, and it reverted.
     Reverted,
+    /// Final: its cancel was mined deep in its place.
+    Cancelled,
+    /// Final: another intent of its nonce, or that one's cancel, was mined deep.
+    Superseded,
     /// Its nonce was consumed by a transaction that this journal does not know. The key is halted.
     Foreign,
     /// Undecided for longer than allowed. Kept alive; no new intents from that key.
@@ -149,12 +238,15 @@ pub enum IntentState {
 }
 
 impl IntentState {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Prepared,
         Self::Live,
+        Self::Cancelling,
         Self::Included,
         Self::Executed,
         Self::Reverted,
+        Self::Cancelled,
+        Self::Superseded,
         Self::Foreign,
         Self::Parked,
     ];
@@ -162,7 +254,13 @@ impl IntentState {
     /// Whether nothing more can become of the intent.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Executed | Self::Reverted)
+        self.took_effect() || matches!(self, Self::Superseded)
+    }
+
+    /// Whether a transaction of the intent is mined for good: of one intent per nonce at most.
+    #[must_use]
+    pub const fn took_effect(self) -> bool {
+        matches!(self, Self::Executed | Self::Reverted | Self::Cancelled)
     }
 
     /// The name in the journal.
@@ -171,9 +269,12 @@ impl IntentState {
         match self {
             Self::Prepared => "prepared",
             Self::Live => "live",
+            Self::Cancelling => "cancelling",
             Self::Included => "included",
             Self::Executed => "executed",
             Self::Reverted => "reverted",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
             Self::Foreign => "foreign",
             Self::Parked => "parked",
         }
@@ -214,4 +315,22 @@ pub struct IntentEntry {
     pub last_event: EventRecord,
     /// Wall-clock time of that event, seconds since the Unix epoch. For the reader's orientation alone.
     pub last_event_at: i64,
+}
+
+/// All that is recorded of one nonce of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotEntry {
+    /// The nonce.
+    pub nonce: u64,
+    /// The intents that share it, oldest first; never empty. The last one is wanted, it took the nonce over from those
+    /// before it.
+    pub intents: Vec<IntentEntry>,
+}
+
+impl SlotEntry {
+    /// Whether something may still become of it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.intents.iter().any(|intent| !intent.last_event.state.is_final())
+    }
 }

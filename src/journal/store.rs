@@ -1,18 +1,20 @@
 //! Opening the journal, and the errors of its database.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, SqlitePool};
+use sqlx::{Connection, Row, SqlitePool};
 
-use super::JournalError;
 use super::lock::WriterLock;
 use super::write::CHECKPOINT_EVERY;
+use super::writer::Writer;
+use super::{JournalError, ledger, wal};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/journal/migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/journal/migrations");
 
 /// How long to wait for another program that has the database locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,8 +25,9 @@ pub struct Journal {
     pub(super) pool: SqlitePool,
     /// Commits since the log was last written back.
     pub(super) commits: AtomicU32,
-    path: PathBuf,
-    _lock: Option<WriterLock>,
+    pub(super) path: PathBuf,
+    /// Absent where the journal is open for reading.
+    writer: Option<Arc<Writer>>,
 }
 
 /// How to open a journal for writing.
@@ -39,7 +42,8 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::InUse`] while another process writes it, [`JournalError::SchemaNewer`] when a newer keeper
-    /// wrote it, otherwise what the disk or the file does not allow.
+    /// wrote it, [`JournalError::Corrupt`] where its log is damaged before its end or its newest records are not what was
+    /// written, otherwise what the disk or the file does not allow.
     pub async fn open(path: &Path) -> Result<Self, JournalError> {
         Self::open_with(path, JournalOptions::default()).await
     }
@@ -51,6 +55,8 @@ impl Journal {
     pub async fn open_with(path: &Path, options: JournalOptions) -> Result<Self, JournalError> {
         let path = resolved(path)?;
         let lock = WriterLock::acquire(&path)?;
+        // Before SQLite sees it: what it cannot read of its log it silently drops.
+        wal::check(&path)?;
         let mut connect = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -63,8 +69,11 @@ impl Journal {
         if let Some(pages) = options.max_pages {
             connect = connect.pragma("max_page_count", pages.to_string());
         }
-        let journal = Self::connect(path, connect, Some(lock)).await?;
+        let mut journal = Self::connect(path, connect).await?;
         MIGRATIONS.run(&journal.pool).await.map_err(|error| journal.migration_error(&error))?;
+        journal.adopt().await.map_err(|error| journal.error(&error))?;
+        journal.check_newest().await?;
+        journal.writer = Some(Arc::new(Writer::new(journal.pool.clone(), journal.path.clone(), lock)));
         Ok(journal)
     }
 
@@ -77,7 +86,7 @@ impl Journal {
     pub async fn open_read_only(path: &Path) -> Result<Self, JournalError> {
         let path = resolved(path)?;
         let connect = SqliteConnectOptions::new().filename(&path).read_only(true).busy_timeout(BUSY_TIMEOUT);
-        let journal = Self::connect(path, connect, None).await?;
+        let journal = Self::connect(path, connect).await?;
         journal.check_schema().await?;
         Ok(journal)
     }
@@ -87,11 +96,7 @@ impl Journal {
         self.pool.close().await;
     }
 
-    async fn connect(
-        path: PathBuf,
-        options: SqliteConnectOptions,
-        lock: Option<WriterLock>,
-    ) -> Result<Self, JournalError> {
+    async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self, JournalError> {
         // One connection: writes come one after the other, and each read sees them all.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -103,7 +108,23 @@ impl Journal {
             .map_err(|error| classify(&path, &error))?;
         // Due at once: an earlier process may have left a log.
         let commits = AtomicU32::new(CHECKPOINT_EVERY);
-        Ok(Self { pool, commits, path, _lock: lock })
+        Ok(Self { pool, commits, path, writer: None })
+    }
+
+    /// Enters what an earlier schema recorded into the ledger, all of it or nothing.
+    async fn adopt(&self) -> Result<(), sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+        ledger::adopt(&mut tx).await?;
+        tx.commit().await
+    }
+
+    pub(super) fn writer(&self) -> Result<&Arc<Writer>, JournalError> {
+        self.writer.as_ref().ok_or_else(|| JournalError::ReadOnly { path: self.path.clone() })
+    }
+
+    pub(super) fn refused(&self, reason: &str) -> JournalError {
+        JournalError::Refused { path: self.path.clone(), reason: reason.to_owned() }
     }
 
     async fn check_schema(&self) -> Result<(), JournalError> {
@@ -171,7 +192,7 @@ mod code {
     pub(super) const NOTADB: i32 = 26;
 }
 
-fn classify(path: &Path, error: &sqlx::Error) -> JournalError {
+pub(super) fn classify(path: &Path, error: &sqlx::Error) -> JournalError {
     let path = path.to_owned();
     let reason = error.to_string();
     let extended =

@@ -92,9 +92,12 @@ fn under_way(id: impl Display, nonce: u64, state: IntentState) -> Finding {
         }
         IntentState::Prepared
         | IntentState::Live
+        | IntentState::Cancelling
         | IntentState::Included
         | IntentState::Executed
-        | IntentState::Reverted => {
+        | IntentState::Reverted
+        | IntentState::Cancelled
+        | IntentState::Superseded => {
             Finding::ok("intents", format!("{what}; it is settled before anything new"))
         }
     }

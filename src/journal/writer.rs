@@ -1,0 +1,125 @@
+//! The one place that writes: whole commits, numbered and hashed, and none after one whose end is not known to be good.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use alloy::primitives::Address;
+use sqlx::{Connection, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
+
+use super::JournalError;
+use super::content::Row;
+use super::ledger::{self, Tip};
+use super::lock::{KeyLocks, WriterLock};
+use super::store::classify;
+
+/// The writer of an open journal. It outlives the callers that it works for.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pool: SqlitePool,
+    path: PathBuf,
+    state: Mutex<State>,
+    keys: KeyLocks,
+    _lock: WriterLock,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The end of the ledger; read again when absent.
+    tip: Option<Tip>,
+    /// Whether a write failed, or its end was never seen: what the disk holds is then known only after reopening.
+    failed: bool,
+}
+
+impl Writer {
+    pub(super) fn new(pool: SqlitePool, path: PathBuf, lock: WriterLock) -> Self {
+        let state = Mutex::new(State { tip: None, failed: false });
+        Self { pool, path, state, keys: KeyLocks::default(), _lock: lock }
+    }
+
+    /// Appends `rows` in one commit, which is on the disk when this returns. It goes to its end even where the caller is
+    /// dropped: a commit whose outcome nobody saw would leave open whether the next may be made.
+    pub(super) async fn append(self: &Arc<Self>, rows: Vec<Row>) -> Result<Tip, JournalError> {
+        let writer = self.clone();
+        let task = tokio::spawn(async move { writer.appended(rows).await });
+        task.await.unwrap_or_else(|end| {
+            Err(JournalError::Io { path: self.path.clone(), reason: format!("a write was cut off: {end}") })
+        })
+    }
+
+    async fn appended(&self, rows: Vec<Row>) -> Result<Tip, JournalError> {
+        let mut state = self.state.lock().await;
+        if state.failed {
+            return Err(JournalError::WriteFailed { path: self.path.clone() });
+        }
+        // Until the end is seen.
+        state.failed = true;
+        let outcome = self.commit(state.tip, rows).await;
+        state.tip = outcome.as_ref().ok().copied();
+        state.failed = outcome.as_ref().err().is_some_and(|error| !error.leaves_the_journal_sound());
+        outcome
+    }
+
+    async fn commit(&self, tip: Option<Tip>, rows: Vec<Row>) -> Result<Tip, JournalError> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.error(&error))?;
+        let outcome = commit_on(&mut connection, tip, rows).await;
+        if outcome.is_err() {
+            // A full disk makes SQLite roll back by itself, after which the driver's count of open transactions is
+            // wrong for good. A fresh connection knows nothing of that, and closing has nothing left to lose.
+            drop(connection.close().await);
+        }
+        outcome.map_err(|error| self.error(&error))
+    }
+
+    /// Writes the log back into the main file. A failure loses nothing, since the log has everything; but a disk that
+    /// fails here takes no further write.
+    pub(super) async fn write_back(&self) {
+        let mut state = self.state.lock().await;
+        let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await else { return };
+        let error = self.error(&error);
+        tracing::error!(%error, "the journal's log is not written back");
+        state.failed |= !error.leaves_the_journal_sound();
+    }
+
+    /// Takes the key for this journal until it is closed, as [`super::Journal::claim`] says.
+    pub(super) fn claim(
+        &self,
+        chain_id: u64,
+        sender: Address,
+        directories: &[PathBuf],
+    ) -> Result<(), JournalError> {
+        let beside = self.path.parent().map(std::path::Path::to_owned);
+        let all: Vec<_> = beside.into_iter().chain(directories.iter().cloned()).collect();
+        self.keys.claim((chain_id, sender), &all)
+    }
+
+    fn error(&self, error: &sqlx::Error) -> JournalError {
+        classify(&self.path, error)
+    }
+}
+
+/// All of `rows` in one transaction: on the disk when this returns, otherwise none of it counts.
+async fn commit_on(
+    connection: &mut SqliteConnection,
+    tip: Option<Tip>,
+    rows: Vec<Row>,
+) -> Result<Tip, sqlx::Error> {
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let mut tip = match tip {
+        Some(tip) => tip,
+        None => Tip::read(&mut tx).await?,
+    };
+    let now = now();
+    let records = rows.into_iter().map(|row| tip.number(row, now)).collect();
+    ledger::insert(&mut tx, records).await?;
+    tx.commit().await?;
+    Ok(tip)
+}
+
+/// Seconds since the Unix epoch by this machine, for the reader's orientation alone.
+fn now() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "the time of a record is shown to people; no decision reads it")]
+    let now = SystemTime::now();
+    i64::try_from(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
+}

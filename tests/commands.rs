@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 
 use alloy::node_bindings::{Anvil, AnvilInstance};
 use alloy::primitives::{Address, B256, Bytes, U256};
-use serde_json::json;
+use serde_json::{Value, json};
 use vault_keeper::journal::{
-    AttemptKind, AttemptRecord, CycleRecord, EventRecord, IntentRecord, IntentState, Journal, SubmissionClass, Urgency,
+    AttemptKind, AttemptRecord, CycleRecord, EventRecord, IntentRecord, IntentState, Journal,
+    SubmissionClass, Urgency,
 };
 
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/records.rs"]
+mod records;
 
 use program::Place;
 
@@ -412,4 +415,86 @@ async fn the_status_of_an_empty_journal_says_that_nothing_was_recorded() {
     for list in ["cycles", "reasons", "open", "transactions"] {
         assert_eq!(json[0][list], json!([]));
     }
+}
+
+/// The signed bytes of an intent whose records verify.
+fn truly_signed(nonce: u64) -> (IntentRecord, AttemptRecord) {
+    let intent = IntentRecord { sender: records::sender(), ..intent(nonce) };
+    let attempt = records::attempt(&intent, AttemptKind::Original, 41);
+    (intent, attempt)
+}
+
+#[tokio::test]
+async fn a_journal_is_verified_and_exported_while_it_is_written() {
+    let place = example();
+    let journal = Journal::open(&place.path("keeper.db")).await.unwrap();
+    journal.record_cycle(&cycle(100, "hold", "within_band")).await.unwrap();
+    let (intent, attempt) = truly_signed(7);
+    journal.record_prepared(&cycle(101, "rebalance", "worth"), &intent, &attempt).await.unwrap();
+
+    let verified = place.run(&["journal", "verify", "--json"]);
+    assert_eq!(
+        (verified.code, &verified.json()["valid"], &verified.json()["records"]),
+        (0, &json!(true), &json!("5"))
+    );
+    let lines = place.run(&["journal", "export"]);
+    assert_eq!(lines.code, 0);
+    let records: Vec<Value> = lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["cycle", "cycle", "intent", "attempt", "event"]);
+    assert_eq!(records.last().unwrap()["ledger_hash"], verified.json()["hash"]);
+    let signed = &records[3];
+    assert_eq!((&signed["seq"], &signed["attempt_kind"]), (&json!("4"), &json!("original")));
+    assert_eq!((&signed["raw"], &signed["public_from"]), (&json!(attempt.raw.to_string()), &Value::Null));
+
+    let table = place.path("journal.csv");
+    let arguments = ["journal", "export", "--format", "csv", "--from", "3", "--out", table.to_str().unwrap()];
+    assert_eq!(place.run(&arguments).code, 0);
+    let mut reader = csv::Reader::from_path(&table).unwrap();
+    let headings = reader.headers().unwrap().clone();
+    assert_eq!(headings.iter().take(4).collect::<Vec<_>>(), ["seq", "kind", "ledger_hash", "id"]);
+    let rows: Vec<_> = reader.records().map(|row| row.unwrap()).collect();
+    let at = |name: &str| headings.iter().position(|heading| heading == name).unwrap();
+    assert_eq!(rows.iter().map(|row| &row[1]).collect::<Vec<_>>(), ["intent", "attempt", "event"]);
+    assert_eq!((&rows[0][at("nonce")], &rows[1][at("hash")]), ("7", attempt.hash.to_string().as_str()));
+    let again = place.run(&arguments);
+    assert_eq!(again.code, 1, "a file that is there is kept");
+    journal.record_cycle(&cycle(102, "hold", "within_band")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_that_was_changed_fails_and_names_the_record() {
+    let place = example();
+    let path = place.path("keeper.db");
+    let journal = Journal::open(&path).await.unwrap();
+    // These bytes are no transaction.
+    journal.record_prepared(&cycle(101, "rebalance", "worth"), &intent(7), &attempt(0xaa)).await.unwrap();
+    journal.close().await;
+    let ended = place.run(&["journal", "verify"]);
+    assert_eq!(ended.code, 1);
+    for part in ["attempt 1", "its bytes do not hash to its hash", "no transaction of its keys is pending"] {
+        assert!(ended.out.contains(part), "{part}: {}", ended.out);
+    }
+    let told = place.run(&["journal", "verify", "--json", "--file", path.to_str().unwrap()]).json();
+    assert_eq!(
+        (&told["valid"], &told["seq"], &told["record"]),
+        (&json!(false), &json!("3"), &json!("attempt 1"))
+    );
+    let none = place.run(&["journal", "verify", "--file", "nowhere.db"]);
+    assert_eq!(none.code, 2);
+    assert!(none.err.contains("there is no journal nowhere.db"), "{}", none.err);
+}
+
+#[tokio::test]
+async fn a_key_that_another_journal_writes_for_is_refused_at_the_start() {
+    let (mut place, state) = (example().and_secrets(records::SECRET, NOBODY), example());
+    place.environment.push(("XDG_STATE_HOME", state.path("").display().to_string()));
+    let journal = Journal::open(&state.path("other.db")).await.unwrap();
+    journal.claim(1, records::sender(), &[state.path("vault-keeper/keys")]).unwrap();
+    let ended = place.run(&["run", "--once"]);
+    assert_eq!(ended.code, 2);
+    let in_use = format!("key {} of chain 1 is in use by process {}", records::sender(), std::process::id());
+    assert!(ended.err.contains(&in_use), "{}", ended.err);
+    // A dry run signs nothing.
+    assert!(!place.run(&["run", "--once", "--dry-run"]).err.contains("in use"));
 }

@@ -10,6 +10,7 @@ mod connect;
 mod decide;
 mod demo;
 mod greeks;
+mod journal;
 mod output;
 mod quote;
 mod run;
@@ -56,6 +57,7 @@ enum Command {
     Decide(decide::Decide),
     Demo(demo::Demo),
     Greeks(greeks::Greeks),
+    Journal(journal::Journal),
     Quote(quote::Quote),
     Run(run::Run),
     Simulate(simulate::Simulate),
@@ -119,6 +121,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Decide(command) => command.run(&context).await,
         Command::Demo(command) => command.run(&context).await,
         Command::Greeks(command) => command.run(&context),
+        Command::Journal(command) => command.run(&context).await,
         Command::Quote(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
         Command::Simulate(command) => command.run(&context).await,

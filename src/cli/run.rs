@@ -106,6 +106,8 @@ impl Run {
         if !self.dry_run {
             for vault in vaults {
                 let key = vault.signer.unlock(&context.environment).map_err(Failure::usage)?;
+                let directories: Vec<_> = context.environment.key_locks().into_iter().collect();
+                journal.claim(chain.id, key.address(), &directories).map_err(unopened)?;
                 keys.insert(vault.signer.name.clone(), key);
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{ConfigError, read_file};
 
@@ -76,6 +76,18 @@ impl Environment {
     pub fn allows_colours(&self) -> bool {
         let text = |variable| self.variables.get(variable).map_or("", Secret::expose);
         text("NO_COLOR").is_empty() && text("TERM") != "dumb"
+    }
+
+    /// Where all keepers of this user lock their keys: below `XDG_STATE_HOME`, or `~/.local/state` where that is not set.
+    /// `None` where there is no home either.
+    #[must_use]
+    pub fn key_locks(&self) -> Option<PathBuf> {
+        let directory = |variable| {
+            let path = PathBuf::from(self.variables.get(variable)?.expose());
+            path.is_absolute().then_some(path)
+        };
+        let state = directory("XDG_STATE_HOME").or_else(|| Some(directory("HOME")?.join(".local/state")));
+        state.map(|state| state.join("vault-keeper/keys"))
     }
 
     /// These variables alone.
@@ -151,6 +163,16 @@ mod tests {
         let allowed = |pairs: &[(&str, &str)]| Environment::of_pairs(pairs.iter().copied()).allows_colours();
         assert!(allowed(&[]) && allowed(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]));
         assert!(!allowed(&[("NO_COLOR", "1")]) && !allowed(&[("TERM", "dumb")]));
+    }
+
+    #[test]
+    fn keys_are_locked_in_the_users_state() {
+        let locks = |pairs: &[(&str, &str)]| Environment::of_pairs(pairs.iter().copied()).key_locks();
+        let expected = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(locks(&[("HOME", "/h")]), expected("/h/.local/state/vault-keeper/keys"));
+        assert_eq!(locks(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")]), expected("/s/vault-keeper/keys"));
+        // The specification has a relative one ignored.
+        assert_eq!(locks(&[("XDG_STATE_HOME", "s")]), None);
     }
 
     #[test]

@@ -98,13 +98,16 @@ impl Journal {
         match whole(&mut tx, &expected, &mut reached).await {
             Ok(verified) => Ok(Ok(verified)),
             Err(Stop::Fault(fault)) => Ok(Err(fault)),
-            Err(Stop::Database(error)) => match self.error(&error) {
-                JournalError::Corrupt { reason, .. } => {
-                    Ok(Err(Fault { seq: Some(reached), record: None, what: format!("unreadable from here: {reason}") }))
-                }
-                other => Err(other),
-            },
+            Err(Stop::Database(error)) => self.unreadable(&error, reached).map(Err),
         }
+    }
+
+    /// What cannot be read is a fault of the record after the last that could be; what is no matter of the file is none.
+    fn unreadable(&self, error: &sqlx::Error, reached: i64) -> Result<Fault, JournalError> {
+        let error = self.error(error);
+        let JournalError::Corrupt { reason, .. } = error else { return Err(error) };
+        let seq = Some(reached.saturating_add(1));
+        Ok(Fault { seq, record: None, what: format!("unreadable from here: {reason}") })
     }
 
     /// The records after number `after`, some hundreds at most, in their order; none after the last.
@@ -213,7 +216,11 @@ async fn complete(connection: &mut SqliteConnection, tip: &Tip) -> Result<(), St
     }
     let adopted = sqlx::query("SELECT count(*) AS adopted FROM adopted").fetch_one(connection).await?;
     let adopted: i64 = adopted.try_get("adopted")?;
-    if adopted == 1 { Ok(()) } else { Err(Fault::of_file("it is not said that the ledger is complete").into()) }
+    if adopted == 1 {
+        Ok(())
+    } else {
+        Err(Fault::of_file("it is not said that the ledger is complete").into())
+    }
 }
 
 async fn orphans(connection: &mut SqliteConnection) -> Result<(), Stop> {
@@ -243,7 +250,9 @@ async fn structure(connection: &mut SqliteConnection) -> Result<(), Stop> {
 
 /// Tables, indices and triggers by type and name.
 async fn schema(connection: &mut SqliteConnection) -> Result<BTreeSet<[String; 3]>, sqlx::Error> {
-    let query = "SELECT type, name, coalesce(sql, '') AS sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'";
+    // The list of migrations belongs to the driver.
+    let query =
+        "SELECT type, name, coalesce(sql, '') AS sql FROM sqlite_schema WHERE tbl_name <> '_sqlx_migrations'";
     let rows = sqlx::query(query).fetch_all(connection).await?;
     rows.iter().map(|row| Ok([row.try_get("type")?, row.try_get("name")?, row.try_get("sql")?])).collect()
 }
@@ -251,6 +260,9 @@ async fn schema(connection: &mut SqliteConnection) -> Result<BTreeSet<[String; 3
 /// Those that the migrations make.
 async fn expected_schema() -> Result<BTreeSet<[String; 3]>, sqlx::Error> {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await?;
-    MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
+    MIGRATIONS
+        .run_direct(None, &mut connection, false)
+        .await
+        .map_err(|error| sqlx::Error::Migrate(Box::new(error)))?;
     schema(&mut connection).await
 }

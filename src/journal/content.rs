@@ -13,8 +13,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Cycle, Self::Intent, Self::Attempt, Self::Event, Self::Orphaned];
+    pub(super) const ALL: [Self; 5] = [Self::Cycle, Self::Intent, Self::Attempt, Self::Event, Self::Orphaned];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -94,6 +93,11 @@ impl Kind {
             Self::Event => &["id", "recorded_at", "intent_id", "state", "detail", "block_hash", "fee"],
             Self::Orphaned => &["id", "recorded_at", "chain_id", "block_hash", "last_cycle"],
         }
+    }
+
+    /// The name of a column outside the database, where `kind` is that of the record.
+    pub(super) fn exported(self, column: &'static str) -> &'static str {
+        if (self, column) == (Self::Attempt, "kind") { "attempt_kind" } else { column }
     }
 
     /// Whether a column holds bytes, which are shown in hexadecimal.
@@ -238,7 +242,8 @@ mod tests {
     #[test]
     fn the_hash_of_a_record_is_that_of_the_documented_bytes() {
         let mut digest = Digest::new(B256::repeat_byte(1), 12, Kind::Event);
-        for value in [Value::Integer(-7), Value::Null, Value::Text("é".into()), Value::Bytes([0, 58].into())] {
+        for value in [Value::Integer(-7), Value::Null, Value::Text("é".into()), Value::Bytes([0, 58].into())]
+        {
             digest.add_value(&value);
         }
         let mut bytes = vec![1; 32];

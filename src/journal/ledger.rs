@@ -46,7 +46,8 @@ impl Tip {
         }
         for (kind, newest) in Kind::ALL.into_iter().zip(&mut tip.newest) {
             let query = format!("SELECT coalesce(max(id), 0) AS newest FROM {}", kind.table());
-            *newest = sqlx::query(AssertSqlSafe(query)).fetch_one(&mut *connection).await?.try_get("newest")?;
+            *newest =
+                sqlx::query(AssertSqlSafe(query)).fetch_one(&mut *connection).await?.try_get("newest")?;
         }
         Ok(tip)
     }
@@ -117,7 +118,8 @@ pub(super) async fn insert(
     text.push_str(&format!("INSERT INTO ledger (seq, kind, record, hash) VALUES {places}"));
     let places: Vec<_> =
         records.iter().map(|record| (record.seq, record.kind, record.id, record.hash)).collect();
-    let query = records.into_iter().flat_map(|record| record.values).fold(sqlx::query(AssertSqlSafe(text)), bind);
+    let query =
+        records.into_iter().flat_map(|record| record.values).fold(sqlx::query(AssertSqlSafe(text)), bind);
     let query = places.into_iter().fold(query, |query, (seq, kind, id, hash)| {
         query.bind(seq).bind(kind.name()).bind(id).bind(hash.to_vec())
     });
@@ -170,9 +172,23 @@ impl LedgerEntry {
                 true => alloy::primitives::hex::encode_prefixed(bytes),
                 false => String::from_utf8_lossy(bytes).into_owned(),
             };
-            (*name, bytes.as_ref().map(text))
+            (self.kind.exported(name), bytes.as_ref().map(text))
         };
         self.kind.columns().iter().zip(&self.columns).map(shown)
+    }
+
+    /// The names of all columns of all kinds, each once.
+    #[must_use]
+    pub fn names() -> Vec<&'static str> {
+        let all = Kind::ALL
+            .into_iter()
+            .flat_map(|kind| kind.columns().iter().map(move |column| kind.exported(column)));
+        all.fold(Vec::new(), |mut names, name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            names
+        })
     }
 
     /// The bytes of a column; `None` where it is null.
@@ -187,7 +203,8 @@ pub(super) async fn page(
     connection: &mut SqliteConnection,
     after: i64,
 ) -> Result<Vec<LedgerEntry>, sqlx::Error> {
-    let query = "SELECT seq, CAST(kind AS BLOB) AS kind, record, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?";
+    let query =
+        "SELECT seq, CAST(kind AS BLOB) AS kind, record, hash FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?";
     let rows = sqlx::query(query).bind(after).bind(PAGE).fetch_all(&mut *connection).await?;
     let mut entries = rows.iter().map(place).collect::<Result<Vec<_>, _>>()?;
     let mut found = BTreeMap::new();

@@ -45,7 +45,8 @@ impl KeyLocks {
         }
         let mut files = Vec::new();
         // By their real paths, each once: a second lock on one file would meet the first.
-        let mut real: Vec<_> = directories.iter().map(|directory| made(directory)).collect::<Result<_, _>>()?;
+        let mut real: Vec<_> =
+            directories.iter().map(|directory| made(directory)).collect::<Result<_, _>>()?;
         real.sort();
         real.dedup();
         for directory in real {
@@ -62,7 +63,10 @@ fn made(directory: &Path) -> Result<PathBuf, JournalError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).and_then(|()| directory.canonicalize()).map_err(|error| cannot_open(directory, &error))
+    builder
+        .create(directory)
+        .and_then(|()| directory.canonicalize())
+        .map_err(|error| cannot_open(directory, &error))
 }
 
 fn key_file((chain_id, sender): Key, directory: &Path) -> Result<File, JournalError> {

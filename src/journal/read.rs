@@ -264,11 +264,7 @@ impl Journal {
         })
     }
 
-    fn optional_unsigned(
-        &self,
-        row: &SqliteRow,
-        name: &'static str,
-    ) -> Result<Option<u64>, JournalError> {
+    fn optional_unsigned(&self, row: &SqliteRow, name: &'static str) -> Result<Option<u64>, JournalError> {
         self.column::<Option<i64>>(row, name)?.map(|value| self.unsigned(value, name)).transpose()
     }
 

@@ -69,9 +69,13 @@ impl Rules {
             }
             None => {}
             Some(over) if sharers.last() != Some(&over) => {
-                return Err(format!("it takes its nonce over from intent {over}, which is not the newest there"));
+                return Err(format!(
+                    "it takes its nonce over from intent {over}, which is not the newest there"
+                ));
             }
-            Some(_) if sharers.iter().any(|sharer| self.intents.get(sharer).is_some_and(Intent::is_final)) => {
+            Some(_)
+                if sharers.iter().any(|sharer| self.intents.get(sharer).is_some_and(Intent::is_final)) =>
+            {
                 return Err("it takes over a nonce of which something is final".to_owned());
             }
             Some(_) => {}

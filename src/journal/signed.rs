@@ -39,8 +39,11 @@ pub(super) fn check(attempt: &LedgerEntry, kind: AttemptKind, call: &Call) -> Re
     if keccak256(raw) != parsed::<B256>(attempt, "hash")? {
         return Err("its bytes do not hash to its hash".to_owned());
     }
-    let signed = TxEnvelope::decode_2718_exact(raw).map_err(|error| format!("its bytes are no transaction: {error}"))?;
-    let TxEnvelope::Eip1559(signed) = signed else { return Err("its bytes are of another type than 2".to_owned()) };
+    let signed = TxEnvelope::decode_2718_exact(raw)
+        .map_err(|error| format!("its bytes are no transaction: {error}"))?;
+    let TxEnvelope::Eip1559(signed) = signed else {
+        return Err("its bytes are of another type than 2".to_owned());
+    };
     let signer = signed.signature().recover_address_from_prehash(&signed.signature_hash());
     let signer = signer.map_err(|_| "its signature is none".to_owned())?;
     let signed = signed.tx();

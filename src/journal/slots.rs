@@ -55,7 +55,8 @@ impl Journal {
         let query =
             format!("{INTENTS} WHERE i.chain_id = ? AND i.sender = ? {condition} ORDER BY i.nonce, i.id");
         let query = sqlx::query(AssertSqlSafe(query)).bind(self.integer(chain_id, "chain id")?);
-        let query = nonce.into_iter().fold(query.bind(address_text(&sender)), |query, nonce| query.bind(nonce));
+        let query =
+            nonce.into_iter().fold(query.bind(address_text(&sender)), |query, nonce| query.bind(nonce));
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
         self.intent_entries(&rows).await
     }

@@ -128,7 +128,8 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 fn added(sum: Sum, bytes: &[u8], big_endian: bool) -> Sum {
     let (words, _) = bytes.as_chunks::<4>();
-    let number = |word: &[u8; 4]| if big_endian { u32::from_be_bytes(*word) } else { u32::from_le_bytes(*word) };
+    let number =
+        |word: &[u8; 4]| if big_endian { u32::from_be_bytes(*word) } else { u32::from_le_bytes(*word) };
     let (pairs, _) = words.as_chunks::<2>();
     pairs.iter().fold(sum, |(first, second), [left, right]| {
         let first = first.wrapping_add(number(left)).wrapping_add(second);

@@ -76,7 +76,9 @@ impl Writer {
     /// fails here takes no further write.
     pub(super) async fn write_back(&self) {
         let mut state = self.state.lock().await;
-        let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await else { return };
+        let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&self.pool).await else {
+            return;
+        };
         let error = self.error(&error);
         tracing::error!(%error, "the journal's log is not written back");
         state.failed |= !error.leaves_the_journal_sound();
@@ -119,7 +121,10 @@ async fn commit_on(
 
 /// Seconds since the Unix epoch by this machine, for the reader's orientation alone.
 fn now() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "the time of a record is shown to people; no decision reads it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the time of a record is shown to people; no decision reads it"
+    )]
     let now = SystemTime::now();
     i64::try_from(now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()).unwrap_or(i64::MAX)
 }

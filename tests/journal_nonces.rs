@@ -1,0 +1,323 @@
+//! Several intents may share a nonce, of which one takes effect; the journal refuses whatever breaks that.
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/records.rs"]
+mod records;
+
+use alloy::primitives::U256;
+use records::{
+    CHAIN, attempt, cycle, event, intent, prepared, raw_connection, sender, taken_over, urgent, verified,
+};
+use tempfile::TempDir;
+use vault_keeper::journal::{
+    AttemptKind, AttemptRecord, EventRecord, IntentId, IntentState, Journal, JournalError, SubmissionClass,
+    Urgency,
+};
+
+struct Place {
+    directory: TempDir,
+    journal: Journal,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let journal = Journal::open(&directory.path().join("keeper.db")).await.unwrap();
+        Self { directory, journal }
+    }
+
+    /// Closes the journal and verifies it.
+    async fn verified(self) -> u64 {
+        self.journal.close().await;
+        verified(&self.directory.path().join("keeper.db")).await.unwrap()
+    }
+
+    async fn refuses(&self, intent: IntentId, state: IntentState, why: &str) {
+        let refused = self.journal.append_event(intent, &event(state)).await.unwrap_err();
+        assert!(
+            matches!(&refused, JournalError::Refused { reason, .. } if reason.contains(why)),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bump_and_a_cancel_are_durable_with_what_they_make_of_their_intent() {
+    let place = Place::new().await;
+    let id = prepared(&place.journal, 5).await;
+    let record = intent(5);
+    let bump = AttemptRecord {
+        submission: SubmissionClass::Private { public_from: Some(12) },
+        signed_at: 9,
+        ..attempt(&record, AttemptKind::Bump, 40)
+    };
+    let cancel = AttemptRecord {
+        submission: SubmissionClass::Private { public_from: None },
+        ..attempt(&record, AttemptKind::Cancel, 50)
+    };
+    place.journal.record_attempt(id, &bump, &event(IntentState::Live)).await.unwrap();
+    place.journal.record_attempt(id, &cancel, &event(IntentState::Cancelling)).await.unwrap();
+    let entry = place.journal.intent(id).await.unwrap().unwrap();
+    assert_eq!(entry.attempts, [attempt(&record, AttemptKind::Original, 30), bump, cancel]);
+    assert_eq!((entry.attempts[2].gas_limit, entry.attempts[2].to), (Some(21_000), Some(sender())));
+    assert_eq!(entry.last_event.state, IntentState::Cancelling);
+
+    let again = attempt(&record, AttemptKind::Original, 70);
+    let second = place.journal.record_attempt(id, &again, &event(IntentState::Live)).await.unwrap_err();
+    assert!(
+        matches!(&second, JournalError::Refused { reason, .. } if reason.contains("original")),
+        "{second}"
+    );
+    place.journal.append_event(id, &event(IntentState::Cancelled)).await.unwrap();
+    let late = attempt(&record, AttemptKind::Bump, 80);
+    let late = place.journal.record_attempt(id, &late, &event(IntentState::Live)).await.unwrap_err();
+    assert!(matches!(&late, JournalError::Refused { reason, .. } if reason.contains("final")), "{late}");
+    assert_eq!(place.journal.open_slots(CHAIN, sender()).await.unwrap(), []);
+    // A cycle, an intent, three attempts, four events.
+    assert_eq!(place.verified().await, 9);
+}
+
+#[tokio::test]
+async fn an_urgent_intent_takes_an_open_nonce_over_and_a_slot_tells_of_both() {
+    let place = Place::new().await;
+    let routine = prepared(&place.journal, 5).await;
+    let urgent_id = taken_over(&place.journal, 5).await;
+    let other = prepared(&place.journal, 6).await;
+    let slot = place.journal.slot(CHAIN, sender(), 5).await.unwrap().unwrap();
+    let told: Vec<_> =
+        slot.intents.iter().map(|intent| (intent.id, intent.record.urgency, intent.attempts.len())).collect();
+    assert_eq!(told, [(routine, Urgency::Routine, 1), (urgent_id, Urgency::Urgent, 1)]);
+    assert_eq!(slot.intents[1].record, urgent(5));
+    let open = place.journal.open_slots(CHAIN, sender()).await.unwrap();
+    assert_eq!(open.iter().map(|slot| slot.nonce).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!((&open[0], open[1].intents[0].id), (&slot, other));
+    assert_eq!(place.journal.slot(CHAIN, sender(), 7).await.unwrap(), None);
+    assert_eq!(
+        place.journal.recent_cycles(records::VAULT, 2).await.unwrap()[1].record.urgency,
+        Urgency::Urgent
+    );
+    assert_eq!(place.journal.next_nonce(CHAIN, sender()).await.unwrap(), Some(7));
+
+    // A slot of which one intent is final and another open is told whole.
+    place.journal.append_event(routine, &event(IntentState::Superseded)).await.unwrap();
+    let open = place.journal.open_slots(CHAIN, sender()).await.unwrap();
+    assert_eq!((open[0].intents.len(), open[0].is_open()), (2, true));
+}
+
+#[tokio::test]
+async fn of_the_intents_of_a_nonce_one_takes_effect() {
+    for (first, second) in [
+        (IntentState::Executed, IntentState::Executed),
+        (IntentState::Executed, IntentState::Cancelled),
+        (IntentState::Cancelled, IntentState::Reverted),
+        (IntentState::Reverted, IntentState::Executed),
+    ] {
+        let place = Place::new().await;
+        let routine = prepared(&place.journal, 5).await;
+        let urgent = taken_over(&place.journal, 5).await;
+        place.journal.append_event(routine, &event(first)).await.unwrap();
+        place.refuses(urgent, second, "taken effect").await;
+        place.journal.append_event(urgent, &event(IntentState::Superseded)).await.unwrap();
+        place.refuses(urgent, IntentState::Live, "final").await;
+        let slot = place.journal.slot(CHAIN, sender(), 5).await.unwrap().unwrap();
+        assert!(!slot.is_open());
+        assert_eq!(place.verified().await, 10);
+    }
+}
+
+#[tokio::test]
+async fn an_intent_is_superseded_only_by_another_that_takes_effect_or_still_can() {
+    let place = Place::new().await;
+    let alone = prepared(&place.journal, 5).await;
+    place.refuses(alone, IntentState::Superseded, "no other intent").await;
+    let urgent = taken_over(&place.journal, 5).await;
+    place.journal.append_event(alone, &event(IntentState::Superseded)).await.unwrap();
+    place.refuses(urgent, IntentState::Superseded, "no other intent").await;
+    place.journal.append_event(urgent, &event(IntentState::Executed)).await.unwrap();
+    assert_eq!(place.verified().await, 10);
+}
+
+#[tokio::test]
+async fn the_end_of_a_nonce_is_recorded_whole_or_not_at_all() {
+    let place = Place::new().await;
+    let routine = prepared(&place.journal, 5).await;
+    let urgent = taken_over(&place.journal, 5).await;
+    let (executed, superseded) = (event(IntentState::Executed), event(IntentState::Superseded));
+    let both = [(urgent, &executed), (routine, &executed)];
+    let refused = place.journal.append_events(&both).await.unwrap_err();
+    assert!(matches!(refused, JournalError::Refused { .. }), "{refused}");
+    let slot = place.journal.slot(CHAIN, sender(), 5).await.unwrap().unwrap();
+    assert!(slot.intents.iter().all(|intent| intent.last_event.state == IntentState::Prepared));
+    place.journal.append_events(&[(urgent, &executed), (routine, &superseded)]).await.unwrap();
+    assert_eq!(place.journal.open_slots(CHAIN, sender()).await.unwrap(), []);
+    assert_eq!(place.verified().await, 10);
+}
+
+#[tokio::test]
+async fn a_nonce_is_taken_over_only_while_it_is_open_and_nonces_rise() {
+    let place = Place::new().await;
+    let takeover = async |nonce, cap| {
+        let record = urgent(nonce);
+        let first = attempt(&record, AttemptKind::Original, cap);
+        place.journal.record_takeover(&cycle(nonce), &record, &first).await
+    };
+    let fresh = takeover(5, 90).await.unwrap_err();
+    assert!(
+        matches!(&fresh, JournalError::Refused { reason, .. } if reason.contains("no intent has")),
+        "{fresh}"
+    );
+    let first = prepared(&place.journal, 5).await;
+    prepared(&place.journal, 7).await;
+    // Nonces with an open intent are shared also below the highest; others are not used any more.
+    takeover(5, 91).await.unwrap();
+    let low = intent(6);
+    let low = place.journal.record_prepared(&cycle(6), &low, &attempt(&low, AttemptKind::Original, 30)).await;
+    let low = low.unwrap_err();
+    assert!(
+        matches!(&low, JournalError::Refused { reason, .. } if reason.contains("below the highest")),
+        "{low}"
+    );
+    let held = intent(7);
+    let held =
+        place.journal.record_prepared(&cycle(8), &held, &attempt(&held, AttemptKind::Original, 31)).await;
+    assert!(
+        matches!(held.unwrap_err(), JournalError::Refused { .. }),
+        "a held nonce is taken over or not at all"
+    );
+    place.journal.append_event(first, &event(IntentState::Superseded)).await.unwrap();
+    let decided = takeover(5, 92).await.unwrap_err();
+    assert!(
+        matches!(&decided, JournalError::Refused { reason, .. } if reason.contains("open nonce")),
+        "{decided}"
+    );
+    assert_eq!(place.verified().await, 13);
+}
+
+#[tokio::test]
+async fn a_nonce_costs_its_highest_cap_until_the_fee_of_one_attempt_is_known() {
+    let place = Place::new().await;
+    let fees = async |since| place.journal.committed_fees(CHAIN, sender(), since).await.unwrap();
+    let routine = prepared(&place.journal, 5).await;
+    assert_eq!(fees(0).await, U256::from(30 * 100_000));
+    let bump = attempt(&intent(5), AttemptKind::Bump, 45);
+    place.journal.record_attempt(routine, &bump, &event(IntentState::Live)).await.unwrap();
+    assert_eq!(fees(0).await, U256::from(45 * 100_000), "one of the two is mined");
+    // The gas of a cancel is its own: 21,000 at 200 is less.
+    let cancel = attempt(&intent(5), AttemptKind::Cancel, 200);
+    place.journal.record_attempt(routine, &cancel, &event(IntentState::Cancelling)).await.unwrap();
+    assert_eq!(fees(0).await, U256::from(45 * 100_000));
+    let urgent = taken_over(&place.journal, 5).await;
+    assert_eq!(fees(0).await, U256::from(60 * 100_000));
+    // Decided at 1,005 and 1,105.
+    assert_eq!((fees(1_105).await, fees(1_106).await), (U256::from(60 * 100_000), U256::ZERO));
+    prepared(&place.journal, 6).await;
+    assert_eq!(fees(0).await, U256::from(90 * 100_000));
+    let paid = EventRecord { fee: Some(U256::from(77)), ..event(IntentState::Executed) };
+    let superseded = event(IntentState::Superseded);
+    place.journal.append_events(&[(urgent, &paid), (routine, &superseded)]).await.unwrap();
+    assert_eq!(fees(0).await, U256::from(77 + 30 * 100_000));
+}
+
+/// A journal as the first schema left it: an executed intent, an open one, a cycle on a block that left the chain.
+async fn of_the_first_schema(path: &std::path::Path) {
+    let mut connection = raw_connection(path).await;
+    let first = include_str!("../src/journal/migrations/0001_cycles_intents_attempts.sql");
+    let migrations = sqlx::migrate!("src/journal/migrations");
+    let migration = migrations.iter().next().unwrap();
+    sqlx::raw_sql(first).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(
+        "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+         installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL, \
+         execution_time BIGINT NOT NULL)",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let known = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (1, 'cycles intents attempts', 1, ?, 0)";
+    sqlx::query(known).bind(migration.checksum.to_vec()).execute(&mut connection).await.unwrap();
+    for nonce in [5, 6] {
+        recorded_first(&mut connection, nonce).await;
+    }
+    let events = "INSERT INTO intent_events (intent_id, state, detail) VALUES \
+         (1, 'prepared', '{}'), (2, 'prepared', '{}'), (1, 'executed', '{}'), (2, 'live', '{}')";
+    sqlx::raw_sql(events).execute(&mut connection).await.unwrap();
+    connection_closed(connection).await;
+}
+
+async fn connection_closed(connection: sqlx::SqliteConnection) {
+    sqlx::Connection::close(connection).await.unwrap();
+}
+
+/// A cycle, an intent and its attempt.
+async fn recorded_first(connection: &mut sqlx::SqliteConnection, nonce: u64) {
+    let (cycle, intent) = (cycle(nonce), intent(nonce));
+    let attempt = attempt(&intent, AttemptKind::Original, 30);
+    let hash = |hash: alloy::primitives::B256| format!("{hash:#x}");
+    sqlx::query(
+        "INSERT INTO cycles (chain_id, vault, block_number, block_hash, block_timestamp, policy_hash, \
+         snapshot_hash, decision_hash, verdict, decision, orphaned) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'x', '{}', ?)",
+    )
+    .bind(31_337_i64)
+    .bind(format!("{:#x}", cycle.vault))
+    .bind(i64::try_from(nonce).unwrap())
+    .bind(hash(cycle.block_hash))
+    .bind(7_i64)
+    .bind(hash(cycle.policy_hash))
+    .bind(hash(cycle.snapshot_hash))
+    .bind(hash(cycle.decision_hash))
+    .bind(i64::from(nonce == 5))
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO intents (cycle_id, chain_id, sender, nonce, vault, vault_nonce, recipient, calldata, \
+         deadline, gas_limit, planned) SELECT max(id), 31337, ?1, ?2, ?3, ?2, ?3, x'010203', 2000, 100000, '{}' \
+         FROM cycles",
+    )
+    .bind(format!("{:#x}", intent.sender))
+    .bind(i64::try_from(nonce).unwrap())
+    .bind(format!("{:#x}", intent.vault))
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+    sqlx::query(
+        "INSERT INTO attempts (intent_id, hash, raw, max_fee_per_gas, max_priority_fee_per_gas, kind) \
+         SELECT max(id), ?, ?, '30', '1', 'original' FROM intents",
+    )
+    .bind(hash(attempt.hash))
+    .bind(attempt.raw.to_vec())
+    .execute(&mut *connection)
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_of_the_first_schema_opens_and_all_of_it_is_in_the_ledger() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("keeper.db");
+    of_the_first_schema(&path).await;
+    let old = Journal::open_read_only(&path).await.unwrap_err();
+    assert!(matches!(old, JournalError::SchemaOlder { found: 1, known: 2, .. }), "{old}");
+
+    let journal = Journal::open(&path).await.unwrap();
+    let open = journal.open_slots(CHAIN, sender()).await.unwrap();
+    assert_eq!((open.len(), open[0].nonce, open[0].intents[0].record.urgency), (1, 6, Urgency::Routine));
+    let attempt = &open[0].intents[0].attempts[0];
+    assert_eq!((attempt.submission, attempt.signed_at), (SubmissionClass::Public, 6));
+    assert!(journal.recent_cycles(records::VAULT, 5).await.unwrap()[1].orphaned);
+    journal.append_event(open[0].intents[0].id, &event(IntentState::Included)).await.unwrap();
+    prepared(&journal, 7).await;
+    journal.close().await;
+    // Two cycles, intents and attempts, four events, the orphaned block; an event; four for the new intent.
+    assert_eq!(verified(&path).await, Ok(16));
+
+    let again = Journal::open(&path).await.unwrap();
+    again.close().await;
+    assert_eq!(verified(&path).await, Ok(16), "it is entered once");
+}

@@ -101,6 +101,28 @@ async fn a_last_frame_that_does_not_match_its_checksum_is_a_torn_tail() {
 }
 
 #[tokio::test]
+async fn what_a_torn_write_left_behind_a_shorter_one_is_no_damage() {
+    let logged = Logged::new().await;
+    // All frames of the fourth commit but its last, then a shorter commit over the first of them, and killed again.
+    let path = logged.left(&logged.log[..logged.log.len() - logged.page]);
+    let journal = Journal::open(&path).await.unwrap();
+    let third = journal.open_intents(CHAIN, sender()).await.unwrap().pop().unwrap();
+    let bump = attempt(&third.record, AttemptKind::Bump, 60);
+    journal.record_attempt(third.id, &bump, &event(IntentState::Live)).await.unwrap();
+    let log = std::fs::read(beside(&path, "-wal")).unwrap();
+    assert_eq!(
+        log.len(),
+        logged.log.len() - logged.page,
+        "it is shorter, and frames of the torn one follow it"
+    );
+    let (file, again) = (std::fs::read(&path).unwrap(), logged.directory.path().join("again.db"));
+    std::fs::write(&again, file).unwrap();
+    std::fs::write(beside(&again, "-wal"), log).unwrap();
+    let reopened = Journal::open(&again).await.unwrap();
+    assert_eq!(reopened.intent(third.id).await.unwrap().unwrap().attempts.len(), 2);
+}
+
+#[tokio::test]
 async fn damage_before_the_end_of_the_log_is_found_and_nothing_is_written() {
     let logged = Logged::new().await;
     let last = logged.log.len() - logged.page;

@@ -1,7 +1,7 @@
 //! The log of the database, checked before SQLite reads it.
 //!
 //! SQLite drops everything from the first frame whose checksum is wrong, and says nothing. That is right for a write that
-//! was cut off: there the log ends. Where frames of the same log follow, commits that were on the disk would be lost.
+//! was cut off: there the log ends. Where the end of a commit of the same log follows, that commit would be lost.
 //! Format: <https://www.sqlite.org/fileformat2.html#walformat>.
 
 use std::fs::File;
@@ -68,7 +68,8 @@ fn first_damage(mut frames: impl Read, mut log: Log) -> io::Result<Option<u64>> 
         match bad {
             None if of_this_log && log.follows(&header, &page) => {}
             None => bad = Some(number),
-            Some(_) if of_this_log => return Ok(bad),
+            // A write that was cut off may have left frames behind a later one, but never its last, which commits it.
+            Some(_) if of_this_log && commits(&header) => return Ok(bad),
             Some(_) => {}
         }
     }
@@ -120,6 +121,11 @@ impl Log {
         self.sum = added(sum, page, self.big_endian);
         word(frame, 16).zip(word(frame, 20)) == Some(self.sum)
     }
+}
+
+/// Whether the frame ends a commit.
+fn commits(frame: &[u8; FRAME_HEADER]) -> bool {
+    word(frame, 4).is_some_and(|pages| pages != 0)
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {

@@ -101,12 +101,13 @@ impl Tip {
     }
 }
 
-/// Writes the records and their places in the ledger: one message to the database's thread.
-pub(super) async fn insert(
+/// Writes the records and their places in the ledger in one transaction, which is one message to the database's thread:
+/// each costs its waking and ours. Where it fails the connection must be closed, since the transaction may be open.
+pub(super) async fn commit(
     connection: &mut SqliteConnection,
     records: Vec<Numbered>,
 ) -> Result<(), sqlx::Error> {
-    let mut text = String::new();
+    let mut text = "BEGIN IMMEDIATE; ".to_owned();
     for record in &records {
         let columns = record.kind.columns();
         let places = vec!["?"; columns.len()].join(", ");
@@ -115,7 +116,7 @@ pub(super) async fn insert(
         text.push_str(&statement);
     }
     let places = vec!["(?, ?, ?, ?)"; records.len()].join(", ");
-    text.push_str(&format!("INSERT INTO ledger (seq, kind, record, hash) VALUES {places}"));
+    text.push_str(&format!("INSERT INTO ledger (seq, kind, record, hash) VALUES {places}; COMMIT"));
     let places: Vec<_> =
         records.iter().map(|record| (record.seq, record.kind, record.id, record.hash)).collect();
     let query =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::Address;
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::{SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
 use super::JournalError;
@@ -65,8 +65,8 @@ impl Writer {
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(&error))?;
         let outcome = commit_on(&mut connection, tip, rows).await;
         if outcome.is_err() {
-            // A full disk makes SQLite roll back by itself, after which the driver's count of open transactions is
-            // wrong for good. A fresh connection knows nothing of that, and closing has nothing left to lose.
+            // The transaction may be open still, or not: a full disk makes SQLite roll back by itself. Closing ends it
+            // either way, and a fresh connection knows nothing of it.
             drop(connection.close().await);
         }
         outcome.map_err(|error| self.error(&error))
@@ -101,21 +101,21 @@ impl Writer {
     }
 }
 
-/// All of `rows` in one transaction: on the disk when this returns, otherwise none of it counts.
+/// All of `rows` in one transaction: on the disk when this returns, otherwise none of it counts once the connection is
+/// closed.
 async fn commit_on(
     connection: &mut SqliteConnection,
     tip: Option<Tip>,
     rows: Vec<Row>,
 ) -> Result<Tip, sqlx::Error> {
-    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut tip = match tip {
         Some(tip) => tip,
-        None => Tip::read(&mut tx).await?,
+        // Nobody else writes meanwhile: the journal is locked.
+        None => Tip::read(connection).await?,
     };
     let now = now();
     let records = rows.into_iter().map(|row| tip.number(row, now)).collect();
-    ledger::insert(&mut tx, records).await?;
-    tx.commit().await?;
+    ledger::commit(connection, records).await?;
     Ok(tip)
 }
 

@@ -28,10 +28,11 @@ use serde_json::{Value, json};
 use tracing::span::{Attributes, Id};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use vault_keeper::chain::pool::Pool;
 use vault_keeper::chain::{Endpoint, SecretUrl, Timeouts};
 use vault_keeper::domain::policy::{Policy, PublishedPolicy, TradeTo, Trigger, VenuePolicy};
 use vault_keeper::domain::units::Ratio;
-use vault_keeper::execution::{Engine, FeeCaps, Finality, KeeperKey, SendingConfig};
+use vault_keeper::execution::{ClassPolicy, Engine, FeeCaps, Finality, KeeperKey, Patience, SendingConfig};
 use vault_keeper::journal::Journal;
 use vault_keeper::keeper::{Dispatch, Hand, Keeper};
 use vault_keeper::stage::account::{Actor, Call};
@@ -94,7 +95,12 @@ async fn measure(spans: Spans) {
     let endpoint = connect(&stage, &stage.chain.endpoint()).await;
     let journal = Arc::new(Journal::open(&directory.path().join("journal.db")).await.unwrap());
     let signer = stage.chain.account(Actor::Keeper).await.unwrap().signer().clone();
-    let engine = Engine::new(endpoint.clone(), journal.clone(), KeeperKey::from(signer), sending());
+    let engine = Engine::new(
+        Arc::new(Pool::of_one(endpoint.clone())),
+        journal.clone(),
+        KeeperKey::from(signer),
+        sending(),
+    );
     let engine = Arc::new(engine);
     let hand = Hand::Send(engine.clone(), sending());
     let mut keeper = Keeper::new("bench".into(), vault.clone(), endpoint.clone(), journal, hand);
@@ -242,11 +248,15 @@ fn sending() -> SendingConfig {
             max_tip: 2 * GWEI,
             max_per_transaction: U256::MAX,
             max_per_day: U256::MAX,
+            max_cancel_fee_per_gas: 10_000_000_000_000,
         },
         gas_margin_bps: 2_500,
         max_gas_limit: 5_000_000,
         data_fee_margin_bps: 2_500,
         finality: Finality::Depth(0),
+        patience: Patience::default(),
+        class: ClassPolicy::Public,
+        runway: 0,
         poll_interval: Duration::ZERO,
         max_polls: 1,
     }

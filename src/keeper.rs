@@ -1,6 +1,7 @@
 //! One cycle: read one block, decide, act, record. The only place where the parts meet.
 
 mod dispatch;
+mod hand;
 pub mod rehearsal;
 
 use std::sync::Arc;
@@ -15,15 +16,16 @@ use crate::domain::plan::Plan;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
 use crate::execution::{
-    DataFee, Engine, ExecutionError, Outcome, Preflight, Refusal, SendingConfig, Submission, Turn,
+    DataFee, Engine, ExecutionError, InFlight, Outcome, Preflight, Refusal, Submission, Turn,
 };
-use crate::journal::{CycleRecord, IntentId, Journal, JournalError, Urgency};
+use crate::journal::{CycleRecord, IntentState, Journal, JournalError, Urgency};
 use crate::protocols::ReadError;
 use crate::protocols::rollups::{self, Surcharge};
 use crate::reader::Reader;
 
 pub use dispatch::{Dispatch, Execution, wrong_key};
-use dispatch::{not_authorised, refused, settled};
+use dispatch::{Stance, not_authorised, refused, settled};
+pub use hand::Hand;
 use rehearsal::{Rehearsal, Rehearsed};
 
 /// Keeps one vault.
@@ -42,17 +44,6 @@ pub struct Keeper {
     journal: Arc<Journal>,
     hand: Hand,
     last_reason: Option<String>,
-}
-
-/// What a keeper does with a plan.
-#[derive(Debug, Clone)]
-pub enum Hand {
-    /// Simulates it and stops.
-    Dry(SendingConfig),
-    /// Signs and sends it, and leaves the waiting to the cycles that follow.
-    Send(Arc<Engine>, SendingConfig),
-    /// Signs, sends and waits for the outcome.
-    SendAndWait(Arc<Engine>, SendingConfig),
 }
 
 /// The turn of the key, a refusal to sign now, or why neither is known.
@@ -163,10 +154,9 @@ impl Keeper {
         Arc::ptr_eq(&self.endpoint, endpoint)
     }
 
-    /// From now on reads through `endpoint`, another one of the same chain, and acts with `hand`.
-    pub fn change_over(&mut self, endpoint: Arc<Endpoint>, hand: Hand) {
+    /// From now on reads through `endpoint`, another one of the same chain.
+    pub fn change_over(&mut self, endpoint: Arc<Endpoint>) {
         self.endpoint = endpoint;
-        self.hand = hand;
         // What the other endpoint can do is not known.
         self.reader = Reader::default();
         self.rehearsal = Rehearsal::default();
@@ -198,10 +188,15 @@ impl Keeper {
             let record = self.record((&snapshot, &decision), texts, policy_hash, decision_hash);
             Ok::<_, CanonicalError>((decision_hash, plan, record))
         })?;
-        let dispatch = match plan {
-            None => self.recorded(record, Dispatch::Nothing).await?,
-            Some(plan) => self.dispatch(plan, record, &snapshot, (header, in_flight)).await?,
-        };
+        let dispatch =
+            match (plan, in_flight.map(|flight| (Stance::towards(&flight, &decision.verdict), flight))) {
+                (_, Some((Stance::Withdraw(why), flight))) => self.withdraw(record, &flight, why).await?,
+                (Some(_), Some((Stance::Keep, flight))) => {
+                    self.recorded(record, Dispatch::InFlight { intent: flight.intent.to_string() }).await?
+                }
+                (None, _) => self.recorded(record, Dispatch::Nothing).await?,
+                (Some(plan), _) => self.dispatch(plan, record, &snapshot, header).await?,
+            };
         self.last_reason = Some(decision.verdict.reason().code());
         Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch })
     }
@@ -216,6 +211,7 @@ impl Keeper {
     ) -> CycleRecord {
         let reason = decision.verdict.reason().code();
         let acts = matches!(decision.verdict, Verdict::Rebalance { .. });
+        let mandatory = matches!(&decision.verdict, Verdict::Rebalance { trade, .. } if trade.mandatory);
         let keep = acts || self.last_reason.as_ref() != Some(&reason);
         CycleRecord {
             chain_id: snapshot.block.chain_id,
@@ -231,7 +227,7 @@ impl Keeper {
             decision_json: texts.decision,
             snapshot_json: keep.then_some(texts.snapshot),
             dispatch: None,
-            urgency: Urgency::Routine,
+            urgency: urgency(mandatory),
         }
     }
 
@@ -241,14 +237,11 @@ impl Keeper {
         plan: Plan,
         record: CycleRecord,
         snapshot: &Snapshot,
-        (header, in_flight): (&Header, Option<IntentId>),
+        header: &Header,
     ) -> Result<Dispatch, CycleError> {
         let sender = self.hand.engine().map_or(snapshot.vault.keeper, Engine::sender);
         if sender != snapshot.vault.keeper {
             return self.recorded(record, not_authorised(sender, snapshot.vault.keeper)).await;
-        }
-        if let Some(intent) = in_flight {
-            return self.recorded(record, Dispatch::InFlight { intent: intent.to_string() }).await;
         }
         let (rehearsed, turn) = self.prepared(&plan, sender, header).await;
         let preflight = match rehearsed {
@@ -264,11 +257,32 @@ impl Keeper {
         }
     }
 
-    /// The first intent of this key that is not final.
-    async fn in_flight(&self) -> Result<Option<IntentId>, JournalError> {
-        let Some(engine) = self.hand.engine() else { return Ok(None) };
-        let open = self.journal.open_intents(self.endpoint.chain_id(), engine.sender()).await?;
-        Ok(open.first().map(|open| open.id))
+    /// The intent of this vault that is under way and in no block yet.
+    async fn in_flight(&self) -> Result<Option<InFlight>, JournalError> {
+        match self.hand.engine() {
+            None => Ok(None),
+            Some(engine) => engine.in_flight(self.vault).await,
+        }
+    }
+
+    /// Records a cycle whose decision the intent under way does not carry out any more, and cancels that.
+    async fn withdraw(
+        &self,
+        record: CycleRecord,
+        flight: &InFlight,
+        why: String,
+    ) -> Result<Dispatch, CycleError> {
+        let dispatch = Dispatch::Withdrawn { intent: flight.intent.to_string(), why: why.clone() };
+        let dispatch = self.recorded(record, dispatch).await?;
+        if let Some(engine) = self.hand.engine() {
+            engine.cancel(flight.intent, &why).await?;
+        }
+        if let Hand::SendAndWait(engine, _) = &self.hand {
+            let state = IntentState::Cancelling;
+            let outcome = engine.conclude(Outcome::Pending { intent: flight.intent, state }).await?;
+            return Ok(settled(&outcome, self.vault));
+        }
+        Ok(dispatch)
     }
 
     /// Rehearses the plan, and takes the turn of the key meanwhile: neither needs the other, signing needs both.
@@ -282,7 +296,10 @@ impl Keeper {
         let turn = async {
             match self.hand.engine() {
                 None => None,
-                Some(engine) => Some(engine.turn(header).await),
+                Some(engine) => {
+                    let urgency = urgency(plan.mandatory);
+                    Some(engine.turn((&self.endpoint, header), plan.vault, urgency).await)
+                }
             }
         };
         tokio::join!(rehearsal.instrument(debug_span!("rehearse")), turn)
@@ -323,6 +340,8 @@ impl Keeper {
             Outcome::Refused(refusal) => self.recorded(cycle, refused(refusal)).await,
             Outcome::Executed(_)
             | Outcome::Reverted(_)
+            | Outcome::Cancelled(_)
+            | Outcome::Superseded(_)
             | Outcome::Pending { .. }
             | Outcome::Parked { .. } => Ok(settled(&outcome, self.vault)),
         }
@@ -352,17 +371,7 @@ impl Keeper {
     }
 }
 
-impl Hand {
-    fn engine(&self) -> Option<&Engine> {
-        match self {
-            Self::Dry(_) => None,
-            Self::Send(engine, _) | Self::SendAndWait(engine, _) => Some(engine),
-        }
-    }
-
-    const fn sending(&self) -> &SendingConfig {
-        match self {
-            Self::Dry(config) | Self::Send(_, config) | Self::SendAndWait(_, config) => config,
-        }
-    }
+/// A mandatory trade guards a floor.
+const fn urgency(mandatory: bool) -> Urgency {
+    if mandatory { Urgency::Urgent } else { Urgency::Routine }
 }

@@ -208,21 +208,21 @@ async fn killed_at_any_request_of_a_cycle_there_is_one_execution_in_the_end() {
 }
 
 #[tokio::test]
-async fn killed_until_the_deadline_has_passed_the_stored_bytes_revert_and_only_a_new_plan_is_executed() {
+async fn killed_until_the_deadline_has_passed_its_nonce_is_cancelled_and_only_a_new_plan_is_executed() {
     let play = Play::set().await;
     play.killed_at(SEND, Fault::Swallow).await;
     play.scene.price(PRICE, 121).await;
     assert!(play.intent().await.record.deadline < play.scene.stage.chain.head().await.unwrap().0);
     play.restarted("in_flight").await;
     play.scene.mine(2).await;
-    assert_eq!(play.scene.deeds().await, Deeds { mined: 1, sent: 1, ..Deeds::NONE }, "mined, and reverted");
+    assert_eq!(play.scene.deeds().await, Deeds { mined: 1, sent: 1, ..Deeds::NONE }, "the cancel was mined");
 
     let ended = play.home.once_mined(&play.scene).await;
     assert_eq!(ended.json()["dispatch"], "executed", "{ended:?}");
     assert_eq!(play.scene.deeds().await, Deeds { mined: 2, sent: 2, vault_nonce: 1, rebalanced: 1 });
     let intents = play.home.intents(&play.scene).await;
     let told: Vec<_> = intents.iter().map(|i| (i.record.nonce, i.last_event.state)).collect();
-    assert_eq!(told, [(0, IntentState::Reverted), (1, IntentState::Executed)]);
+    assert_eq!(told, [(0, IntentState::Cancelled), (1, IntentState::Executed)]);
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn a_transaction_that_is_not_mined_in_time_ends_a_cycle_with_1_and_is_foun
         held_up.starts_with("not seen mined in 600 looks at the chain; its fee cap may be too low"),
         "{held_up}"
     );
-    assert_eq!(play.intent().await.last_event.state, IntentState::Parked);
+    assert_eq!(play.intent().await.last_event.state, IntentState::Live);
     play.restarted("in_flight").await;
     play.scene.mine(2).await;
     play.restarted("nothing").await;

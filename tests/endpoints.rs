@@ -16,6 +16,7 @@ mod proxy;
 use keeper_process::{Deeds, Home, NODE, ONCE, Scene, until};
 use proxy::{Act, Calls, Proxy};
 use serde_json::json;
+use vault_keeper::journal::IntentState;
 
 const BLOCK: &str = "eth_getBlockByNumber";
 
@@ -54,11 +55,16 @@ async fn fault_25_a_node_that_falls_behind_is_left_and_the_plan_goes_to_all_that
     .await;
     first.rule(BLOCK, Calls::Every, Act::Replay);
     play.scene.mine(5).await;
+    let state = async || play.home.intents(&play.scene).await[0].last_event.state;
+    until("the plan is in a block", async || state().await == IntentState::Included).await;
+    assert_eq!(play.scene.deeds().await, Deeds::ONE);
+    // It is five blocks deep, and nobody bears that out until the other node is back.
+    first.obey();
     until("the plan is executed", async || {
-        play.home.intents(&play.scene).await[0].last_event.state.is_final()
+        play.scene.mine(1).await;
+        state().await == IntentState::Executed
     })
     .await;
-    first.obey();
     let ended = keeper.terminate().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     for alert in ["alert=\"endpoint_lagging\"", "alert=\"endpoint_changed\""] {

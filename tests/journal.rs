@@ -190,7 +190,7 @@ async fn committed_fees_count_the_cap_until_the_fee_is_known() {
     let journal = Journal::open(&dir.path().join("keeper.db")).await.unwrap();
     let cheap = AttemptRecord { max_fee_per_gas: 30, ..attempt(5) };
     let id = journal.record_prepared(&cycle(5), &intent(5), &cheap).await.unwrap();
-    let fees = async |since| journal.committed_fees(CHAIN, SENDER, since).await.unwrap();
+    let fees = async |since| journal.committed_fees(CHAIN, SENDER, since, None).await.unwrap();
     assert_eq!(fees(1_005).await, U256::from(3_000_000));
     assert_eq!(fees(1_006).await, U256::ZERO);
     let paid = EventRecord { fee: Some(U256::from(21_000)), ..event(IntentState::Executed) };

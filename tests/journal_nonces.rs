@@ -201,7 +201,7 @@ async fn a_nonce_is_taken_over_only_while_it_is_open_and_nonces_rise() {
 #[tokio::test]
 async fn a_nonce_costs_its_highest_cap_until_the_fee_of_one_attempt_is_known() {
     let place = Place::new().await;
-    let fees = async |since| place.journal.committed_fees(CHAIN, sender(), since).await.unwrap();
+    let fees = async |since| place.journal.committed_fees(CHAIN, sender(), since, None).await.unwrap();
     let routine = prepared(&place.journal, 5).await;
     assert_eq!(fees(0).await, U256::from(30 * 100_000));
     let bump = attempt(&intent(5), AttemptKind::Bump, 45);

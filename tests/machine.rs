@@ -31,6 +31,7 @@ enum Act {
     Replay(usize, usize),
     Plan(u8, bool, u64),
     Withdraw(u8),
+    Averse(u8, bool),
     Die(u32),
 }
 
@@ -60,6 +61,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (any::<usize>(), 0_usize..3).prop_map(|(which, node)| Act::Replay(which, node)),
         4 => (1_u8..4, any::<bool>(), 1_u64..30).prop_map(|(vault, urgent, patience)| Act::Plan(vault, urgent, patience)),
         1 => (1_u8..4).prop_map(Act::Withdraw),
+        1 => (1_u8..4, any::<bool>()).prop_map(|(vault, averse)| Act::Averse(vault, averse)),
         3 => (0_u32..12).prop_map(Act::Die),
     ]
 }
@@ -76,6 +78,7 @@ async fn play(sim: &Sim, process: &mut Process<'_>, act: &Act) {
         Act::Replay(which, node) => sim.replay(which, node),
         Act::Plan(vault, urgent, patience) => process.plan(vault, urgent, patience).await,
         Act::Withdraw(vault) => process.withdraw(vault).await,
+        Act::Averse(vault, averse) => sim.turn_averse(vault, averse),
         Act::Die(steps) => sim.die_in(steps),
     }
 }

@@ -28,10 +28,10 @@ use proxy::{Act, Calls, Frames, Proxy};
 use serde_json::{Value, json};
 use vault_keeper::chain::pool::health::Rules;
 use vault_keeper::chain::pool::{
-    Answer, Outgoing, Pool, PoolConfig, PrivateBytes, PublicBytes, RelayMethod, RelaySeat, Seat, State,
+    Answer, Lease, Outgoing, Pool, PoolConfig, PrivateBytes, PublicBytes, RelayMethod, RelaySeat, Seat, State,
 };
 use vault_keeper::chain::{
-    At, ChainError, Credentials, HeadEvent, HeadTimes, Heads, NewHead, SecretUrl, Timeouts,
+    At, ChainError, Credentials, HeadEvent, HeadTimes, Heads, NewHead, Receipt, SecretUrl, Timeouts,
 };
 use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::stage::artifacts::Artifacts;
@@ -122,8 +122,21 @@ fn relay(proxy: &Proxy, method: RelayMethod, credentials: Option<Credentials>) -
     RelaySeat { name: "relay".to_owned(), url, method, credentials }
 }
 
-async fn pool<'a>(proxies: impl IntoIterator<Item = &'a Proxy>) -> Pool {
-    Pool::open(config(), seats(proxies), Vec::new()).await.unwrap()
+async fn pool<'a>(proxies: impl IntoIterator<Item = &'a Proxy>) -> Arc<Pool> {
+    Arc::new(Pool::open(config(), seats(proxies), Vec::new()).await.unwrap())
+}
+
+/// All answers, by the name of the endpoint.
+async fn broadcast(pool: &Arc<Pool>, outgoing: &Outgoing) -> Vec<Answer> {
+    let mut answers = pool.broadcast(outgoing, |_| false).await;
+    answers.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
+    answers
+}
+
+/// The receipt of a transaction that a second endpoint bears out.
+async fn counted(pool: &Pool, lease: &Lease, hash: B256) -> Result<Option<Receipt>, ChainError> {
+    let Some(receipt) = pool.receipt(lease, hash).await? else { return Ok(None) };
+    Ok(pool.is_borne_out(lease, &receipt).await?.then_some(receipt))
 }
 
 fn states(pool: &Pool) -> Vec<&'static str> {
@@ -200,7 +213,7 @@ async fn fault_25_of_three_nodes_one_that_lags_is_out_and_no_verdict_comes_from_
 async fn fault_26_a_frozen_head_is_an_alarm_and_stops_verdicts_until_it_moves() {
     let node = Node::start();
     let [proxy] = node.proxies().await;
-    let pool = Arc::new(pool([&proxy]).await);
+    let pool = pool([&proxy]).await;
     let frozen = Duration::from_millis(100);
     let mut heads = Heads::new(pool.clone(), HeadTimes { frozen, ..times() });
     assert_eq!(new_head(&mut heads).await.header.number, 0);
@@ -223,14 +236,14 @@ async fn fault_27_a_split_view_of_receipt_and_nonce_is_never_put_together() {
     let proxies: [Proxy; 2] = node.proxies().await;
     let pool = pool(&proxies).await;
     let (bytes, hash) = node.signed(0);
-    pool.broadcast(&public(&bytes)).await;
+    broadcast(&pool, &public(&bytes)).await;
     node.mine(1).await;
     // `a` has no receipts; both know that the nonce is taken.
     proxies[0].rule("eth_getTransactionReceipt", Calls::Every, Act::result(Value::Null));
     let lease = pool.reader().unwrap();
     let head = lease.latest_header().await.unwrap();
     proxies[1].forget();
-    assert_eq!(pool.receipt(&lease, hash).await.unwrap(), None);
+    assert_eq!(counted(&pool, &lease, hash).await.unwrap(), None);
     let account = node.instance.addresses()[0];
     assert_eq!(lease.transaction_count(account, At::Hash(head.hash)).await.unwrap(), 1);
     assert_eq!(proxies[1].methods(), [] as [&str; 0], "all that was read comes from one endpoint");
@@ -239,9 +252,9 @@ async fn fault_27_a_split_view_of_receipt_and_nonce_is_never_put_together() {
     lease.latest_header().await.unwrap_err();
     let lease = pool.reader().unwrap();
     assert_eq!(lease.name(), "b");
-    assert_eq!(pool.receipt(&lease, hash).await.unwrap(), None);
+    assert_eq!(counted(&pool, &lease, hash).await.unwrap(), None);
     proxies[0].obey();
-    let receipt = pool.receipt(&lease, hash).await.unwrap().unwrap();
+    let receipt = counted(&pool, &lease, hash).await.unwrap().unwrap();
     assert_eq!((receipt.block_number, receipt.success), (1, true));
     assert_eq!(states(&pool), ["healthy", "healthy"]);
 }
@@ -254,7 +267,7 @@ async fn fault_28_a_node_that_answers_another_hash_is_quarantined_and_returns_wh
     let (bytes, hash) = node.signed(0);
     let wrong = B256::repeat_byte(9);
     proxies[0].rule(SEND, Calls::Every, Act::result(json!(wrong)));
-    let answers = pool.broadcast(&public(&bytes)).await;
+    let answers = broadcast(&pool, &public(&bytes)).await;
     assert_eq!(answers[0], Answer { endpoint: "a".to_owned(), result: Ok(wrong) });
     assert_eq!(answers.len(), 2);
     assert_eq!(states(&pool), ["quarantined", "healthy"]);
@@ -262,7 +275,7 @@ async fn fault_28_a_node_that_answers_another_hash_is_quarantined_and_returns_wh
     assert!(notice.returns_in.is_some_and(|returns| returns <= Duration::from_millis(300)), "{notice:?}");
     assert!(notice.to.to_string().contains(&wrong.to_string()), "{notice:?}");
     assert_eq!(pool.reader().unwrap().name(), "b");
-    let again = pool.broadcast(&public(&bytes)).await;
+    let again = broadcast(&pool, &public(&bytes)).await;
     assert_eq!(again.len(), 1, "nothing goes to it: {again:?}");
     until_states(&pool, &["healthy", "healthy"]).await;
     assert_ne!(hash, wrong);
@@ -274,19 +287,19 @@ async fn fault_29_a_forged_receipt_is_ignored_and_its_teller_quarantined() {
     let proxies: [Proxy; 2] = node.proxies().await;
     let pool = pool(&proxies).await;
     let (bytes, hash) = node.signed(0);
-    pool.broadcast(&public(&bytes)).await;
+    broadcast(&pool, &public(&bytes)).await;
     node.mine(1).await;
     let lease = pool.reader().unwrap();
     let forged = "0x1111111111111111111111111111111111111111111111111111111111111111";
     proxies[0].rule("eth_getTransactionReceipt", Calls::Nth(0), Act::field("blockHash", forged));
-    assert_eq!(pool.receipt(&lease, hash).await.unwrap(), None);
+    assert_eq!(counted(&pool, &lease, hash).await.unwrap(), None);
     assert_eq!(states(&pool), ["quarantined", "healthy"]);
     // In the right block and with another outcome it is no lie that can be told apart: it does not count.
     until_states(&pool, &["healthy", "healthy"]).await;
     let lease = pool.reader().unwrap();
     let leased = usize::from(lease.name() == "b");
     proxies[leased].rule("eth_getTransactionReceipt", Calls::Every, Act::field("status", "0x0"));
-    is_no_verdict(&pool.receipt(&lease, hash).await);
+    is_no_verdict(&counted(&pool, &lease, hash).await);
 }
 
 #[tokio::test]
@@ -352,7 +365,7 @@ async fn fault_32_a_chain_id_that_changes_drops_the_endpoint_for_good() {
     assert_eq!(states(&pool), ["dropped", "healthy"]);
     first.forget();
     let (bytes, hash) = other.signed(0);
-    let answers = pool.broadcast(&public(&bytes)).await;
+    let answers = broadcast(&pool, &public(&bytes)).await;
     assert_eq!(answers, [Answer { endpoint: "b".to_owned(), result: Ok(hash) }]);
     assert_eq!(first.methods(), [] as [&str; 0]);
 }
@@ -370,7 +383,7 @@ async fn fault_32_after_a_broken_connection_nothing_is_asked_or_sent_before_the_
     proxy.forget_requests();
     let (bytes, _) = node.signed(0);
     let wrong = ChainError::WrongChainId { endpoint: "a".to_owned(), expected: CHAIN, actual: 5 };
-    let answers = pool.broadcast(&public(&bytes)).await;
+    let answers = broadcast(&pool, &public(&bytes)).await;
     assert_eq!(answers[0].result, Err(wrong.clone()));
     assert_eq!(proxy.methods(), ["eth_chainId"]);
     assert_eq!(proxy.transactions(), [] as [Bytes; 0]);
@@ -449,7 +462,7 @@ async fn fault_39_garbage_is_a_typed_error_of_its_endpoint_and_the_other_one_is_
             _ => assert!(matches!(error, ChainError::BadResponse { .. }), "{number}: {error}"),
         }
         assert!(!pool.reader().unwrap().is_of(&lease), "the other one is read");
-        let answers = pool.broadcast(&public(&bytes)).await;
+        let answers = broadcast(&pool, &public(&bytes)).await;
         assert!(answers[leased].result.as_ref().unwrap_err().is_of_endpoint(), "{answers:?}");
         let other = &answers[1 - leased].result;
         // The second time the node knows the bytes.
@@ -475,7 +488,7 @@ async fn fault_40_a_node_that_never_answers_costs_its_time_out_and_heads_go_on()
     proxies[0].rule(SEND, Calls::Every, Act::Hang);
     let (bytes, hash) = node.signed(0);
     let start = Instant::now();
-    let answers = pool.broadcast(&public(&bytes)).await;
+    let answers = broadcast(&pool, &public(&bytes)).await;
     assert!(matches!(answers[0].result, Err(ChainError::Timeout { method: SEND, .. })), "{answers:?}");
     assert_eq!(answers[1].result, Ok(hash));
     assert!(start.elapsed() >= send, "sending has a time-out of its own");
@@ -499,7 +512,7 @@ async fn fault_42_success_on_one_and_errors_on_others_are_all_kept() {
         refusing.rule(SEND, Calls::Every, Act::Error(-32000, "nonce too low"));
     }
     let (bytes, hash) = node.signed(0);
-    let answers = pool.broadcast(&public(&bytes)).await;
+    let answers = broadcast(&pool, &public(&bytes)).await;
     let names: Vec<&str> = answers.iter().map(|answer| answer.endpoint.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"]);
     assert_eq!(answers[0].result, Ok(hash));
@@ -656,7 +669,7 @@ async fn of_three_nodes_the_two_that_agree_give_the_verdict() {
 async fn a_reorganisation_names_the_heads_that_left_at_equal_and_at_lower_height() {
     let node = Node::start();
     let [proxy] = node.proxies().await;
-    let pool = Arc::new(pool([&proxy]).await);
+    let pool = pool([&proxy]).await;
     let mut heads = Heads::new(pool, times());
     new_head(&mut heads).await;
     node.mine(5).await;
@@ -688,9 +701,9 @@ async fn private_bytes_reach_relays_alone_signed_and_in_their_own_words() {
         relay(&first, RelayMethod::Private, credentials),
         RelaySeat { name: "quiet".to_owned(), ..relay(&second, RelayMethod::Raw, None) },
     ];
-    let pool = Pool::open(config(), seats([&open]), relays).await.unwrap();
+    let pool = Arc::new(Pool::open(config(), seats([&open]), relays).await.unwrap());
     let private = Outgoing::Private(PrivateBytes::new(bytes.clone(), Some(25)));
-    let answers = pool.broadcast(&private).await;
+    let answers = broadcast(&pool, &private).await;
     assert_eq!(answers.iter().map(|a| a.result.clone()).collect::<Vec<_>>(), [Ok(hash), Ok(hash)]);
     assert_eq!(open.transactions(), [] as [Bytes; 0], "the public endpoint has not seen them");
     assert_eq!((first.transactions(), second.transactions()), (vec![bytes.clone()], vec![bytes.clone()]));
@@ -705,7 +718,7 @@ async fn private_bytes_reach_relays_alone_signed_and_in_their_own_words() {
     assert_eq!(signature.recover_address_from_msg(message.as_bytes()).unwrap(), key.address());
     assert_eq!(second.signatures(), [] as [&str; 0]);
     // Public bytes go the other way.
-    pool.broadcast(&public(&node.signed(1).0)).await;
+    broadcast(&pool, &public(&node.signed(1).0)).await;
     assert_eq!(open.transactions().len(), 1);
     assert_eq!((first.transactions().len(), second.transactions().len()), (1, 1));
     assert!(!format!("{private:?}").contains(&bytes.to_string()[4..20]));
@@ -718,11 +731,11 @@ async fn a_relay_that_answers_no_questions_is_taken_and_one_node_down_does_not_s
     quiet.rule("eth_chainId", Calls::Every, Act::Error(-32601, "method not found"));
     down.rule("*", Calls::Every, Act::Drop);
     let relays = vec![relay(&quiet, RelayMethod::Raw, None)];
-    let pool = Pool::open(config(), seats([&down, &up]), relays).await.unwrap();
+    let pool = Arc::new(Pool::open(config(), seats([&down, &up]), relays).await.unwrap());
     assert_eq!(states(&pool), ["unreachable", "healthy"]);
     assert_eq!(pool.reader().unwrap().name(), "b");
     let (bytes, hash) = node.signed(0);
-    let answers = pool.broadcast(&Outgoing::Private(PrivateBytes::new(bytes, None))).await;
+    let answers = broadcast(&pool, &Outgoing::Private(PrivateBytes::new(bytes, None))).await;
     assert_eq!(answers[0].result, Ok(hash));
     down.obey();
     pool.look().await;

@@ -20,10 +20,13 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256, U256};
 use keeper_process::{PRICE, Scene, published};
 use proxy::{Overrides, Proxy};
+use vault_keeper::chain::pool::Pool;
 use vault_keeper::chain::{Endpoint, Header, SecretUrl, Timeouts};
 use vault_keeper::domain::decision::{decide, decision_hash};
 use vault_keeper::domain::plan::Plan;
-use vault_keeper::execution::{Engine, FeeCaps, Finality, Inclusion, KeeperKey, Outcome, SendingConfig};
+use vault_keeper::execution::{
+    ClassPolicy, Engine, FeeCaps, Finality, Inclusion, KeeperKey, Outcome, Patience, SendingConfig,
+};
 use vault_keeper::journal::Journal;
 use vault_keeper::keeper::rehearsal::{Rehearsal, Rehearsed};
 use vault_keeper::keeper::{Dispatch, Hand, Keeper};
@@ -82,7 +85,12 @@ impl Play {
     async fn engine(&self) -> Arc<Engine> {
         let journal = Arc::new(Journal::open(&self.directory.path().join("journal.db")).await.unwrap());
         let signer = self.scene.stage.chain.account(Actor::Keeper).await.unwrap().signer().clone();
-        Arc::new(Engine::new(self.endpoint.clone(), journal, KeeperKey::from(signer), sending()))
+        Arc::new(Engine::new(
+            Arc::new(Pool::of_one(self.endpoint.clone())),
+            journal,
+            KeeperKey::from(signer),
+            sending(),
+        ))
     }
 }
 
@@ -94,11 +102,15 @@ fn sending() -> SendingConfig {
             max_tip: 2 * GWEI,
             max_per_transaction: U256::MAX,
             max_per_day: U256::MAX,
+            max_cancel_fee_per_gas: 10_000_000_000_000,
         },
         gas_margin_bps: u16::try_from(MARGIN * 100).unwrap(),
         max_gas_limit: 5_000_000,
         data_fee_margin_bps: 2_500,
         finality: Finality::Depth(0),
+        patience: Patience::default(),
+        class: ClassPolicy::Public,
+        runway: 0,
         poll_interval: Duration::ZERO,
         max_polls: 1,
     }

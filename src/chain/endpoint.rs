@@ -96,6 +96,11 @@ impl Endpoint {
         &self.transport.pulse
     }
 
+    /// How long a call that reads may take, its connection included.
+    pub(super) const fn patience(&self) -> Duration {
+        self.transport.patience.read
+    }
+
     /// Name in the configuration.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -10,10 +10,12 @@ use super::{Context, Failure};
 use crate::chain::pool::health::Rules;
 use crate::chain::pool::{Pool, PoolConfig, RelayMethod, RelaySeat, Seat};
 use crate::chain::{ChainError, Credentials, Endpoint, HeadTimes, SecretUrl, Timeouts};
-use crate::config::{self, ChainConfig, Config, EndpointClass, Environment, Secret, VaultConfig};
-use crate::execution::{FeeCaps, Finality, SendingConfig};
+use crate::config::{
+    self, ChainConfig, Config, EndpointClass, Environment, Secret, SubmissionPolicy, VaultConfig,
+};
+use crate::execution::{ClassPolicy, FeeCaps, Finality, Patience, SendingConfig};
 
-/// Looks at the chain before an intent that is not mined is parked, at the configured poll interval.
+/// Looks at the chain that `keeper run --once` waits for an outcome, at the configured poll interval.
 const PATIENCE: u32 = 600;
 
 /// Highest gas limit that is signed: half of an Ethereum block.
@@ -171,6 +173,9 @@ pub(super) fn sending(sending: &config::SendingConfig, chain: &ChainConfig) -> S
             max_tip: sending.max_priority_fee_wei,
             max_per_transaction: U256::from(sending.max_transaction_cost_wei),
             max_per_day: U256::from(sending.max_daily_cost_wei),
+            max_cancel_fee_per_gas: sending
+                .max_cancel_fee_per_gas_wei
+                .unwrap_or(sending.max_fee_per_gas_wei.saturating_mul(2)),
         },
         gas_margin_bps: u16::try_from(sending.gas_limit_margin_percent.saturating_mul(100))
             .unwrap_or(u16::MAX),
@@ -181,7 +186,25 @@ pub(super) fn sending(sending: &config::SendingConfig, chain: &ChainConfig) -> S
             config::Finality::Depth(depth) => Finality::Depth(depth),
             config::Finality::Finalized => Finality::Finalized,
         },
+        patience: Patience {
+            bump_after: blocks(chain, sending.bump_after_seconds),
+            most_attempts: usize::try_from(sending.max_attempts).unwrap_or(usize::MAX),
+            park_after: blocks(chain, sending.park_after_seconds),
+            most_in_flight: usize::try_from(sending.max_in_flight).unwrap_or(usize::MAX),
+        },
+        class: match sending.submission {
+            SubmissionPolicy::Public => ClassPolicy::Public,
+            SubmissionPolicy::Private => ClassPolicy::Private,
+            SubmissionPolicy::PrivateThenPublic { blocks } => ClassPolicy::PrivateThenPublic { blocks },
+        },
+        runway: sending.runway_transactions,
         poll_interval: Duration::from_millis(chain.poll_interval_ms),
         max_polls: PATIENCE,
     }
+}
+
+/// So many seconds in blocks of the chain, rounded up.
+fn blocks(chain: &ChainConfig, seconds: u64) -> u64 {
+    let block = u64::try_from(chain.block_time().as_millis()).unwrap_or(u64::MAX).max(1);
+    seconds.saturating_mul(1_000).div_ceil(block)
 }

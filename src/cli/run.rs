@@ -115,7 +115,7 @@ impl Run {
         tell(&chain.name, &pool.take_notices());
         let lease = pool.reader().wrap_err_with(|| format!("chain `{}` cannot be read", chain.name))?;
         let endpoint = lease.endpoint().clone();
-        let crew = Crew::new(journal.clone(), sending, keys, self.once, lease);
+        let crew = Crew::new((&pool, journal), &sending, keys, self.once);
         let keepers = vaults.iter().map(|vault| {
             let facts = (vault.address, vault.policies.clone());
             let hand = crew.hand(&vault.signer.name);
@@ -129,7 +129,7 @@ impl Run {
             journal: journal.clone(),
             keepers: keepers.collect(),
             crew,
-            signers: vaults.iter().map(|vault| (vault.name.clone(), vault.signer.name.clone())).collect(),
+            lease,
             strange: BTreeMap::new(),
         })
     }
@@ -138,7 +138,7 @@ impl Run {
 async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
     let (mut attention, mut failed) = (false, None);
     for mut chain in chains {
-        let lease = chain.crew.lease();
+        let lease = &chain.lease;
         let header = lease.latest_header().await.wrap_err("the newest block cannot be read")?;
         chain.pool.agree(lease, &header).await.wrap_err("there is no verdict on the newest block")?;
         for keeper in &mut chain.keepers {
@@ -172,6 +172,8 @@ const fn needs_someone(dispatch: &Dispatch) -> bool {
         | Dispatch::Sent { held_up: Some(_), .. } => true,
         Dispatch::Nothing
         | Dispatch::InFlight { .. }
+        | Dispatch::Withdrawn { .. }
+        | Dispatch::Displaced(_)
         | Dispatch::DryRun { .. }
         | Dispatch::Sent { held_up: None, .. }
         | Dispatch::Executed(_) => false,

@@ -235,6 +235,35 @@ pub struct SendingConfig {
     pub gas_limit_margin_percent: u32,
     /// What the data of a signed transaction may cost on a rollup above what was decided on, percent of that, at most 600.
     pub data_fee_margin_percent: u32,
+    /// Largest fee cap of a cancel, wei per gas; absent is twice that of any other transaction.
+    pub max_cancel_fee_per_gas_wei: Option<u128>,
+    /// Seconds, at the chain's block time, after which a transaction that is not mined bids more.
+    pub bump_after_seconds: u64,
+    /// Seconds, at the chain's block time, after which a nonce that nothing is decided of is parked.
+    pub park_after_seconds: u64,
+    /// Most signatures of one nonce, cancels left out.
+    pub max_attempts: u32,
+    /// Most nonces of a signer that are under way at once.
+    pub max_in_flight: u32,
+    /// Which endpoints hear of a transaction.
+    pub submission: SubmissionPolicy,
+    /// Transactions at the present price that a signer's balance must be good for, or an alert tells.
+    pub runway_transactions: u32,
+}
+
+/// Which endpoints hear of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SubmissionPolicy {
+    /// All public ones.
+    #[default]
+    Public,
+    /// Private relays alone.
+    Private,
+    /// Private relays, and after so many blocks all public ones, with the same bytes.
+    PrivateThenPublic {
+        /// Blocks.
+        blocks: u64,
+    },
 }
 
 /// One vault to keep.

@@ -19,7 +19,7 @@ pub use amended::{Amendment, KeyPath, amended_policy};
 pub use environment::{Environment, Secret};
 pub use keeper::{
     ChainConfig, Config, Endpoint, EndpointClass, Finality, HealthConfig, KeySource, Location, RelayMethod,
-    SendingConfig, SignerConfig, VaultConfig,
+    SendingConfig, SignerConfig, SubmissionPolicy, VaultConfig,
 };
 pub use mistakes::{Mistake, Mistakes};
 pub use policy::load_policy;

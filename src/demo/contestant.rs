@@ -12,12 +12,15 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::course::{Outcome, Trade, VaultPoint};
+use crate::chain::pool::Pool;
 use crate::chain::{Endpoint, Header};
 use crate::domain::decision::{Appraisal, Verdict};
 use crate::domain::policy::{GapPolicy, Policy, PublishedPolicy, TradeTo, Trigger, VenuePolicy};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::units::{Ratio, from_raw, to_real};
-use crate::execution::{Engine, FeeCaps, Finality, Inclusion, KeeperKey, Outcome as Sent, SendingConfig};
+use crate::execution::{
+    ClassPolicy, Engine, FeeCaps, Finality, Inclusion, KeeperKey, Outcome as Sent, Patience, SendingConfig,
+};
 use crate::journal::Journal;
 use crate::keeper::{Cycle, Dispatch, Hand, Keeper};
 use crate::protocols::vaults::rebalancing_vault;
@@ -119,7 +122,12 @@ impl Contestant {
         let file = directory.join(format!("{}.db", style.name().replace(' ', "-")));
         let journal = Arc::new(Journal::open(&file).await?);
         let sending = sending();
-        let engine = Engine::new(endpoint.clone(), journal.clone(), KeeperKey::from(key), sending.clone());
+        let engine = Engine::new(
+            Arc::new(Pool::of_one(endpoint.clone())),
+            journal.clone(),
+            KeeperKey::from(key),
+            sending.clone(),
+        );
         let engine = Arc::new(engine);
         let hand = Hand::Send(engine.clone(), sending);
         let facts = (vault, vec![published]);
@@ -216,6 +224,8 @@ impl Contestant {
                 self.sent = None;
                 self.reverted = self.reverted.saturating_add(1);
             }
+            // The market has left the plan behind.
+            Sent::Cancelled(_) | Sent::Superseded(_) => self.sent = None,
             Sent::Pending { .. } | Sent::Parked { .. } | Sent::Refused(_) => {}
         }
     }
@@ -282,11 +292,15 @@ fn sending() -> SendingConfig {
             max_tip: GWEI.saturating_mul(2),
             max_per_transaction: U256::from(10).saturating_mul(U256::from(10).saturating_pow(U256::from(18))),
             max_per_day: U256::MAX,
+            max_cancel_fee_per_gas: 10_000_000_000_000,
         },
         gas_margin_bps: 2_500,
         max_gas_limit: 5_000_000,
         data_fee_margin_bps: 2_500,
         finality: Finality::Depth(0),
+        patience: Patience::default(),
+        class: ClassPolicy::Public,
+        runway: 0,
         poll_interval: Duration::ZERO,
         max_polls: 1,
     }

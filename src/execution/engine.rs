@@ -1,14 +1,18 @@
-//! One key on one chain: from a simulated call to durable, published bytes.
+//! One key on one chain: from a simulated call to one final outcome.
 
 use std::sync::Arc;
 
-use alloy::primitives::{Address, U256};
-use tokio::sync::Mutex;
+use alloy::primitives::{Address, Bytes, U256};
+use tokio::sync::{Mutex, MutexGuard};
 
-use super::foreign::Consumption;
-use super::{ExecutionError, KeeperKey, Outcome, ParkReason, Preflight, Refusal, SendingConfig, Turn};
+use super::book::Nonce;
+use super::{ExecutionError, Halt, KeeperKey, Outcome, ParkReason, Preflight, Refusal, SendingConfig, Turn};
+use crate::chain::pool::Pool;
 use crate::chain::{Endpoint, Header};
-use crate::journal::{CycleRecord, IntentState, Journal};
+use crate::journal::{CycleRecord, IntentId, IntentState, Journal, JournalError, Urgency};
+
+/// Length of the window of the daily cap, seconds of chain time.
+const DAY: u64 = 86_400;
 
 /// A simulated call with what the journal records of it.
 #[derive(Debug, Clone)]
@@ -25,30 +29,50 @@ pub struct Submission {
     pub planned_json: String,
 }
 
-/// Sends the intents of one key on one chain, one at a time.
+/// Sends the intents of one key on one chain: each on one nonce, until that is consumed in a block that is deep.
 ///
-/// It has no counter of its own: the next nonce is the journal's, cross-checked with the chain. A dropped future
-/// leaves either no trace or an intent that the next call takes up again.
+/// It has no counter of its own: the next nonce is the journal's, cross-checked with the chain. A dropped future leaves
+/// either no trace or an intent that the next call takes up again: what it holds in memory is thrown away where a turn did
+/// not come to its end, and read from the journal anew.
 #[derive(Debug)]
 pub struct Engine {
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) pool: Arc<Pool>,
     pub(super) journal: Arc<Journal>,
     pub(super) config: SendingConfig,
     pub(super) key: KeeperKey,
     /// Held while anything is signed, published or resolved.
-    pub(super) turn: Mutex<Consumption>,
+    pub(super) book: Mutex<Book>,
+}
+
+/// What an engine holds in memory of its key.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    /// The nonces that have not ended, ascending; absent until they are read from the journal.
+    pub(super) open: Option<Vec<Nonce>>,
+    /// Outcomes that nobody was told yet.
+    pub(super) untold: Vec<(IntentId, Outcome)>,
+}
+
+/// An intent that is under way and in no block yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFlight {
+    /// The intent.
+    pub intent: IntentId,
+    /// Where it stands.
+    pub state: IntentState,
+    /// Whether it guards a floor.
+    pub urgency: Urgency,
+    /// Its call.
+    pub calldata: Bytes,
+    /// What the plan expects of it, as JSON.
+    pub planned_json: String,
 }
 
 impl Engine {
-    /// The sender of `key` on the chain of `endpoint`, recording in `journal`.
+    /// The sender of `key` on the chain of `pool`, recording in `journal`.
     #[must_use]
-    pub fn new(
-        endpoint: Arc<Endpoint>,
-        journal: Arc<Journal>,
-        key: KeeperKey,
-        config: SendingConfig,
-    ) -> Self {
-        Self { endpoint, journal, config, key, turn: Mutex::default() }
+    pub fn new(pool: Arc<Pool>, journal: Arc<Journal>, key: KeeperKey, config: SendingConfig) -> Self {
+        Self { pool, journal, config, key, book: Mutex::default() }
     }
 
     /// Account of the key.
@@ -57,16 +81,21 @@ impl Engine {
         self.key.address()
     }
 
-    /// Takes the turn of the key, and reads at `head`, the newest header known, what signing depends on. A refusal
-    /// when the key cannot sign now.
+    /// Takes the turn of the key for an intent of `vault`, and reads at `head`, the newest header known, through
+    /// `endpoint` what signing depends on. A refusal when the key cannot sign now.
     ///
     /// # Errors
     /// [`ExecutionError::Halted`] when the key must not sign any more; [`ChainError::WrongChainId`] when the endpoint
     /// changed its chain; a failure of node or journal.
     ///
     /// [`ChainError::WrongChainId`]: crate::chain::ChainError::WrongChainId
-    pub async fn turn<'a>(&'a self, head: &'a Header) -> Result<Result<Turn<'a>, Refusal>, ExecutionError> {
-        Turn::take(self, head).await
+    pub async fn turn<'a>(
+        &'a self,
+        (endpoint, head): (&'a Endpoint, &'a Header),
+        vault: Address,
+        urgency: Urgency,
+    ) -> Result<Result<Turn<'a>, Refusal>, ExecutionError> {
+        Turn::take(self, (endpoint, head), vault, urgency).await
     }
 
     /// Takes the turn of the key and submits: [`Engine::turn`], then [`Turn::submit`].
@@ -74,10 +103,28 @@ impl Engine {
     /// # Errors
     /// As these.
     pub async fn submit(&self, submission: &Submission, head: &Header) -> Result<Outcome, ExecutionError> {
-        match self.turn(head).await? {
+        let lease = self.pool.reader()?;
+        let CycleRecord { vault, urgency, .. } = submission.cycle;
+        match self.turn((&lease, head), vault, urgency).await? {
             Ok(turn) => turn.submit(submission).await,
             Err(refusal) => Ok(Outcome::Refused(refusal)),
         }
+    }
+
+    /// The intent for `vault` that is under way and in no block yet, if there is one.
+    ///
+    /// # Errors
+    /// A failure of the journal.
+    pub async fn in_flight(&self, vault: Address) -> Result<Option<InFlight>, JournalError> {
+        let book = self.opened().await?;
+        let nonce = book.open.iter().flatten().find(|nonce| nonce.is_for(vault));
+        Ok(nonce.and_then(|nonce| nonce.wanted()).map(|wanted| InFlight {
+            intent: wanted.id,
+            state: wanted.last.state,
+            urgency: wanted.record.urgency,
+            calldata: wanted.record.calldata.clone(),
+            planned_json: wanted.record.planned_json.clone(),
+        }))
     }
 
     /// Waits for the end of what [`Engine::submit`] returned: as many looks at the chain as the configuration allows.
@@ -85,13 +132,13 @@ impl Engine {
     /// # Errors
     /// As [`Engine::resolve`]; failed calls to the node are waited out.
     pub async fn conclude(&self, submitted: Outcome) -> Result<Outcome, ExecutionError> {
-        match submitted {
-            Outcome::Pending { intent, .. } | Outcome::Parked { intent, .. } => self.wait(intent).await,
-            settled @ (Outcome::Executed(_) | Outcome::Reverted(_) | Outcome::Refused(_)) => Ok(settled),
+        match submitted.under_way() {
+            Some(intent) => self.wait(intent).await,
+            None => Ok(submitted),
         }
     }
 
-    async fn wait(&self, intent: crate::journal::IntentId) -> Result<Outcome, ExecutionError> {
+    async fn wait(&self, intent: IntentId) -> Result<Outcome, ExecutionError> {
         let mut last = Outcome::Pending { intent, state: IntentState::Live };
         for _ in 0..self.config.max_polls {
             tokio::time::sleep(self.config.poll_interval).await;
@@ -103,17 +150,42 @@ impl Engine {
                 Err(ExecutionError::Chain(error)) => tracing::warn!(%intent, %error, "waiting for the node"),
                 Err(error) => return Err(error),
             }
-            if matches!(last, Outcome::Executed(_) | Outcome::Reverted(_)) {
+            if last.is_final() {
                 return Ok(last);
             }
         }
-        match last {
-            Outcome::Pending { state: IntentState::Included, .. } | Outcome::Parked { .. } => Ok(last),
-            Outcome::Pending { .. } | Outcome::Executed(_) | Outcome::Reverted(_) | Outcome::Refused(_) => {
-                let reason = ParkReason::NotMined { polls: self.config.max_polls };
-                self.park(intent, &reason).await?;
-                Ok(Outcome::Parked { intent, reason })
+        Ok(match last {
+            Outcome::Pending { state: IntentState::Included, .. } | Outcome::Parked { .. } => last,
+            Outcome::Executed(_)
+            | Outcome::Reverted(_)
+            | Outcome::Cancelled(_)
+            | Outcome::Superseded(_)
+            | Outcome::Pending { .. }
+            | Outcome::Refused(_) => {
+                Outcome::Parked { intent, reason: ParkReason::NotMined { polls: self.config.max_polls } }
             }
+        })
+    }
+
+    /// The book, with what the journal holds.
+    pub(super) async fn opened(&self) -> Result<MutexGuard<'_, Book>, JournalError> {
+        let mut book = self.book.lock().await;
+        if book.open.is_none() {
+            self.journal.settled().await?;
+            let slots = self.journal.open_slots(self.pool.chain_id(), self.sender()).await?;
+            book.open = Some(slots.into_iter().filter_map(Nonce::recovered).collect());
         }
+        Ok(book)
+    }
+
+    /// Wei spent or promised within the day before this chain time, `except` for one nonce.
+    pub(super) async fn committed(&self, time: u64, except: Option<u64>) -> Result<U256, JournalError> {
+        let since = time.saturating_sub(DAY);
+        self.journal.committed_fees(self.pool.chain_id(), self.sender(), since, except).await
+    }
+
+    pub(super) fn foreign(&self, nonce: &Nonce) -> Option<Halt> {
+        let wanted = nonce.wanted()?;
+        Some(Halt::ForeignNonce { sender: self.sender(), nonce: nonce.slot.nonce, intent: wanted.id })
     }
 }

@@ -34,7 +34,7 @@ pub struct FeeQuote {
 /// # Errors
 /// [`Refusal::FeeOverCap`] when a limit leaves less than the next block costs.
 pub fn quote(request: &FeeRequest, caps: &FeeCaps) -> Result<FeeQuote, Refusal> {
-    let tip = request.suggested_tip.unwrap_or_default().max(caps.min_tip).min(caps.max_tip);
+    let tip = caps.tip(request.suggested_tip);
     let base_fee = U256::from(request.next_base_fee);
     let needed = base_fee.saturating_add(U256::from(tip));
     let per_gas = |amount: U256| {
@@ -72,6 +72,7 @@ mod tests {
             max_tip: 5 * u128::from(GWEI),
             max_per_transaction: U256::from(20_000_000_000_000_000_u64),
             max_per_day: U256::from(50_000_000_000_000_000_u64),
+            max_cancel_fee_per_gas: 200 * u128::from(GWEI),
         }
     }
 

@@ -13,6 +13,10 @@ pub enum Outcome {
     Executed(Inclusion),
     /// Final, and it reverted; its gas is spent.
     Reverted(Inclusion),
+    /// Final: it was not wanted any more, and its cancel was mined in its place.
+    Cancelled(Inclusion),
+    /// Final: another intent of the same nonce was mined in its place, or that one's cancel.
+    Superseded(Inclusion),
     /// Under way. Ask again with a later head; no new intent from this key until then.
     Pending {
         /// The intent.
@@ -29,6 +33,30 @@ pub enum Outcome {
     },
     /// Not submitted: nothing was signed and no nonce was taken.
     Refused(Refusal),
+}
+
+impl Outcome {
+    /// Whether nothing more can become of it.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Executed(_) | Self::Reverted(_) | Self::Cancelled(_) | Self::Superseded(_) => true,
+            Self::Pending { .. } | Self::Parked { .. } | Self::Refused(_) => false,
+        }
+    }
+
+    /// The intent, where something may still become of it.
+    #[must_use]
+    pub const fn under_way(&self) -> Option<IntentId> {
+        match self {
+            Self::Pending { intent, .. } | Self::Parked { intent, .. } => Some(*intent),
+            Self::Executed(_)
+            | Self::Reverted(_)
+            | Self::Cancelled(_)
+            | Self::Superseded(_)
+            | Self::Refused(_) => None,
+        }
+    }
 }
 
 /// Facts of a mined transaction.
@@ -73,7 +101,7 @@ pub enum ParkReason {
     /// The node refuses the bytes for now.
     #[error("the node refuses it: {0}")]
     Rejected(Rejection),
-    /// Not mined after all the looks that the configuration allows.
+    /// Not mined after all the looks that the configuration allows to wait for. It stays under way.
     #[error(
         "not seen mined in {polls} looks at the chain; its fee cap may be too low for the market, or the node is down"
     )]
@@ -81,6 +109,12 @@ pub enum ParkReason {
         /// Looks taken.
         polls: u32,
     },
+    /// Nothing is decided of it after all the blocks that the configuration allows.
+    #[error(
+        "nothing is decided of it for too many blocks: the same bytes are sent again and nothing new is signed; look at \
+         its fees and the endpoints, or cancel it"
+    )]
+    Undecided,
 }
 
 /// Which fee cap a transaction would pass.
@@ -166,13 +200,32 @@ pub enum Refusal {
     /// The head that was decided on is no longer canonical.
     #[error("the head it was planned on is no longer canonical")]
     HeadReplaced,
-    /// The node shows fewer transactions of this key than are known to be final: it lags.
-    #[error("the node shows {chain} transactions of this key, the journal {journal}: it lags behind")]
-    ChainBehind {
-        /// Next nonce by the journal.
-        journal: u64,
-        /// Next nonce by the node.
-        chain: u64,
+    /// As many nonces of this key are under way as may be.
+    #[error("{in_flight} intents of this key are under way, as many as may be")]
+    TooManyInFlight {
+        /// How many.
+        in_flight: usize,
+    },
+    /// The node shows another number of transactions of this key than are accounted for.
+    #[error(
+        "the node shows {latest} transactions of this key, {known} are accounted for: it lags behind, or a receipt is \
+         not there yet"
+    )]
+    Unsettled {
+        /// Transactions that are known to be mined.
+        known: u64,
+        /// Transactions that the node shows.
+        latest: u64,
+    },
+    /// The nonce to take over is held by bytes that cannot be outbid within the caps.
+    #[error(
+        "nonce {nonce} is held by bytes whose fee cap of {held} wei per gas cannot be outbid within the caps"
+    )]
+    Outbid {
+        /// The nonce.
+        nonce: u64,
+        /// Fee cap of the newest bytes there, wei per gas.
+        held: u128,
     },
     /// The key cannot pay for it.
     #[error("the key holds {balance} wei, the transaction may cost {needed}: refill it")]
@@ -206,7 +259,9 @@ impl Refusal {
             Self::DeadlinePassed { .. } => "deadline_passed",
             Self::IntentOpen { .. } => "intent_open",
             Self::HeadReplaced => "head_replaced",
-            Self::ChainBehind { .. } => "chain_behind",
+            Self::TooManyInFlight { .. } => "too_many_in_flight",
+            Self::Unsettled { .. } => "unsettled",
+            Self::Outbid { .. } => "outbid",
             Self::InsufficientFunds { .. } => "insufficient_funds",
             Self::OtherSender { .. } => "other_sender",
         }
@@ -272,4 +327,7 @@ pub enum ExecutionError {
     /// The key is halted.
     #[error("halted: {0}")]
     Halted(#[from] Halt),
+    /// What is asked for is not under way.
+    #[error("it is not under way: the intent is final, or there is none")]
+    Unknown,
 }

@@ -138,7 +138,7 @@ mod tests {
     use alloy::primitives::U256;
 
     use super::*;
-    use crate::execution::{FeeCaps, Finality};
+    use crate::execution::{ClassPolicy, FeeCaps, Finality, Patience};
 
     fn config() -> SendingConfig {
         SendingConfig {
@@ -148,11 +148,15 @@ mod tests {
                 max_tip: 1,
                 max_per_transaction: U256::MAX,
                 max_per_day: U256::MAX,
+                max_cancel_fee_per_gas: 10_000_000_000_000,
             },
             gas_margin_bps: 2_500,
             max_gas_limit: 1_000_000,
             data_fee_margin_bps: 2_500,
             finality: Finality::Depth(1),
+            patience: Patience::default(),
+            class: ClassPolicy::Public,
+            runway: 0,
             poll_interval: Duration::ZERO,
             max_polls: 1,
         }

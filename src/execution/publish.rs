@@ -1,9 +1,13 @@
-//! Handing bytes to a node, and what its answer means.
+//! Handing bytes to the endpoints of their class, and what their answers mean.
 
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::B256;
 
+use super::Engine;
 use super::classify::classify;
-use crate::chain::{ChainError, Endpoint};
+use super::machine::joined;
+use crate::chain::ChainError;
+use crate::chain::pool::{Answer, Outgoing, PrivateBytes, PublicBytes};
+use crate::journal::{AttemptRecord, SubmissionClass};
 
 /// What became of one publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,12 +88,74 @@ impl Rejection {
     }
 }
 
-/// Sends signed bytes; total, because no failure here is evidence.
-pub(super) async fn publish(endpoint: &Endpoint, hash: B256, raw: &Bytes) -> Published {
-    match endpoint.send_raw_transaction(raw).await {
-        Ok(returned) if returned == hash => Published::Accepted,
-        Ok(returned) => Published::Ambiguous(Doubt::WrongHash { returned }),
-        Err(ChainError::Rpc { message, .. }) => classify(&message),
-        Err(error) => Published::Ambiguous(Doubt::Unclear { message: error.to_string() }),
+impl Published {
+    /// No answer, or none that can be understood.
+    pub(super) fn unclear(message: &str) -> Self {
+        Self::Ambiguous(Doubt::Unclear { message: message.to_owned() })
+    }
+
+    /// Why all endpoints refused it, if they did.
+    pub(super) const fn refusal(&self) -> Option<Rejection> {
+        match self {
+            Self::Rejected(why) => Some(*why),
+            Self::Accepted | Self::Ambiguous(_) => None,
+        }
+    }
+}
+
+/// What the answer of one endpoint means for bytes of this hash; total, because no failure here is evidence.
+pub(super) fn meaning(answer: &Answer, hash: B256) -> Published {
+    match &answer.result {
+        Ok(returned) if *returned == hash => Published::Accepted,
+        Ok(returned) => Published::Ambiguous(Doubt::WrongHash { returned: *returned }),
+        Err(ChainError::Rpc { message, .. }) => classify(message),
+        Err(error) => Published::unclear(&error.to_string()),
+    }
+}
+
+/// How bytes of this class leave at this height. Private ones become public at the height that was recorded with them,
+/// and only after the call was run once more and did not revert.
+pub(super) fn outgoing(attempt: &AttemptRecord, height: u64, vetted: bool) -> Outgoing {
+    /// Blocks that a relay keeps a transaction for; it gets it again with every look at the chain.
+    const KEPT: u64 = 25;
+    let raw = attempt.raw.clone();
+    let private = |last| Outgoing::Private(PrivateBytes::new(raw.clone(), Some(last)));
+    match attempt.submission {
+        SubmissionClass::Public => Outgoing::Public(PublicBytes::new(attempt.raw.clone())),
+        SubmissionClass::Private { public_from: Some(from) } if height >= from && vetted => {
+            Outgoing::Public(PublicBytes::new(attempt.raw.clone()))
+        }
+        SubmissionClass::Private { public_from } => {
+            let kept = height.saturating_add(KEPT);
+            private(public_from.filter(|from| *from > height).map_or(kept, |from| from.min(kept)))
+        }
+    }
+}
+
+impl Engine {
+    /// Hands bytes to every endpoint of their class; returns with the first that has them.
+    pub(super) async fn publish(&self, attempt: &AttemptRecord, (height, vetted): (u64, bool)) -> Published {
+        let outgoing = outgoing(attempt, height, vetted);
+        let has = |answer: &Answer| meaning(answer, attempt.hash) == Published::Accepted;
+        let answers = self.pool.broadcast(&outgoing, has).await;
+        for answer in &answers {
+            told(attempt, answer);
+        }
+        let published = joined(answers.iter().map(|answer| meaning(answer, attempt.hash)));
+        published.unwrap_or_else(|| Published::unclear("no endpoint of its class can be written to"))
+    }
+}
+
+fn told(attempt: &AttemptRecord, answer: &Answer) {
+    let (hash, endpoint) = (attempt.hash, &answer.endpoint);
+    match meaning(answer, hash) {
+        Published::Accepted => tracing::info!(%hash, endpoint, "accepted"),
+        Published::Ambiguous(Doubt::WrongHash { returned }) => {
+            tracing::error!(%hash, endpoint, %returned, "the node answered a wrong hash");
+        }
+        Published::Ambiguous(doubt) => tracing::warn!(%hash, endpoint, ?doubt, "possibly live"),
+        Published::Rejected(rejection) => {
+            tracing::error!(%hash, endpoint, %rejection, "held: the node refuses it");
+        }
     }
 }

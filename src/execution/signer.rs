@@ -27,7 +27,8 @@ impl KeeperKey {
     }
 
     /// Signs a transaction; returns its hash and its network encoding (EIP-2718).
-    pub(super) fn sign(&self, transaction: TxEip1559) -> Result<(B256, Bytes), KeyError> {
+    #[expect(clippy::unused_async, reason = "a key that is elsewhere is asked over the network")]
+    pub(super) async fn sign(&self, transaction: TxEip1559) -> Result<(B256, Bytes), KeyError> {
         let signature = self
             .0
             .sign_hash_sync(&transaction.signature_hash())

@@ -6,14 +6,16 @@ use alloy::primitives::{Address, TxKind, U256};
 use tokio::sync::MutexGuard;
 use tracing::{Instrument, debug_span};
 
+use super::book::{Filed, Nonce, plain};
+use super::engine::Book;
 use super::fees::{self, FeeQuote, FeeRequest};
-use super::foreign::Consumption;
-use super::{Engine, ExecutionError, Halt, Outcome, Refusal, Submission};
-use crate::chain::{At, ChainError, Header};
-use crate::journal::{AttemptKind, AttemptRecord, IntentEntry, IntentRecord, JournalError, SubmissionClass};
-
-/// Length of the window of the daily cap, seconds of chain time.
-const DAY: u64 = 86_400;
+use super::machine::{self, Admission, Ahead, Attempt, Busy, Event, Market, Plan, Slot, admit, bumped};
+use super::resolve::standing;
+use super::{Engine, ExecutionError, Halt, Outcome, Published, Refusal, Submission};
+use crate::chain::{At, ChainError, Endpoint, Header};
+use crate::journal::{
+    AttemptKind, AttemptRecord, IntentId, IntentRecord, IntentState, JournalError, Urgency,
+};
 
 /// The right to sign one transaction of a key. While it is held nothing else of the key is signed, published or
 /// resolved, so what was read on taking it still holds.
@@ -22,11 +24,13 @@ const DAY: u64 = 86_400;
 #[derive(Debug)]
 pub struct Turn<'a> {
     engine: &'a Engine,
+    endpoint: &'a Endpoint,
     head: &'a Header,
-    nonce: u64,
+    admission: Admission,
     account: Account,
+    /// Wei spent or promised within the day, the nonce of this turn left out.
     committed_today: U256,
-    _held: MutexGuard<'a, Consumption>,
+    book: MutexGuard<'a, Book>,
 }
 
 /// What the chain says about the key at the head.
@@ -38,36 +42,32 @@ struct Account {
     suggested_tip: Option<u128>,
 }
 
-/// What the journal says about it.
-struct Books {
-    open: Option<IntentEntry>,
-    next_nonce: Option<u64>,
-    committed_today: U256,
-}
-
 impl<'a> Turn<'a> {
-    /// Asks chain and journal at once; takes no turn where an intent is open, the head is not canonical any more, or
+    /// Asks chain and journal at once; takes no turn where no nonce is free for it, the head is not canonical any more, or
     /// the two disagree on the nonce.
     pub(super) async fn take(
         engine: &'a Engine,
-        head: &'a Header,
+        (endpoint, head): (&'a Endpoint, &'a Header),
+        vault: Address,
+        urgency: Urgency,
     ) -> Result<Result<Self, Refusal>, ExecutionError> {
-        let held = engine.turn.lock().await;
-        let account = engine.account(head).instrument(debug_span!("account"));
-        let (books, account) = tokio::join!(engine.books(head), account);
-        let books = books?;
-        if let Some(open) = books.open {
-            engine.halt_if_foreign(&open)?;
-            return Ok(Err(Refusal::IntentOpen { intent: open.id, state: open.last_event.state }));
-        }
-        let Some(account) = account? else { return Ok(Err(Refusal::HeadReplaced)) };
-        let nonce = next_nonce(engine.sender(), books.next_nonce, account.latest, account.pending)?;
-        let committed_today = books.committed_today;
-        Ok(nonce.map(|nonce| Self { engine, head, nonce, account, committed_today, _held: held }))
+        let book = engine.opened().await?;
+        let account = engine.account(endpoint, head).instrument(debug_span!("account"));
+        let next = engine.journal.next_nonce(engine.pool.chain_id(), engine.sender());
+        let (next, account) = tokio::join!(next, account);
+        let (next, Some(account)) = (next?, account?) else { return Ok(Err(Refusal::HeadReplaced)) };
+        let plan = Plan { vault, urgent: urgency == Urgency::Urgent };
+        let admission = match engine.admitted(&plan, &book, next, (&account, head))? {
+            Ok(admission) => admission,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let nonce = admission.nonce();
+        let committed_today = engine.committed(head.timestamp, Some(nonce)).await?;
+        Ok(Ok(Self { engine, endpoint, head, admission, account, committed_today, book }))
     }
 
-    /// Signs the call, makes it durable and publishes it: [`Outcome::Pending`], [`Outcome::Parked`] when the node
-    /// refuses the bytes for now, or [`Outcome::Refused`] without any trace.
+    /// Signs the call, makes it durable and publishes it: [`Outcome::Pending`], [`Outcome::Parked`] when all endpoints
+    /// refuse the bytes for now, or [`Outcome::Refused`] without any trace.
     ///
     /// # Errors
     /// A failure of journal or key, or of the node where it is asked for the data fee of a rollup. In all of them nothing
@@ -79,16 +79,49 @@ impl<'a> Turn<'a> {
         };
         let transaction = self.transaction(submission, fees);
         if let Some(data_fee) = &submission.preflight.data_fee {
-            let checked = data_fee.check(&self.engine.endpoint, &transaction);
+            let checked = data_fee.check(self.endpoint, &transaction);
             if let Err(refusal) = checked.instrument(debug_span!("data_fee")).await? {
                 return Ok(Outcome::Refused(refusal));
             }
         }
-        let attempt = debug_span!("sign").in_scope(|| self.signed(transaction))?;
-        let intent = self.intent(submission);
-        let commit = self.engine.journal.record_prepared(&submission.cycle, &intent, &attempt);
+        let mut attempt = self
+            .engine
+            .signed(transaction, AttemptKind::Original, self.head.number)
+            .instrument(debug_span!("sign"))
+            .await?;
+        attempt.submission = self.engine.config.submission(self.head.number);
+        self.durable(submission, attempt).await
+    }
+
+    /// One commit, then the bytes leave.
+    async fn durable(
+        self,
+        submission: &Submission,
+        attempt: AttemptRecord,
+    ) -> Result<Outcome, ExecutionError> {
+        let Self { engine, head, admission, mut book, .. } = self;
+        let intent = engine.intent(submission, admission.nonce());
+        // Thrown away where this does not come to its end.
+        let mut open = book.open.take().unwrap_or_default();
+        let commit = async {
+            let (journal, cycle) = (&engine.journal, &submission.cycle);
+            match admission {
+                Admission::Next { .. } => journal.record_prepared(cycle, &intent, &attempt).await,
+                Admission::Takeover { .. } => journal.record_takeover(cycle, &intent, &attempt).await,
+            }
+        };
         let id = commit.instrument(debug_span!("commit")).await?;
-        self.engine.first_publication(id, &attempt).await
+        let last = plain(IntentState::Prepared, serde_json::Value::Null);
+        let filed = Filed { id, record: intent, decided_at: submission.cycle.block_number, last };
+        let published =
+            engine.publish(&attempt, (head.number, true)).instrument(debug_span!("publish")).await;
+        let at = place(&mut open, &admission, filed, attempt);
+        let outcome = match open.get_mut(at) {
+            None => Outcome::Pending { intent: id, state: IntentState::Prepared },
+            Some(nonce) => engine.published(nonce, id, published).await?,
+        };
+        book.open = Some(open);
+        Ok(outcome)
     }
 
     fn unfit(&self, submission: &Submission) -> Option<Refusal> {
@@ -101,7 +134,7 @@ impl<'a> Turn<'a> {
     }
 
     fn fees(&self, submission: &Submission) -> Result<FeeQuote, Refusal> {
-        let next_base_fee = self.head.next_base_fee(self.engine.endpoint.kind()).ok_or(Refusal::NoBaseFee)?;
+        let next_base_fee = self.head.next_base_fee(self.endpoint.kind()).ok_or(Refusal::NoBaseFee)?;
         let gas_limit = submission.preflight.gas_limit;
         let (suggested_tip, balance) = (self.account.suggested_tip, self.account.balance);
         let beside_gas = submission.preflight.data_fee.map_or(U256::ZERO, |fee| fee.beside_gas);
@@ -112,16 +145,30 @@ impl<'a> Turn<'a> {
             beside_gas,
             committed_today: self.committed_today,
         };
-        let fees = fees::quote(&request, &self.engine.config.fees)?;
+        let fees = match self.admission {
+            Admission::Next { .. } => fees::quote(&request, &self.engine.config.fees)?,
+            Admission::Takeover { nonce, over } => self.outbidding(nonce, &over, &request)?,
+        };
         let for_gas = U256::from(fees.max_fee_per_gas).saturating_mul(U256::from(gas_limit));
         let needed = for_gas.saturating_add(beside_gas);
+        self.engine.warn_of_the_runway(needed, balance);
         if needed > balance { Err(Refusal::InsufficientFunds { needed, balance }) } else { Ok(fees) }
+    }
+
+    fn outbidding(&self, nonce: u64, over: &Attempt, request: &FeeRequest) -> Result<FeeQuote, Refusal> {
+        let caps = &self.engine.config.fees;
+        let mut limits = caps.calls(self.committed_today);
+        limits.in_all = limits.in_all.saturating_sub(request.beside_gas);
+        let market = Market { base_fee: request.next_base_fee, tip: caps.tip(request.suggested_tip) };
+        let fees = bumped(over.fees, market, limits.per_gas(request.gas_limit));
+        let fees = fees.ok_or(Refusal::Outbid { nonce, held: over.fees.cap })?;
+        Ok(FeeQuote { max_fee_per_gas: fees.cap, max_priority_fee_per_gas: fees.tip })
     }
 
     fn transaction(&self, submission: &Submission, fees: FeeQuote) -> TxEip1559 {
         TxEip1559 {
-            chain_id: self.engine.endpoint.chain_id(),
-            nonce: self.nonce,
+            chain_id: self.engine.pool.chain_id(),
+            nonce: self.admission.nonce(),
             gas_limit: submission.preflight.gas_limit,
             max_fee_per_gas: fees.max_fee_per_gas,
             max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
@@ -131,28 +178,28 @@ impl<'a> Turn<'a> {
             input: submission.preflight.calldata.clone(),
         }
     }
+}
 
-    fn signed(&self, transaction: TxEip1559) -> Result<AttemptRecord, ExecutionError> {
-        let TxEip1559 { max_fee_per_gas, max_priority_fee_per_gas, .. } = transaction;
-        let (hash, raw) = self.engine.key.sign(transaction)?;
-        Ok(AttemptRecord {
-            hash,
-            raw,
-            max_fee_per_gas,
-            max_priority_fee_per_gas,
-            kind: AttemptKind::Original,
-            submission: SubmissionClass::Public,
-            signed_at: self.head.number,
-            gas_limit: None,
-            to: None,
-        })
+/// Enters an intent that has just become durable among the open ones; its place there.
+fn place(open: &mut Vec<Nonce>, admission: &Admission, filed: Filed, attempt: AttemptRecord) -> usize {
+    if let Admission::Takeover { nonce, .. } = admission
+        && let Some(at) = open.iter().position(|other| other.slot.nonce == *nonce)
+    {
+        if let Some(other) = open.get_mut(at) {
+            other.overtaken(filed, attempt);
+        }
+        return at;
     }
+    open.push(Nonce::new(filed, attempt));
+    open.len().saturating_sub(1)
+}
 
-    fn intent(&self, submission: &Submission) -> IntentRecord {
+impl Engine {
+    fn intent(&self, submission: &Submission, nonce: u64) -> IntentRecord {
         IntentRecord {
-            chain_id: self.engine.endpoint.chain_id(),
-            sender: self.engine.sender(),
-            nonce: self.nonce,
+            chain_id: self.pool.chain_id(),
+            sender: self.sender(),
+            nonce,
             vault: submission.cycle.vault,
             vault_nonce: submission.vault_nonce,
             to: submission.preflight.to,
@@ -163,20 +210,76 @@ impl<'a> Turn<'a> {
             urgency: submission.cycle.urgency,
         }
     }
-}
 
-impl Engine {
+    /// Records what the first publication of an intent came to.
+    async fn published(
+        &self,
+        nonce: &mut Nonce,
+        intent: IntentId,
+        published: Published,
+    ) -> Result<Outcome, JournalError> {
+        let event = Event::Published(published.clone());
+        let records = nonce.file.records(&nonce.slot, &event, None);
+        for (id, record) in &records {
+            self.journal.append_event(*id, record).await?;
+        }
+        nonce.file.recorded(records);
+        nonce.slot.apply(&event);
+        nonce.file.refused = published.refusal();
+        let pending = Outcome::Pending { intent, state: IntentState::Prepared };
+        Ok(nonce.wanted().map_or(pending, |wanted| standing(nonce, wanted)))
+    }
+
+    /// Says once for every transaction that the balance is near its end.
+    fn warn_of_the_runway(&self, each: U256, balance: U256) {
+        let left = balance.checked_div(each).unwrap_or(U256::MAX);
+        if left < U256::from(self.config.runway) {
+            let (sender, alert) = (self.sender(), "runway");
+            tracing::error!(%sender, alert, %balance, %each, %left, "the key can pay for few more transactions: refill it");
+        }
+    }
+
+    fn admitted(
+        &self,
+        plan: &Plan,
+        book: &Book,
+        next: Option<u64>,
+        (account, head): (&Account, &Header),
+    ) -> Result<Result<Admission, Refusal>, Halt> {
+        let slots: Vec<Slot> = book.open.iter().flatten().map(|nonce| nonce.slot.clone()).collect();
+        let Account { latest, pending, .. } = *account;
+        let seen = machine::Account { time: head.timestamp, latest, pending };
+        match admit(plan, &slots, next, seen, self.config.patience.most_in_flight) {
+            Ok(Ok(admission)) => Ok(Ok(admission)),
+            Ok(Err(busy)) => Ok(Err(refusal(book, busy))),
+            Err(ahead) => Err(self.halt(book, ahead)),
+        }
+    }
+
+    fn halt(&self, book: &Book, ahead: Ahead) -> Halt {
+        let sender = self.sender();
+        match ahead {
+            Ahead::Chain { journal, latest } => Halt::ChainAhead { sender, journal, chain: latest },
+            Ahead::Pool { journal, pending } => Halt::PoolAhead { sender, expected: journal, pending },
+            Ahead::Foreign { nonce } => {
+                let foreign = book.open.iter().flatten().find(|open| open.slot.nonce == nonce);
+                let halt = foreign.and_then(|foreign| self.foreign(foreign));
+                halt.unwrap_or(Halt::ChainAhead { sender, journal: nonce, chain: nonce.saturating_add(1) })
+            }
+        }
+    }
+
     /// Reads the account at the head, and checks that the endpoint still serves this chain and this head. `None` when
     /// the head is no longer canonical.
-    async fn account(&self, head: &Header) -> Result<Option<Account>, ChainError> {
-        let (endpoint, sender, at) = (&self.endpoint, self.sender(), At::Hash(head.hash));
+    async fn account(&self, endpoint: &Endpoint, head: &Header) -> Result<Option<Account>, ChainError> {
+        let (sender, at) = (self.sender(), At::Hash(head.hash));
         let (chain_id, canonical, latest, pending, balance, tip) = tokio::join!(
             endpoint.verify_chain_id(),
             endpoint.header_by_number(head.number),
             endpoint.transaction_count(sender, at),
             endpoint.transaction_count(sender, At::Pending),
             endpoint.balance(sender, at),
-            endpoint.suggested_tip(),
+            self.pool.suggested_tip(),
         );
         chain_id?;
         // Asked before the reads at the head: they fail when it is gone.
@@ -186,63 +289,20 @@ impl Engine {
         let (latest, pending, balance) = (latest?, pending?, balance?);
         Ok(Some(Account { latest, pending, balance, suggested_tip: tip.ok() }))
     }
-
-    async fn books(&self, head: &Header) -> Result<Books, JournalError> {
-        let (chain_id, sender) = (self.endpoint.chain_id(), self.sender());
-        let open = self.journal.open_intents(chain_id, sender).await?.into_iter().next();
-        let next_nonce = self.journal.next_nonce(chain_id, sender).await?;
-        let since = head.timestamp.saturating_sub(DAY);
-        let committed_today = self.journal.committed_fees(chain_id, sender, since).await?;
-        Ok(Books { open, next_nonce, committed_today })
-    }
 }
 
-/// The nonce to sign with: the journal's, where chain and pool agree with it. For a key that the journal does not know
-/// it is the chain's, if nothing is pending.
-fn next_nonce(
-    sender: Address,
-    journal: Option<u64>,
-    latest: u64,
-    pending: u64,
-) -> Result<Result<u64, Refusal>, Halt> {
-    let expected = journal.unwrap_or(latest);
-    if latest > expected {
-        return Err(Halt::ChainAhead { sender, journal: expected, chain: latest });
-    }
-    if pending > expected {
-        return Err(Halt::PoolAhead { sender, expected, pending });
-    }
-    if latest < expected {
-        return Ok(Err(Refusal::ChainBehind { journal: expected, chain: latest }));
-    }
-    Ok(Ok(expected))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SENDER: Address = Address::repeat_byte(1);
-
-    #[test]
-    fn the_nonce_is_the_journals_when_chain_and_pool_agree() {
-        assert_eq!(next_nonce(SENDER, Some(7), 7, 7), Ok(Ok(7)));
-        assert_eq!(next_nonce(SENDER, None, 4, 4), Ok(Ok(4)));
-    }
-
-    #[test]
-    fn a_chain_or_pool_ahead_of_the_journal_halts() {
-        let ahead = Halt::ChainAhead { sender: SENDER, journal: 7, chain: 8 };
-        assert_eq!(next_nonce(SENDER, Some(7), 8, 8), Err(ahead));
-        let pool = Halt::PoolAhead { sender: SENDER, expected: 7, pending: 8 };
-        assert_eq!(next_nonce(SENDER, Some(7), 7, 8), Err(pool));
-        let lost = Halt::PoolAhead { sender: SENDER, expected: 4, pending: 5 };
-        assert_eq!(next_nonce(SENDER, None, 4, 5), Err(lost));
-    }
-
-    #[test]
-    fn a_chain_behind_the_journal_is_a_lagging_node_and_signs_nothing() {
-        let behind = Refusal::ChainBehind { journal: 7, chain: 6 };
-        assert_eq!(next_nonce(SENDER, Some(7), 6, 6), Ok(Err(behind)));
+/// Why a key takes on nothing now, in the words of the intents.
+fn refusal(book: &Book, busy: Busy) -> Refusal {
+    match busy {
+        Busy::Full { in_flight } => Refusal::TooManyInFlight { in_flight },
+        Busy::Unsettled { known, latest } => Refusal::Unsettled { known, latest },
+        Busy::InFlight { nonce } | Busy::Parked { nonce } => {
+            let open = book.open.iter().flatten().find(|open| open.slot.nonce == nonce);
+            let wanted = open.and_then(|open| open.wanted());
+            wanted.map_or(Refusal::Unsettled { known: nonce, latest: nonce }, |wanted| Refusal::IntentOpen {
+                intent: wanted.id,
+                state: wanted.last.state,
+            })
+        }
     }
 }

@@ -62,8 +62,8 @@ impl Journal {
     }
 
     /// Wei that `sender` has spent or may still spend on nonces with an intent whose decision block is at `since`
-    /// (seconds since the Unix epoch, chain time) or later. One transaction of a nonce can be mined: it counts with the
-    /// fee paid where that is final, and with the highest cap among its attempts where it is not.
+    /// (seconds since the Unix epoch, chain time) or later, `except` for one nonce. One transaction of a nonce can be
+    /// mined: it counts with the fee paid where that is final, and with the highest cap among its attempts where it is not.
     ///
     /// # Errors
     /// What the disk or the file does not allow.
@@ -72,12 +72,13 @@ impl Journal {
         chain_id: u64,
         sender: Address,
         since: u64,
+        except: Option<u64>,
     ) -> Result<U256, JournalError> {
         // One row: the database's thread wakes the reader for each.
         let query = "SELECT json_group_array(json_array(i.nonce, coalesce(a.gas_limit, i.gas_limit), a.max_fee_per_gas, \
              CASE WHEN e.state IN ('executed', 'reverted', 'cancelled') THEN e.fee END)) AS fees \
              FROM (SELECT DISTINCT n.nonce FROM intents n JOIN cycles c ON c.id = n.cycle_id \
-                   WHERE n.chain_id = ?1 AND n.sender = ?2 AND c.block_timestamp >= ?3) recent \
+                   WHERE n.chain_id = ?1 AND n.sender = ?2 AND c.block_timestamp >= ?3 AND n.nonce IS NOT ?4) recent \
              JOIN intents i ON i.chain_id = ?1 AND i.sender = ?2 AND i.nonce = recent.nonce \
              JOIN attempts a ON a.intent_id = i.id \
              JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";
@@ -85,6 +86,7 @@ impl Journal {
             .bind(self.integer(chain_id, "chain id")?)
             .bind(address_text(&sender))
             .bind(self.integer(since, "time")?)
+            .bind(except.map(|nonce| self.integer(nonce, "nonce")).transpose()?)
             .fetch_one(&self.pool)
             .await
             .map_err(|error| self.error(&error))?;

@@ -31,6 +31,15 @@ impl Journal {
         self.writer()?.claim(chain_id, sender, directories)
     }
 
+    /// Waits for the end of a commit under way whose caller was dropped: what is read after it has all that was handed in.
+    ///
+    /// # Errors
+    /// [`JournalError::ReadOnly`].
+    pub async fn settled(&self) -> Result<(), JournalError> {
+        self.writer()?.settled().await;
+        Ok(())
+    }
+
     /// Records a cycle that sends nothing.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy::primitives::Address;
 use sqlx::{SqliteConnection, SqlitePool};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::JournalError;
 use super::content::Row;
@@ -19,7 +19,7 @@ use super::store::classify;
 pub(super) struct Writer {
     pool: SqlitePool,
     path: PathBuf,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     keys: KeyLocks,
     _lock: WriterLock,
 }
@@ -34,22 +34,26 @@ struct State {
 
 impl Writer {
     pub(super) fn new(pool: SqlitePool, path: PathBuf, lock: WriterLock) -> Self {
-        let state = Mutex::new(State { tip: None, failed: false });
+        let state = Arc::new(Mutex::new(State { tip: None, failed: false }));
         Self { pool, path, state, keys: KeyLocks::default(), _lock: lock }
     }
 
     /// Appends `rows` in one commit, which is on the disk when this returns. It goes to its end even where the caller is
     /// dropped: a commit whose outcome nobody saw would leave open whether the next may be made.
     pub(super) async fn append(self: &Arc<Self>, rows: Vec<Row>) -> Result<Tip, JournalError> {
-        let writer = self.clone();
-        let task = tokio::spawn(async move { writer.appended(rows).await });
+        let (writer, state) = (self.clone(), self.state.clone().lock_owned().await);
+        let task = tokio::spawn(async move { writer.appended(state, rows).await });
         task.await.unwrap_or_else(|end| {
             Err(JournalError::Io { path: self.path.clone(), reason: format!("a write was cut off: {end}") })
         })
     }
 
-    async fn appended(&self, rows: Vec<Row>) -> Result<Tip, JournalError> {
-        let mut state = self.state.lock().await;
+    /// Waits for the end of a commit under way whose caller was dropped.
+    pub(super) async fn settled(&self) {
+        drop(self.state.lock().await);
+    }
+
+    async fn appended(&self, mut state: OwnedMutexGuard<State>, rows: Vec<Row>) -> Result<Tip, JournalError> {
         if state.failed {
             return Err(JournalError::WriteFailed { path: self.path.clone() });
         }

@@ -3,7 +3,10 @@
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
 
-use crate::execution::{Inclusion, Outcome, Refusal};
+use crate::domain::decision::Verdict;
+use crate::domain::plan::Plan;
+use crate::execution::{InFlight, Inclusion, Outcome, Refusal};
+use crate::journal::{IntentState, Urgency};
 use crate::protocols::vaults::rebalancing_vault;
 
 /// What was done with a decision.
@@ -16,6 +19,13 @@ pub enum Dispatch {
     InFlight {
         /// The intent.
         intent: String,
+    },
+    /// The decision that an intent carries out has changed: it is cancelled at its nonce.
+    Withdrawn {
+        /// The intent.
+        intent: String,
+        /// Why, for people.
+        why: String,
     },
     /// The plan was simulated with this gas limit and not sent.
     DryRun {
@@ -46,6 +56,50 @@ pub enum Dispatch {
     Executed(Execution),
     /// Final on chain and reverted.
     Reverted(Execution),
+    /// Final on chain: its cancel was mined in its place, or another intent of its nonce.
+    Displaced(Execution),
+}
+
+/// What a new decision means for the intent of the same vault that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stance {
+    /// It may go on.
+    Keep,
+    /// It is not wanted any more.
+    Withdraw(String),
+    /// The new plan takes its nonce over.
+    TakeOver,
+}
+
+impl Stance {
+    /// A floor at risk takes over from what can wait; a trade in the same direction goes on; what is not wanted any more
+    /// is withdrawn. A cancel under way goes on, but for a floor at risk.
+    pub(super) fn towards(flight: &InFlight, verdict: &Verdict) -> Self {
+        let cancelling = flight.state == IntentState::Cancelling;
+        match verdict {
+            Verdict::Rebalance { trade, .. }
+                if trade.mandatory && (cancelling || flight.urgency == Urgency::Routine) =>
+            {
+                Self::TakeOver
+            }
+            _ if cancelling => Self::Keep,
+            Verdict::Rebalance { trade, .. } => match sells(flight) {
+                Some(sells) if sells != trade.sell_risky => {
+                    Self::Withdraw("the trade goes the other way now".to_owned())
+                }
+                Some(_) | None => Self::Keep,
+            },
+            Verdict::Hold { reason } | Verdict::Refuse { reason } => {
+                Self::Withdraw(format!("no trade is wanted any more: {reason}"))
+            }
+        }
+    }
+}
+
+/// The direction of an intent; `None` for a plan that cannot be read.
+fn sells(flight: &InFlight) -> Option<bool> {
+    let plan: Plan = serde_json::from_str(&flight.planned_json).ok()?;
+    plan.swaps.first().map(|swap| swap.sell_risky)
 }
 
 /// A transaction in a final block.
@@ -88,6 +142,9 @@ pub(super) fn settled(outcome: &Outcome, vault: Address) -> Dispatch {
     match outcome {
         Outcome::Executed(inclusion) => Dispatch::Executed(Execution::of(inclusion, vault)),
         Outcome::Reverted(inclusion) => Dispatch::Reverted(Execution::of(inclusion, vault)),
+        Outcome::Cancelled(inclusion) | Outcome::Superseded(inclusion) => {
+            Dispatch::Displaced(Execution::of(inclusion, vault))
+        }
         Outcome::Pending { intent, .. } => Dispatch::Sent { intent: intent.to_string(), held_up: None },
         Outcome::Parked { intent, reason } => {
             Dispatch::Sent { intent: intent.to_string(), held_up: Some(reason.to_string()) }

@@ -100,6 +100,8 @@ struct State {
     taken: BTreeSet<B256>,
     peers: Vec<Peer>,
     reader: usize,
+    /// Vaults whose calls revert when they are run again.
+    averse: BTreeSet<Address>,
     journal: Vec<(Slot, Vec<Event>)>,
     /// Durable steps until the process dies.
     dies_in: Option<u32>,
@@ -131,6 +133,7 @@ impl Sim {
             taken: BTreeSet::new(),
             peers: vec![Peer { fault: Fault::None, pool: BTreeMap::new() }; nodes],
             reader: 0,
+            averse: BTreeSet::new(),
             journal: Vec::new(),
             dies_in: None,
             dead: false,
@@ -174,6 +177,16 @@ impl Sim {
         let state = &mut *self.0.borrow_mut();
         let node = node % state.peers.len();
         state.peers[node].fault = fault;
+    }
+
+    /// From now on calls of a vault revert when they are run again, or do not.
+    pub(crate) fn turn_averse(&self, vault: u8, averse: bool) {
+        let (state, vault) = (&mut *self.0.borrow_mut(), Address::repeat_byte(vault));
+        if averse {
+            state.averse.insert(vault)
+        } else {
+            state.averse.remove(&vault)
+        };
     }
 
     /// Empties the pool of a node.
@@ -534,22 +547,26 @@ impl Node for View<'_> {
     }
 }
 
-impl World for Sim {
+impl World for &Sim {
     type Error = Stop;
 
-    async fn look(&self, slot: &Slot) -> Result<Option<Look>, Stop> {
+    async fn look(&mut self, slot: &Slot) -> Result<Option<Look>, Stop> {
         let (node, witness, alone) = self.readers()?;
         let missing = if alone { Witness::Needless } else { Witness::Missing };
-        observe(&node, witness.as_ref().map_or(missing, Witness::Node), slot).await
+        let look = observe(&node, witness.as_ref().map_or(missing, Witness::Node), slot).await?;
+        let averse = |slot: &Slot| {
+            slot.wanted().is_some_and(|(_, claim)| self.0.borrow().averse.contains(&claim.vault))
+        };
+        Ok(look.map(|look| Look { reverts: averse(slot), ..look }))
     }
 
-    async fn record(&self, slot: &Slot, event: &Event) -> Result<(), Stop> {
+    async fn record(&mut self, slot: &Slot, event: &Event) -> Result<(), Stop> {
         self.step()?;
         self.append(slot.nonce, event);
         self.step()
     }
 
-    async fn sign(&self, slot: &Slot, look: &Look, signing: Signing) -> Result<Attempt, Stop> {
+    async fn sign(&mut self, slot: &Slot, look: &Look, signing: Signing) -> Result<Attempt, Stop> {
         let Signing { kind, claim, fees } = signing;
         let call = if kind == Kind::Cancel { None } else { self.call_of(slot, claim) };
         let hash = self.signed(slot.nonce, fees, call);
@@ -558,7 +575,7 @@ impl World for Sim {
         Ok(attempt)
     }
 
-    async fn publish(&self, slot: &Slot, _look: &Look) -> Published {
+    async fn publish(&mut self, slot: &Slot, _look: &Look) -> Published {
         let hash = slot.newest().unwrap().hash;
         if self.step().is_err() {
             return Published::Ambiguous(Doubt::Unclear { message: "dead".into() });
@@ -572,7 +589,7 @@ impl World for Sim {
         joined(answers).unwrap()
     }
 
-    fn held(&self, _slot: &Slot) {
+    fn held(&mut self, _slot: &Slot) {
         self.0.borrow_mut().held += 1;
     }
 }
@@ -609,7 +626,7 @@ impl<'a> Process<'a> {
         let mut slots = std::mem::take(&mut self.open);
         for at in 0..slots.len() {
             let lowest = slots.iter().position(Slot::is_in_flight) == Some(at);
-            match tend(self.sim, &mut slots[at], &RULES, lowest).await {
+            match tend(&mut self.sim, &mut slots[at], &RULES, lowest).await {
                 Ok(Tended::Open | Tended::Ended) | Err(Stop::NoNode) => {}
                 Ok(Tended::Halted) => self.halted = true,
                 Err(Stop::Dead) => return *self = Self::start(self.sim),
@@ -658,6 +675,7 @@ impl<'a> Process<'a> {
             consumed: vault_keeper::execution::machine::Consumption::No,
             mined: None,
             market,
+            reverts: false,
             witnessed: true,
         };
         let at = match admission {
@@ -685,7 +703,7 @@ impl<'a> Process<'a> {
                 at
             }
         };
-        publish(self.sim, &mut self.open[at], &look).await?;
+        publish(&mut self.sim, &mut self.open[at], &look).await?;
         Ok(())
     }
 

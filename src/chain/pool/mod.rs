@@ -28,6 +28,7 @@ pub use fees::{is_suspicious, plausible_tip};
 use health::{Board, Rules};
 pub use lease::Lease;
 pub use outgoing::{Outgoing, PrivateBytes, PublicBytes};
+pub use receipts::Second;
 pub use relay::{Relay, RelayMethod};
 pub use standing::{Change, Lie, Standing, State};
 
@@ -133,21 +134,42 @@ impl Pool {
             return Err(connected.into_iter().find_map(Result::err).unwrap_or_else(none));
         }
         let connected = connected.into_iter().map(|answer| answer.map_err(|error| error.to_string()));
-        let board = Mutex::new(Board::new(config.rules, connected.collect()));
-        let pool = Self {
-            config,
-            members,
-            relays,
-            board,
-            leased: Mutex::default(),
-            changes: Mutex::default(),
-            frozen: AtomicBool::new(false),
-            started: Instant::now(),
-        };
+        let pool = Self::seated(config, members, relays, connected.collect());
         if !alone {
             pool.look().await;
         }
         Ok(pool)
+    }
+
+    /// One endpoint that is connected already, and nothing beside it.
+    #[must_use]
+    pub fn of_one(endpoint: Arc<Endpoint>) -> Self {
+        let config = PoolConfig {
+            chain_id: endpoint.chain_id(),
+            kind: endpoint.kind(),
+            timeouts: Timeouts { connect: endpoint.patience(), request: endpoint.patience() },
+            send: endpoint.patience(),
+            rules: Rules::default(),
+        };
+        Self::seated(config, vec![Member { endpoint, socket: None }], Vec::new(), vec![Ok(())])
+    }
+
+    fn seated(
+        config: PoolConfig,
+        members: Vec<Member>,
+        relays: Vec<Relay>,
+        connected: Vec<Result<(), String>>,
+    ) -> Self {
+        Self {
+            board: Mutex::new(Board::new(config.rules, connected)),
+            config,
+            members,
+            relays,
+            leased: Mutex::default(),
+            changes: Mutex::default(),
+            frozen: AtomicBool::new(false),
+            started: Instant::now(),
+        }
     }
 
     /// Chain id of the configuration.

@@ -188,7 +188,7 @@ mod tests {
 
     use super::super::finding::Level;
     use super::*;
-    use crate::execution::{FeeCaps, Finality};
+    use crate::execution::{ClassPolicy, FeeCaps, Finality, Patience};
 
     const GWEI: u128 = 1_000_000_000;
 
@@ -200,11 +200,15 @@ mod tests {
                 max_tip: 5 * GWEI,
                 max_per_transaction: U256::from(100_000_000 * GWEI),
                 max_per_day: U256::from(1_000_000_000 * GWEI),
+                max_cancel_fee_per_gas: 10_000_000_000_000,
             },
             gas_margin_bps: 2_000,
             max_gas_limit: 15_000_000,
             data_fee_margin_bps: 2_500,
             finality: Finality::Finalized,
+            patience: Patience::default(),
+            class: ClassPolicy::Public,
+            runway: 0,
             poll_interval: Duration::from_secs(1),
             max_polls: 1,
         }

@@ -10,11 +10,11 @@ use eyre::WrapErr;
 use super::crew::Crew;
 use super::watch::{Watch, tell};
 use super::{Failure, alert, log};
-use crate::chain::pool::{Answer, Lease, Outgoing, Pool, PublicBytes};
+use crate::chain::pool::{Lease, Pool};
 use crate::chain::{ChainError, HeadEvent, HeadTimes, Heads, NewHead};
 use crate::execution::{ExecutionError, Outcome as Sent};
-use crate::journal::{IntentId, IntentState, Journal};
-use crate::keeper::{self, Cycle, CycleError, Dispatch, Keeper};
+use crate::journal::{IntentId, Journal};
+use crate::keeper::{self, Cycle, CycleError, Keeper};
 
 /// Shortest pause after a failed look at a chain.
 const MIN_RETRY: Duration = Duration::from_millis(500);
@@ -28,9 +28,9 @@ pub(super) struct Chain {
     pub(super) look: Duration,
     pub(super) journal: Arc<Journal>,
     pub(super) crew: Crew,
+    /// The endpoint that is read.
+    pub(super) lease: Lease,
     pub(super) keepers: Vec<Keeper>,
-    /// Name of the signer of each vault.
-    pub(super) signers: BTreeMap<String, String>,
     /// Vaults that are known to obey another key, and whose.
     pub(super) strange: BTreeMap<String, Address>,
 }
@@ -109,20 +109,19 @@ impl Chain {
 
     /// Works through the endpoint of `lease` from now on.
     fn change_over(&mut self, lease: Lease) {
-        if self.crew.lease().is_of(&lease) {
+        if self.lease.is_of(&lease) {
             return;
         }
-        let (from, to) = (self.crew.lease().name(), lease.name());
+        let (from, to) = (self.lease.name(), lease.name());
         tracing::warn!(chain = %self.name, alert = "endpoint_changed", from, to, "another endpoint is read");
-        self.crew.change_over(lease);
+        self.lease = lease;
     }
 
-    /// Gives a keeper the endpoint and the engine that are used now.
+    /// Gives a keeper the endpoint that is used now.
     fn equip(&self, keeper: &mut Keeper) {
-        let endpoint = self.crew.lease().endpoint();
+        let endpoint = self.lease.endpoint();
         if !keeper.reads_through(endpoint) {
-            let signer = self.signers.get(&keeper.name).map_or("", String::as_str);
-            keeper.change_over(endpoint.clone(), self.crew.hand(signer));
+            keeper.change_over(endpoint.clone());
         }
     }
 
@@ -133,7 +132,7 @@ impl Chain {
             Err(CycleError::Read(error)) => error,
             other => return other,
         };
-        let other = self.pool.reader().ok().filter(|lease| !lease.is_of(self.crew.lease()));
+        let other = self.pool.reader().ok().filter(|lease| !lease.is_of(&self.lease));
         let Some(other) = other else { return Err(error.into()) };
         tracing::warn!(vault = %keeper.name, %error, "no facts; asking another endpoint");
         self.change_over(other);
@@ -173,7 +172,7 @@ impl Chain {
         let mut last = None;
         for mut keeper in std::mem::take(&mut self.keepers) {
             match self.cycle(&mut keeper, head).await {
-                Ok(cycle) => self.concluded(&keeper, &cycle, head).await?,
+                Ok(cycle) => self.concluded(&keeper, &cycle, head),
                 Err(error) if error.is_passing() => {
                     tracing::warn!(vault = %keeper.name, %error, "no decision")
                 }
@@ -191,30 +190,10 @@ impl Chain {
         last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
     }
 
-    async fn concluded(&mut self, keeper: &Keeper, cycle: &Cycle, head: &NewHead) -> eyre::Result<()> {
-        if matches!(cycle.dispatch, Dispatch::Sent { .. }) {
-            self.spread().await?;
-        }
+    fn concluded(&mut self, keeper: &Keeper, cycle: &Cycle, head: &NewHead) {
         self.warn_of_a_wrong_key(keeper, cycle);
         log(&keeper.name, cycle);
         alert(&keeper.name, head.header.number, &cycle.decision);
-        Ok(())
-    }
-
-    /// Hands what was sent and is not mined yet to all other endpoints too, without waiting for them.
-    async fn spread(&self) -> eyre::Result<()> {
-        if self.pool.standings().len() < 2 {
-            return Ok(());
-        }
-        let mut outgoing = Vec::new();
-        for engine in self.crew.engines() {
-            let open = self.journal.open_intents(self.pool.chain_id(), engine.sender()).await?;
-            let live = open.iter().filter(|intent| intent.last_event.state == IntentState::Live);
-            let newest = live.filter_map(|intent| intent.attempts.last());
-            outgoing.extend(newest.map(|attempt| Outgoing::Public(PublicBytes::new(attempt.raw.clone()))));
-        }
-        tokio::spawn(handed_over(self.pool.clone(), outgoing));
-        Ok(())
     }
 
     /// Says so once for every account that the vault obeys in place of ours.
@@ -226,15 +205,6 @@ impl Chain {
         let obeyed = cycle.snapshot.vault.keeper;
         if self.strange.insert(keeper.name.clone(), obeyed) != Some(obeyed) {
             tracing::error!(vault = %keeper.name, "{message}");
-        }
-    }
-}
-
-/// The engine resolves what became of them, by the chain alone.
-async fn handed_over(pool: Arc<Pool>, outgoing: Vec<Outgoing>) {
-    for bytes in &outgoing {
-        for Answer { endpoint, result } in pool.broadcast(bytes).await {
-            tracing::debug!(endpoint, hash = %bytes.hash(), ?result, "handed over");
         }
     }
 }
@@ -255,6 +225,8 @@ fn report(outcomes: &[(IntentId, Sent)]) {
         match outcome {
             Sent::Executed(i) => tracing::info!(%intent, transaction = %i.transaction_hash, "executed"),
             Sent::Reverted(i) => tracing::error!(%intent, transaction = %i.transaction_hash, "reverted"),
+            Sent::Cancelled(i) => tracing::info!(%intent, transaction = %i.transaction_hash, "cancelled"),
+            Sent::Superseded(i) => tracing::info!(%intent, transaction = %i.transaction_hash, "superseded"),
             Sent::Parked { reason, .. } => tracing::error!(%intent, %reason, "parked"),
             Sent::Pending { state, .. } => tracing::info!(%intent, state = state.name(), "under way"),
             Sent::Refused(refusal) => tracing::error!(%intent, %refusal, "refused"),

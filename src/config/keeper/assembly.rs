@@ -10,7 +10,7 @@ use super::super::policy::parse_policy;
 use super::format::{KeeperFile, VaultEntry};
 use super::{
     ChainConfig, Config, Endpoint, EndpointClass, Finality, KeySource, SendingConfig, SignerConfig,
-    VaultConfig,
+    SubmissionPolicy, VaultConfig,
 };
 use crate::domain::policy::{ChainKind, PublishedPolicy, Violation};
 
@@ -202,6 +202,15 @@ fn violations(file: &KeeperFile) -> Vec<Violation> {
         );
     }
     sending_violations(&mut broken, &file.sending);
+    for chain in &file.chain {
+        let private = |endpoint: &Endpoint| matches!(endpoint.class, EndpointClass::Private { .. });
+        require(
+            &mut broken,
+            file.sending.submission == SubmissionPolicy::Public || chain.endpoints.iter().any(private),
+            "sending.submission",
+            &format!("expected \"public\": chain `{}` has no endpoint of class \"private\"", chain.name),
+        );
+    }
     broken
 }
 
@@ -265,6 +274,7 @@ fn sending_violations(broken: &mut Vec<Violation>, sending: &SendingConfig) {
         "sending.data_fee_margin_percent",
         "expected 0 to 600 percent",
     );
+    patience_violations(broken, sending);
     let ordered = [
         (
             "min_priority_fee_wei",
@@ -291,6 +301,25 @@ fn sending_violations(broken: &mut Vec<Violation>, sending: &SendingConfig) {
             broken.push(Violation::between(key, against, format!("expected at most `{high}`")));
         }
     }
+}
+
+fn patience_violations(broken: &mut Vec<Violation>, sending: &SendingConfig) {
+    let positive = [
+        ("bump_after_seconds", sending.bump_after_seconds),
+        ("park_after_seconds", sending.park_after_seconds),
+        ("max_attempts", sending.max_attempts.into()),
+        ("max_in_flight", sending.max_in_flight.into()),
+    ];
+    for (key, value) in positive {
+        require(broken, value > 0, format!("sending.{key}"), "expected a number above 0");
+    }
+    let cancels = sending.max_cancel_fee_per_gas_wei;
+    require(
+        broken,
+        cancels.is_none_or(|cancels| cancels > sending.max_fee_per_gas_wei),
+        "sending.max_cancel_fee_per_gas_wei",
+        "expected more than `max_fee_per_gas_wei`: a cancel has to outbid a call at its cap by an eighth",
+    );
 }
 
 /// Every table of `kind` needs a name of its own, and there must be one.

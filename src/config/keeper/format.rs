@@ -9,7 +9,7 @@ use url::Url;
 use super::super::document::{At, Read, Table, table, words};
 use super::{
     ChainConfig, Endpoint, EndpointClass, Finality, HealthConfig, KeySource, Location, RelayMethod,
-    SendingConfig, SignerConfig, is_http, is_socket,
+    SendingConfig, SignerConfig, SubmissionPolicy, is_http, is_socket,
 };
 
 /// The file as it is written, before its names are resolved.
@@ -58,6 +58,13 @@ table!(SendingConfig {
     max_daily_cost_wei,
     gas_limit_margin_percent = 20,
     data_fee_margin_percent = 25,
+    max_cancel_fee_per_gas_wei = None,
+    bump_after_seconds = 36,
+    park_after_seconds = 3_600,
+    max_attempts = 8,
+    max_in_flight = 4,
+    submission = SubmissionPolicy::default(),
+    runway_transactions = 10,
 });
 table!(VaultEntry { name, chain, address, signer, policies });
 
@@ -70,6 +77,26 @@ impl Read for Finality {
             _ => at
                 .parsed(Self::EXPECTED, |text| (text == "finalized").then_some(Self::Finalized))
                 .unwrap_or(Self::Finalized),
+        }
+    }
+}
+
+impl Read for SubmissionPolicy {
+    const EXPECTED: &'static str = "\"public\", \"private\" or { private_then_public_blocks = 25 }";
+
+    fn read(at: &At<'_>) -> Self {
+        match at.value() {
+            Some(DeValue::Table(_)) => {
+                let blocks = at.table(&["private_then_public_blocks"]).field("private_then_public_blocks");
+                Self::PrivateThenPublic { blocks }
+            }
+            _ => at
+                .parsed(Self::EXPECTED, |text| match text {
+                    "public" => Some(Self::Public),
+                    "private" => Some(Self::Private),
+                    _ => None,
+                })
+                .unwrap_or_default(),
         }
     }
 }

@@ -41,6 +41,16 @@ pub enum Admission {
     },
 }
 
+impl Admission {
+    /// The nonce to sign with.
+    #[must_use]
+    pub const fn nonce(&self) -> u64 {
+        match self {
+            Self::Next { nonce } | Self::Takeover { nonce, .. } => *nonce,
+        }
+    }
+}
+
 /// Why a key takes on nothing now; the next block may go better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Busy {

@@ -47,6 +47,8 @@ pub struct Slot {
     /// The head at which the nonce was first seen consumed deep by none of the attempts. Not durable: a restart looks
     /// twice again.
     pub suspected: Option<B256>,
+    /// Whether a person asked for a bump at the next look. Not durable: the person may ask again.
+    pub hurried: bool,
 }
 
 /// An intent that wants the nonce.
@@ -142,7 +144,7 @@ pub enum Event {
     Signed(Attempt),
     /// Bytes were handed to nodes.
     Published(Published),
-    /// The wanted claim is not wanted any more.
+    /// The wanted claim is not wanted any more: its decision has changed, or its call reverts now.
     Withdrawn,
     /// An attempt stands in a canonical block.
     Included(Mined),
@@ -161,7 +163,7 @@ impl Slot {
     #[must_use]
     pub fn new(nonce: u64, claim: Claim, attempt: Attempt) -> Self {
         let (claims, attempts) = (vec![claim], vec![attempt]);
-        Self { nonce, claims, attempts, phase: Phase::Prepared, suspected: None }
+        Self { nonce, claims, attempts, phase: Phase::Prepared, suspected: None, hurried: false }
     }
 
     /// The slot as a new process finds it: whatever was not recorded of a publication may have happened.
@@ -186,6 +188,7 @@ impl Slot {
             }
             Event::Signed(attempt) => {
                 self.attempts.push(*attempt);
+                self.hurried = false;
                 self.unrefused();
             }
             Event::Published(published) => self.published(published),

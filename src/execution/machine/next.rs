@@ -20,6 +20,8 @@ pub struct Look {
     pub mined: Option<Mined>,
     /// What the next block asks for.
     pub market: Market,
+    /// Whether the wanted call, run on the head, reverts; false where that was not asked.
+    pub reverts: bool,
     /// Whether a second node says the same, where there is more than one: without it nothing ends and nobody is accused.
     pub witnessed: bool,
 }
@@ -178,6 +180,9 @@ impl Slot {
     fn unmined(&self, look: &Look, rules: &Rules, lowest: bool) -> Step {
         let (Some((at, _)), Some(newest)) = (self.wanted(), self.newest()) else { return Step::Wait };
         let unwanted = self.is_unwanted(look.head.time);
+        if look.reverts && !unwanted && newest.kind != Kind::Cancel && defended(23) {
+            return Step::Note(Event::Withdrawn);
+        }
         if unwanted && matches!(self.phase, Phase::Refused(_)) {
             // No node has a byte of it: the next intent takes the nonce.
             return Step::Wait;
@@ -192,7 +197,8 @@ impl Slot {
         }
         let raisable =
             matches!(self.phase, Phase::Prepared | Phase::Live | Phase::Refused(Rejection::Underpriced));
-        if raisable && (lowest || !defended(15)) && age(newest) >= rules.bump_after {
+        let due = self.hurried || age(newest) >= rules.bump_after;
+        if raisable && (lowest || !defended(15)) && due {
             return self.bump(newest, at, look, rules);
         }
         if defended(16) { Step::Publish { held: false } } else { Step::Wait }

@@ -76,7 +76,7 @@ pub async fn observe<N: Node>(
     };
     // Every answer above is of this head's chain, or the look is of no use.
     let still = node.block(head.number).await?.is_some_and(|block| block.hash == head.hash);
-    Ok(still.then_some(Look { head, deep, consumed, mined, market, witnessed }))
+    Ok(still.then_some(Look { head, deep, consumed, mined, market, reverts: false, witnessed }))
 }
 
 enum Sight {

@@ -12,19 +12,19 @@ pub trait World {
     type Error;
 
     /// One look at a nonce, from one node at one canonical head; `None` where nothing is known of it now.
-    async fn look(&self, slot: &Slot) -> Result<Option<Look>, Self::Error>;
+    async fn look(&mut self, slot: &Slot) -> Result<Option<Look>, Self::Error>;
 
     /// Makes an event durable.
-    async fn record(&self, slot: &Slot, event: &Event) -> Result<(), Self::Error>;
+    async fn record(&mut self, slot: &Slot, event: &Event) -> Result<(), Self::Error>;
 
     /// Signs an attempt and makes its bytes durable. Nothing of it may have left when this fails.
-    async fn sign(&self, slot: &Slot, look: &Look, signing: Signing) -> Result<Attempt, Self::Error>;
+    async fn sign(&mut self, slot: &Slot, look: &Look, signing: Signing) -> Result<Attempt, Self::Error>;
 
     /// Hands the newest bytes of a nonce to every node of their class.
-    async fn publish(&self, slot: &Slot, look: &Look) -> Published;
+    async fn publish(&mut self, slot: &Slot, look: &Look) -> Published;
 
     /// Tells people: a bump that no cap allows.
-    fn held(&self, slot: &Slot);
+    fn held(&mut self, slot: &Slot);
 }
 
 /// How a turn of a nonce ended.
@@ -43,7 +43,7 @@ pub enum Tended {
 /// # Errors
 /// What the world cannot do now.
 pub async fn tend<W: World>(
-    world: &W,
+    world: &mut W,
     slot: &mut Slot,
     rules: &Rules,
     lowest: bool,
@@ -80,13 +80,13 @@ pub async fn tend<W: World>(
 ///
 /// # Errors
 /// The record.
-pub async fn publish<W: World>(world: &W, slot: &mut Slot, look: &Look) -> Result<Published, W::Error> {
+pub async fn publish<W: World>(world: &mut W, slot: &mut Slot, look: &Look) -> Result<Published, W::Error> {
     let published = world.publish(slot, look).await;
     note(world, slot, &Event::Published(published.clone())).await?;
     Ok(published)
 }
 
-async fn note<W: World>(world: &W, slot: &mut Slot, event: &Event) -> Result<(), W::Error> {
+async fn note<W: World>(world: &mut W, slot: &mut Slot, event: &Event) -> Result<(), W::Error> {
     world.record(slot, event).await?;
     slot.apply(event);
     Ok(())

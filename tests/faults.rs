@@ -1,0 +1,19 @@
+//! The faults of `docs/reliability.md` by their numbers, on a real node with real contracts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/rig.rs"]
+mod rig;
+
+#[path = "faults/lifecycle.rs"]
+mod lifecycle;

@@ -1,0 +1,130 @@
+//! Bumps, cancels and takeovers, each until it is final.
+
+use alloy::providers::ext::AnvilApi;
+use vault_keeper::execution::{ClassPolicy, Outcome, Patience, SendingConfig};
+use vault_keeper::journal::{AttemptKind, IntentState, SubmissionClass, Urgency};
+use vault_keeper::keeper::Dispatch;
+
+use crate::keeper_process::PRICE;
+use crate::rig::{Build, GWEI, Rig, sending};
+
+/// Bids more after each block.
+fn hasty() -> Build {
+    let patience = Patience { bump_after: 1, ..Patience::default() };
+    Build { sending: SendingConfig { patience, ..sending() }, ..Build::default() }
+}
+
+#[tokio::test]
+async fn what_is_not_mined_is_bid_more_for_within_the_caps_and_executed_once() {
+    let mut rig = Rig::of(hasty()).await;
+    let intent = rig.sent().await;
+    for bumps in 1..=3 {
+        let attempts = rig.hashes(intent).await.len();
+        assert_eq!(attempts, bumps);
+        // A block without it: the node lost it for a moment.
+        rig.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+        rig.mine_and_resolve(1).await;
+    }
+    let entry = rig.entry().await;
+    let kinds: Vec<_> = entry.attempts.iter().map(|attempt| attempt.kind).collect();
+    assert_eq!(kinds, [AttemptKind::Original, AttemptKind::Bump, AttemptKind::Bump, AttemptKind::Bump]);
+    for pair in entry.attempts.windows(2) {
+        let eighth = |fee: u128| fee + fee.div_ceil(8);
+        assert!(pair[1].max_fee_per_gas >= eighth(pair[0].max_fee_per_gas), "{pair:?}");
+        assert!(pair[1].max_priority_fee_per_gas >= eighth(pair[0].max_priority_fee_per_gas), "{pair:?}");
+        assert!(pair[1].max_fee_per_gas <= 500 * GWEI);
+    }
+    rig.mine_and_resolve(3).await;
+    rig.assert_executed_once().await;
+    assert_eq!(rig.scene.deeds().await.mined, 1);
+}
+
+#[tokio::test]
+async fn a_plan_that_is_not_wanted_any_more_is_cancelled_at_its_nonce() {
+    let mut rig = Rig::set().await;
+    let intent = rig.sent().await;
+    // The market turns: what was to be bought is to be sold now.
+    rig.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    rig.scene.price(PRICE / 2, 12).await;
+    let dispatch = rig.dispatched().await;
+    assert!(matches!(&dispatch, Dispatch::Withdrawn { .. }), "{dispatch:?}");
+    let entry = rig.entry().await;
+    assert_eq!(entry.last_event.state, IntentState::Cancelling);
+    let cancel = entry.attempts.last().unwrap();
+    assert_eq!(
+        (cancel.kind, cancel.to, cancel.gas_limit),
+        (AttemptKind::Cancel, Some(rig.sender()), Some(21_000))
+    );
+    rig.mine_and_resolve(3).await;
+    assert_eq!(rig.state().await, IntentState::Cancelled);
+    let told = rig.states(intent).await;
+    assert_eq!(told.last(), Some(&IntentState::Cancelled), "{told:?}");
+    assert_eq!(rig.scene.deeds().await.rebalanced, 0);
+    rig.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_call_that_reverts_on_the_newest_block_is_cancelled() {
+    let mut rig = Rig::set().await;
+    rig.sent().await;
+    rig.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    rig.pause().await;
+    rig.resolve().await.unwrap();
+    assert_eq!(rig.state().await, IntentState::Cancelling);
+    rig.mine_and_resolve(3).await;
+    assert_eq!(rig.state().await, IntentState::Cancelled);
+    rig.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn private_bytes_become_public_at_their_height_and_no_earlier() {
+    let class = ClassPolicy::PrivateThenPublic { blocks: 3 };
+    let mut rig =
+        Rig::of(Build { relays: 1, sending: SendingConfig { class, ..sending() }, ..Build::default() }).await;
+    // A relay that takes everything and includes nothing.
+    let act = crate::proxy::Act::Error(-32_601, "swallowed");
+    rig.relays[0].rule("eth_sendPrivateTransaction", crate::proxy::Calls::Every, act);
+    let intent = rig.sent().await;
+    let at = rig.head().await.number;
+    let entry = rig.entry().await;
+    assert_eq!(entry.attempts[0].submission, SubmissionClass::Private { public_from: Some(at + 3) });
+    for _ in 0..2 {
+        rig.mine_and_resolve(1).await;
+        assert!(rig.proxies[0].transactions().is_empty(), "public too early");
+    }
+    assert_eq!(rig.hashes(intent).await.len(), 1);
+    rig.mine_and_resolve(1).await;
+    assert!(!rig.proxies[0].transactions().is_empty(), "public at its height");
+    rig.mine_and_resolve(3).await;
+    rig.assert_executed_once().await;
+    let outcome = rig.resolve().await.unwrap();
+    assert_eq!(outcome, Vec::<(_, Outcome)>::new());
+}
+
+#[tokio::test]
+async fn a_floor_at_risk_takes_the_nonce_of_a_routine_plan_over() {
+    let mut rig = Rig::set().await;
+    for _ in 0..3 {
+        rig.sent().await;
+        rig.mine_and_resolve(2).await;
+        rig.scene.price(PRICE, 301).await;
+    }
+    // A rise, long enough ago for the pool's average price to know of it.
+    rig.scene.price(PRICE + 900, 301).await;
+    rig.scene.price(PRICE + 900, 3_600).await;
+    let routine = rig.sent().await;
+    rig.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    rig.scene.price(2_200, 60).await;
+    let dispatch = rig.dispatched().await;
+    assert!(matches!(dispatch, Dispatch::Sent { .. }), "{dispatch:?}");
+    let entries = rig.entries().await;
+    let [.., first, second] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!(first.id, routine);
+    assert_eq!((first.record.nonce, second.record.nonce), (3, 3));
+    assert_eq!((first.record.urgency, second.record.urgency), (Urgency::Routine, Urgency::Urgent));
+    assert!(second.attempts[0].max_fee_per_gas > first.attempts[0].max_fee_per_gas);
+    rig.mine_and_resolve(3).await;
+    let states: Vec<_> = rig.entries().await[3..].iter().map(|entry| entry.last_event.state).collect();
+    assert_eq!(states, [IntentState::Superseded, IntentState::Executed]);
+    rig.assert_invariants().await;
+}

@@ -1,0 +1,278 @@
+//! A keeper in this process before a stage with real contracts, with proxies between: one step at a time.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, Bytes, U256};
+use alloy::providers::Provider;
+use alloy::signers::local::PrivateKeySigner;
+use tempfile::TempDir;
+use vault_keeper::chain::pool::health::Rules;
+use vault_keeper::chain::pool::{Pool, PoolConfig, RelayMethod, RelaySeat, Seat};
+use vault_keeper::chain::{Header, SecretUrl, Timeouts};
+use vault_keeper::domain::policy::ChainKind;
+use vault_keeper::execution::{
+    ClassPolicy, Engine, ExecutionError, FeeCaps, Finality, KeeperKey, Outcome, Patience, SendingConfig,
+};
+use vault_keeper::journal::{IntentEntry, IntentId, IntentState, Journal};
+use vault_keeper::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
+use vault_keeper::stage::account::Actor;
+
+use super::keeper_process::{Scene, published};
+use super::proxy::Proxy;
+
+alloy::sol! {
+    interface IGuarded {
+        function pause() external;
+    }
+}
+
+/// Wei.
+pub(crate) const GWEI: u128 = 1_000_000_000;
+
+/// What a rig is built of.
+#[derive(Debug, Clone)]
+pub(crate) struct Build {
+    /// Public endpoints, each through a proxy of its own.
+    pub(crate) endpoints: usize,
+    /// Private relays, each through a proxy of its own.
+    pub(crate) relays: usize,
+    pub(crate) sending: SendingConfig,
+    pub(crate) rules: Rules,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        let quarantine = Duration::from_millis(50);
+        Self {
+            endpoints: 1,
+            relays: 0,
+            sending: sending(),
+            rules: Rules { quarantine, good_looks: 1, ..Rules::default() },
+        }
+    }
+}
+
+/// The keeper and all that it stands on.
+pub(crate) struct Rig {
+    pub(crate) scene: Scene,
+    pub(crate) proxies: Vec<Proxy>,
+    pub(crate) relays: Vec<Proxy>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) keeper: Keeper,
+    pub(crate) directory: TempDir,
+    build: Build,
+}
+
+/// Final at once where nothing else is said, and more patient than a test.
+pub(crate) fn sending() -> SendingConfig {
+    SendingConfig {
+        fees: FeeCaps {
+            max_fee_per_gas: 500 * GWEI,
+            min_tip: GWEI / 100,
+            max_tip: 5 * GWEI,
+            max_per_transaction: U256::from(10_u64.pow(18)),
+            max_per_day: U256::from(5 * 10_u64.pow(18)),
+            max_cancel_fee_per_gas: 1_000 * GWEI,
+        },
+        gas_margin_bps: 2_000,
+        max_gas_limit: 15_000_000,
+        data_fee_margin_bps: 2_500,
+        finality: Finality::Depth(1),
+        patience: Patience::default(),
+        class: ClassPolicy::Public,
+        runway: 0,
+        poll_interval: Duration::ZERO,
+        max_polls: 1,
+    }
+}
+
+impl Rig {
+    pub(crate) async fn set() -> Self {
+        Self::of(Build::default()).await
+    }
+
+    pub(crate) async fn of(build: Build) -> Self {
+        let scene = Scene::set().await;
+        let node = scene.stage.chain.endpoint();
+        let (mut proxies, mut relays) = (Vec::new(), Vec::new());
+        for _ in 0..build.endpoints {
+            proxies.push(Proxy::start(node.clone()).await);
+        }
+        for _ in 0..build.relays {
+            relays.push(Proxy::start(node.clone()).await);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let (pool, journal, engine, keeper) = assemble(&scene, (&proxies, &relays), &directory, &build).await;
+        Self { scene, proxies, relays, pool, journal, engine, keeper, directory, build }
+    }
+
+    /// The process ends and another one starts on the same journal.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { scene, proxies, relays, directory, build, pool, journal, engine, keeper } = self;
+        drop((keeper, engine, pool));
+        // Nobody else may still hold it, or the lock is not free.
+        Arc::into_inner(journal).expect("the journal is still in use").close().await;
+        let (pool, journal, engine, keeper) = assemble(&scene, (&proxies, &relays), &directory, &build).await;
+        Self { scene, proxies, relays, pool, journal, engine, keeper, directory, build }
+    }
+
+    /// The newest header by the endpoint that is read.
+    pub(crate) async fn head(&self) -> Header {
+        self.pool.reader().unwrap().latest_header().await.unwrap()
+    }
+
+    /// One cycle at the newest head.
+    pub(crate) async fn cycle(&mut self) -> Result<Cycle, CycleError> {
+        let head = self.head().await;
+        self.keeper.cycle(&head).await
+    }
+
+    /// What one cycle did.
+    pub(crate) async fn dispatched(&mut self) -> Dispatch {
+        self.cycle().await.unwrap().dispatch
+    }
+
+    /// One cycle that sends.
+    pub(crate) async fn sent(&mut self) -> IntentId {
+        let dispatch = self.dispatched().await;
+        assert!(matches!(dispatch, Dispatch::Sent { .. }), "{dispatch:?}");
+        self.entry().await.id
+    }
+
+    /// One look at everything that is open.
+    pub(crate) async fn resolve(&self) -> Result<Vec<(IntentId, Outcome)>, ExecutionError> {
+        self.engine.resolve().await
+    }
+
+    /// One look after each of so many blocks.
+    pub(crate) async fn mine_and_resolve(&self, blocks: u32) {
+        for _ in 0..blocks {
+            self.scene.mine(1).await;
+            self.resolve().await.unwrap();
+        }
+    }
+
+    /// All intents, oldest first.
+    pub(crate) async fn entries(&self) -> Vec<IntentEntry> {
+        let mut entries = self.journal.intents(self.scene.vault, 1_000).await.unwrap();
+        entries.reverse();
+        entries
+    }
+
+    /// The newest intent.
+    pub(crate) async fn entry(&self) -> IntentEntry {
+        self.entries().await.pop().expect("an intent")
+    }
+
+    /// Where the newest intent stands.
+    pub(crate) async fn state(&self) -> IntentState {
+        self.entry().await.last_event.state
+    }
+
+    /// Every state of an intent in turn.
+    pub(crate) async fn states(&self, intent: IntentId) -> Vec<IntentState> {
+        self.journal.events(intent).await.unwrap().into_iter().map(|event| event.state).collect()
+    }
+
+    /// Hashes of the signed bytes of an intent, oldest first.
+    pub(crate) async fn hashes(&self, intent: IntentId) -> Vec<B256> {
+        let entry = self.journal.intent(intent).await.unwrap().unwrap();
+        entry.attempts.iter().map(|attempt| attempt.hash).collect()
+    }
+
+    /// All bytes that any endpoint or relay was handed.
+    pub(crate) fn handed_over(&self) -> Vec<Bytes> {
+        self.proxies.iter().chain(&self.relays).flat_map(Proxy::transactions).collect()
+    }
+
+    /// Asserts I1 (an execution in the journal for each on the chain, and one at most for an intent), I2 (all bytes that
+    /// left are in the journal) and I3 (one intent at most of a nonce took effect), and that the journal is whole.
+    pub(crate) async fn assert_invariants(&self) {
+        let (deeds, entries) = (self.scene.deeds().await, self.entries().await);
+        let executed = |entry: &&IntentEntry| entry.last_event.state == IntentState::Executed;
+        assert_eq!(deeds.vault_nonce, deeds.rebalanced as u64, "an execution for each nonce of the vault");
+        assert!(entries.iter().filter(executed).count() <= deeds.rebalanced, "{entries:?}");
+        let signed: Vec<Bytes> =
+            entries.iter().flat_map(|entry| entry.attempts.iter().map(|a| a.raw.clone())).collect();
+        for bytes in self.handed_over() {
+            assert!(signed.contains(&bytes), "bytes that are not in the journal: {bytes}");
+        }
+        let mut nonces = BTreeMap::<u64, usize>::new();
+        for entry in &entries {
+            *nonces.entry(entry.record.nonce).or_default() +=
+                usize::from(entry.last_event.state.took_effect());
+            let hashes = entry.attempts.iter().map(|attempt| attempt.hash);
+            let provider = self.scene.stage.chain.provider();
+            let mut mined = 0;
+            for hash in hashes {
+                mined += usize::from(provider.get_transaction_receipt(hash).await.unwrap().is_some());
+            }
+            assert!(mined <= 1, "{mined} attempts of intent {} are mined", entry.id);
+        }
+        assert!(nonces.values().all(|took_effect| *took_effect <= 1), "{nonces:?}");
+        self.journal.verify().await.unwrap().unwrap();
+    }
+
+    /// Asserts that the plan was executed once, by the journal and on the chain, and nothing else.
+    pub(crate) async fn assert_executed_once(&self) {
+        assert_eq!(self.state().await, IntentState::Executed);
+        assert_eq!(self.scene.deeds().await.rebalanced, 1);
+        self.assert_invariants().await;
+    }
+
+    /// The guardian pauses the vault.
+    pub(crate) async fn pause(&self) {
+        let mut guardian = self.scene.stage.act_as(Actor::Guardian).await.unwrap();
+        guardian.call(self.scene.vault, &IGuarded::pauseCall {}).await.unwrap();
+    }
+
+    /// Account of the key.
+    pub(crate) fn sender(&self) -> Address {
+        self.engine.sender()
+    }
+}
+
+async fn assemble(
+    scene: &Scene,
+    (proxies, relays): (&[Proxy], &[Proxy]),
+    directory: &TempDir,
+    build: &Build,
+) -> (Arc<Pool>, Arc<Journal>, Arc<Engine>, Keeper) {
+    let pool = Arc::new(pool(scene, (proxies, relays), build).await);
+    let journal = Arc::new(Journal::open(&directory.path().join("keeper.db")).await.unwrap());
+    let key: PrivateKeySigner = scene.key(Actor::Keeper).await.parse().unwrap();
+    let key = KeeperKey::from(key);
+    let engine = Arc::new(Engine::new(pool.clone(), journal.clone(), key, build.sending.clone()));
+    let endpoint = pool.reader().unwrap().endpoint().clone();
+    let hand = Hand::Send(engine.clone(), build.sending.clone());
+    let facts = (scene.vault, vec![published(&scene.policy)]);
+    let keeper = Keeper::new("main".to_owned(), facts, endpoint, journal.clone(), hand);
+    (pool, journal, engine, keeper)
+}
+
+async fn pool(scene: &Scene, (proxies, relays): (&[Proxy], &[Proxy]), build: &Build) -> Pool {
+    let time = Duration::from_millis(1_000);
+    let config = PoolConfig {
+        chain_id: scene.stage.chain.chain_id(),
+        kind: ChainKind::Ethereum,
+        timeouts: Timeouts { connect: time, request: time },
+        send: time,
+        rules: build.rules,
+    };
+    let url = |proxy: &Proxy| SecretUrl::parse(proxy.url()).unwrap();
+    let name = |at: usize| char::from(b'a' + u8::try_from(at).unwrap()).to_string();
+    let seats = proxies.iter().enumerate();
+    let seats = seats.map(|(at, proxy)| Seat { name: name(at), url: url(proxy), socket: None }).collect();
+    let relays = relays.iter().enumerate().map(|(at, proxy)| RelaySeat {
+        name: format!("relay-{}", name(at)),
+        url: url(proxy),
+        method: RelayMethod::Private,
+        credentials: None,
+    });
+    Pool::open(config, seats, relays.collect()).await.unwrap()
+}

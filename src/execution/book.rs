@@ -196,7 +196,7 @@ fn phase(intents: &[Filed]) -> Phase {
 }
 
 /// The block that an event was seen in, read back; `None` where it does not say: then it is looked for again.
-fn inclusion(event: &EventRecord) -> Option<Mined> {
+pub(super) fn inclusion(event: &EventRecord) -> Option<Mined> {
     let detail = &event.detail;
     Some(Mined {
         attempt: detail.get("transaction")?.as_str()?.parse().ok()?,

@@ -51,6 +51,8 @@ pub(super) struct Book {
     pub(super) open: Option<Vec<Nonce>>,
     /// Outcomes that nobody was told yet.
     pub(super) untold: Vec<(IntentId, Outcome)>,
+    /// What was final and is not on the chain any more: while it is so nothing is signed.
+    pub(super) undone: Option<Halt>,
 }
 
 /// An intent that is under way and in no block yet.

@@ -22,6 +22,7 @@ mod resolve;
 mod signer;
 mod tending;
 mod turn;
+mod undone;
 
 pub use classify::classify;
 pub use config::{ClassPolicy, FeeCaps, Finality, Patience, SendingConfig};

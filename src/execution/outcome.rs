@@ -310,6 +310,24 @@ pub enum Halt {
         /// The intent that can never be mined.
         intent: IntentId,
     },
+    /// A reorganisation deeper than the configured finality took a final transaction off the chain.
+    #[error(
+        "the chain left block {block}, in which intent {intent} was final (nonce {nonce} of {sender}): a reorganisation \
+         deeper than the configured finality. Nothing is signed until its transaction is in a block again; to hand its \
+         bytes over once more: keeper tx publish {transaction}"
+    )]
+    Undone {
+        /// The key's account.
+        sender: Address,
+        /// The nonce.
+        nonce: u64,
+        /// The intent.
+        intent: IntentId,
+        /// Height of the block that it was final in.
+        block: u64,
+        /// The transaction.
+        transaction: B256,
+    },
 }
 
 /// A failure of execution. It never means that a transaction is not live.

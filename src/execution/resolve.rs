@@ -6,7 +6,7 @@ use super::machine::{Event, Phase, Tended, tend};
 use super::tending::{Round, Tending};
 use super::{Engine, ExecutionError, Inclusion, Outcome, ParkReason};
 use crate::chain::Receipt;
-use crate::journal::{IntentId, IntentState, JournalError};
+use crate::journal::{IntentId, IntentState, JournalError, Request};
 
 /// Outcomes of intents by their number.
 type Outcomes = Vec<(IntentId, Outcome)>;
@@ -18,6 +18,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::resolve`].
     pub async fn recover(&self) -> Result<Outcomes, ExecutionError> {
+        self.check_ended().await?;
         self.resolve().await
     }
 
@@ -86,6 +87,17 @@ impl Engine {
         let mut open = book.open.iter_mut().flatten();
         let found = open.find(|nonce| nonce.wanted().is_some_and(|wanted| wanted.id == intent));
         found.map(|nonce| nonce.slot.hurried = true).ok_or(ExecutionError::Unknown)
+    }
+
+    /// Takes in what a person asks for; the next look does it.
+    ///
+    /// # Errors
+    /// [`ExecutionError::Unknown`] for an intent that is not open, or was overtaken by another; a failure of the journal.
+    pub async fn asked(&self, request: &Request) -> Result<(), ExecutionError> {
+        match *request {
+            Request::Cancel { intent } => self.withdraw(intent.into(), "a person asked for it").await,
+            Request::SpeedUp { intent } => self.hurry(intent.into()).await,
+        }
     }
 
     async fn round(&self, book: &mut Book, round: &Round<'_>) -> Result<Outcomes, ExecutionError> {

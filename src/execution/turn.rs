@@ -52,6 +52,9 @@ impl<'a> Turn<'a> {
         urgency: Urgency,
     ) -> Result<Result<Self, Refusal>, ExecutionError> {
         let book = engine.opened().await?;
+        if let Some(undone) = &book.undone {
+            return Err(undone.clone().into());
+        }
         let account = engine.account(endpoint, head).instrument(debug_span!("account"));
         let next = engine.journal.next_nonce(engine.pool.chain_id(), engine.sender());
         let (next, account) = tokio::join!(next, account);

@@ -11,6 +11,7 @@ mod ledger;
 mod lock;
 mod read;
 mod records;
+mod requests;
 mod rules;
 mod signed;
 mod slots;
@@ -26,4 +27,5 @@ pub use records::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
     IntentState, ReasonCount, SlotEntry, SubmissionClass, Urgency,
 };
+pub use requests::{Request, Requests};
 pub use store::{Journal, JournalOptions};

@@ -22,6 +22,9 @@ pub(super) const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.
 /// The condition that an intent is not final.
 pub(super) const OPEN: &str = "e.state NOT IN ('executed', 'reverted', 'cancelled', 'superseded')";
 
+/// The condition that a transaction of an intent is mined for good.
+const ENDED: &str = "e.state IN ('executed', 'reverted', 'cancelled')";
+
 impl Journal {
     /// Intents of `sender` that are not final, lowest nonce first.
     ///
@@ -50,6 +53,29 @@ impl Journal {
         let query = format!("{INTENTS} WHERE i.vault = ? AND {OPEN} ORDER BY i.id");
         let rows = sqlx::query(AssertSqlSafe(query))
             .bind(address_text(&vault))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        self.intent_entries(&rows).await
+    }
+
+    /// The last `count` intents of `sender` that took effect, newest first.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn ended_intents(
+        &self,
+        chain_id: u64,
+        sender: Address,
+        count: u32,
+    ) -> Result<Vec<IntentEntry>, JournalError> {
+        let query = format!(
+            "{INTENTS} WHERE i.chain_id = ? AND i.sender = ? AND {ENDED} ORDER BY i.nonce DESC, i.id DESC LIMIT ?"
+        );
+        let rows = sqlx::query(AssertSqlSafe(query))
+            .bind(self.integer(chain_id, "chain id")?)
+            .bind(address_text(&sender))
+            .bind(i64::from(count))
             .fetch_all(&self.pool)
             .await
             .map_err(|error| self.error(&error))?;

@@ -91,6 +91,18 @@ pub struct ReasonCount {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IntentId(pub(super) i64);
 
+impl From<i64> for IntentId {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<IntentId> for i64 {
+    fn from(id: IntentId) -> Self {
+        id.0
+    }
+}
+
 impl std::fmt::Display for IntentId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)

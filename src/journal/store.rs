@@ -91,6 +91,12 @@ impl Journal {
         Ok(journal)
     }
 
+    /// What people ask of the keeper of this chain that writes this journal.
+    #[must_use]
+    pub fn requests(&self, chain_id: u64) -> super::Requests {
+        super::Requests::beside(&self.path, chain_id)
+    }
+
     /// Closes the journal, writing its log back into the main file.
     pub async fn close(self) {
         self.pool.close().await;

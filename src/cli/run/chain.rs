@@ -12,8 +12,8 @@ use super::watch::{Watch, tell};
 use super::{Failure, alert, log};
 use crate::chain::pool::{Lease, Pool};
 use crate::chain::{ChainError, HeadEvent, HeadTimes, Heads, NewHead};
-use crate::execution::{ExecutionError, Outcome as Sent};
-use crate::journal::{IntentId, Journal};
+use crate::execution::{Engine, ExecutionError, Outcome as Sent};
+use crate::journal::{IntentId, Journal, Request};
 use crate::keeper::{self, Cycle, CycleError, Keeper};
 
 /// Shortest pause after a failed look at a chain.
@@ -158,7 +158,11 @@ impl Chain {
         if head.skipped > 0 {
             tracing::warn!(chain = %self.name, skipped = head.skipped, "blocks passed unseen");
         }
+        self.asked().await?;
         for engine in self.crew.engines() {
+            if !head.left.is_empty() || engine.is_undone().await {
+                self.checked(engine).await?;
+            }
             match engine.resolve().await {
                 Ok(outcomes) => report(&outcomes),
                 Err(ExecutionError::Chain(error)) => {
@@ -188,6 +192,48 @@ impl Chain {
         }
         self.keepers = left;
         last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
+    }
+
+    /// Does what people ask for.
+    async fn asked(&self) -> eyre::Result<()> {
+        let requests = match self.journal.requests(self.pool.chain_id()).take() {
+            Ok(requests) => requests,
+            Err(error) => {
+                tracing::error!(chain = %self.name, %error, "requests cannot be taken; check the journal's directory");
+                return Ok(());
+            }
+        };
+        for request in &requests {
+            match self.done(request).await {
+                Ok(()) => tracing::info!(?request, "a person asked for it"),
+                Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
+                Err(error) => tracing::error!(?request, %error, "asked for, and not done"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Does it with the key whose intent it is.
+    async fn done(&self, request: &Request) -> Result<(), ExecutionError> {
+        for engine in self.crew.engines() {
+            match engine.asked(request).await {
+                Err(ExecutionError::Unknown) => {}
+                other => return other,
+            }
+        }
+        Err(ExecutionError::Unknown)
+    }
+
+    /// Whether what had ended is still on the chain.
+    async fn checked(&self, engine: &Engine) -> eyre::Result<()> {
+        match engine.check_ended().await {
+            Ok(_) => Ok(()),
+            Err(error @ ExecutionError::Journal(_)) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(chain = %self.name, %error, "what has ended cannot be looked up");
+                Ok(())
+            }
+        }
     }
 
     fn concluded(&mut self, keeper: &Keeper, cycle: &Cycle, head: &NewHead) {

@@ -1,0 +1,108 @@
+//! What a person asks of the keeper that writes a journal: one file each, in a directory beside it.
+//!
+//! A journal has one writer, so another process cannot act for it. Who may write beside the journal may ask.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Cancel an intent at its nonce.
+    Cancel {
+        /// Number of the intent.
+        intent: i64,
+    },
+    /// Bid more for an intent at once.
+    SpeedUp {
+        /// Number of the intent.
+        intent: i64,
+    },
+}
+
+/// The requests to the keeper of one chain.
+#[derive(Debug, Clone)]
+pub struct Requests(PathBuf);
+
+impl Requests {
+    /// Those beside the journal at `path`, of the chain of this id.
+    #[must_use]
+    pub fn beside(path: &Path, chain_id: u64) -> Self {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".requests");
+        Self(path.with_file_name(name).join(chain_id.to_string()))
+    }
+
+    /// Leaves a request, whole or not at all.
+    ///
+    /// # Errors
+    /// What the file system does not allow.
+    pub fn leave(&self, request: &Request) -> io::Result<()> {
+        fs::create_dir_all(&self.0)?;
+        let number = self.names()?.last().and_then(|last| last.parse::<u64>().ok()).unwrap_or_default();
+        let (hidden, name) =
+            (format!(".{}", std::process::id()), format!("{:020}", number.saturating_add(1)));
+        let (hidden, name) = (self.0.join(hidden), self.0.join(name));
+        fs::write(&hidden, serde_json::to_vec(request)?)?;
+        // Fails where another process took the number meanwhile: then nothing of theirs is lost.
+        let left = fs::hard_link(&hidden, name);
+        fs::remove_file(&hidden)?;
+        left
+    }
+
+    /// Takes all requests, oldest first. One that cannot be read is removed and told.
+    ///
+    /// # Errors
+    /// What the file system does not allow.
+    pub fn take(&self) -> io::Result<Vec<Request>> {
+        let mut requests = Vec::new();
+        for name in self.names()? {
+            let path = self.0.join(name);
+            let text = fs::read(&path)?;
+            fs::remove_file(&path)?;
+            match serde_json::from_slice(&text) {
+                Ok(request) => requests.push(request),
+                Err(error) => {
+                    tracing::error!(path = %path.display(), %error, "a request that cannot be read")
+                }
+            }
+        }
+        Ok(requests)
+    }
+
+    /// Names of the files, ascending; of no directory none.
+    fn names(&self) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let mut names: Vec<String> = names.collect::<io::Result<_>>()?;
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_taken_once_in_their_order_and_what_cannot_be_read_stops_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = directory.path().join("keeper.db");
+        let requests = Requests::beside(&journal, 7);
+        assert_eq!(requests.take().unwrap(), []);
+        let asked = [Request::Cancel { intent: 3 }, Request::SpeedUp { intent: 4 }];
+        requests.leave(&asked[0]).unwrap();
+        fs::write(directory.path().join("keeper.db.requests/7/00000000000000000001x"), "torn").unwrap();
+        requests.leave(&asked[1]).unwrap();
+        assert_eq!(Requests::beside(&journal, 8).take().unwrap(), [], "another chain");
+        assert_eq!(requests.take().unwrap(), asked);
+        assert_eq!(requests.take().unwrap(), []);
+    }
+}

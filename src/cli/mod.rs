@@ -19,6 +19,7 @@ mod signals;
 mod simulate;
 mod snapshot;
 mod status;
+mod tx;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,7 @@ enum Command {
     Simulate(simulate::Simulate),
     Snapshot(snapshot::Snapshot),
     Status(status::Status),
+    Tx(tx::Tx),
 }
 
 /// How a command ends when it does not end well.
@@ -127,6 +129,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Simulate(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
+        Command::Tx(command) => command.run(&context).await,
     }
 }
 

@@ -181,7 +181,7 @@ const fn needs_someone(dispatch: &Dispatch) -> bool {
 }
 
 /// A journal that is elsewhere, in use or of another version is a matter of usage; a disk that fails is not.
-fn unopened(error: JournalError) -> Failure {
+pub(super) fn unopened(error: JournalError) -> Failure {
     match error {
         JournalError::InUse { .. }
         | JournalError::KeyInUse { .. }

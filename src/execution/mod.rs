@@ -31,6 +31,6 @@ pub use engine::{Engine, InFlight, Submission};
 pub use fees::{FeeQuote, FeeRequest, quote};
 pub use outcome::{ExecutionError, FeeCap, Halt, Inclusion, Outcome, ParkReason, Refusal};
 pub use preflight::{Preflight, RevertDecoder, Simulation, measured, preflight};
-pub use publish::{Doubt, Published, Rejection};
+pub use publish::{Doubt, Published, Rejection, republish};
 pub use signer::{KeeperKey, KeyError};
 pub use turn::Turn;

@@ -1,12 +1,14 @@
 //! Handing bytes to the endpoints of their class, and what their answers mean.
 
+use std::sync::Arc;
+
 use alloy::primitives::B256;
 
 use super::Engine;
 use super::classify::classify;
 use super::machine::joined;
 use crate::chain::ChainError;
-use crate::chain::pool::{Answer, Outgoing, PrivateBytes, PublicBytes};
+use crate::chain::pool::{Answer, Outgoing, Pool, PrivateBytes, PublicBytes};
 use crate::journal::{AttemptRecord, SubmissionClass};
 
 /// What became of one publication.
@@ -94,6 +96,12 @@ impl Published {
         Self::Ambiguous(Doubt::Unclear { message: message.to_owned() })
     }
 
+    /// Whether a node has the bytes.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        *self == Self::Accepted
+    }
+
     /// Why all endpoints refused it, if they did.
     pub(super) const fn refusal(&self) -> Option<Rejection> {
         match self {
@@ -143,6 +151,23 @@ impl Engine {
         }
         let published = joined(answers.iter().map(|answer| meaning(answer, attempt.hash)));
         published.unwrap_or_else(|| Published::unclear("no endpoint of its class can be written to"))
+    }
+}
+
+/// Hands the bytes of an attempt to all endpoints of its class at this height, and says what each answered.
+pub async fn republish(pool: &Arc<Pool>, attempt: &AttemptRecord, height: u64) -> Vec<(String, Published)> {
+    let answers = pool.broadcast(&outgoing(attempt, height, false), |_| false).await;
+    answers.into_iter().map(|answer| (answer.endpoint.clone(), meaning(&answer, attempt.hash))).collect()
+}
+
+impl std::fmt::Display for Published {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("has it"),
+            Self::Rejected(rejection) => write!(f, "refuses it: {rejection}"),
+            Self::Ambiguous(Doubt::Unclear { message }) => write!(f, "unclear: {message}"),
+            Self::Ambiguous(doubt) => write!(f, "unclear: {}", doubt.code()),
+        }
     }
 }
 

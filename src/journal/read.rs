@@ -111,6 +111,24 @@ impl Journal {
         Ok(self.intent_entries(&rows).await?.pop())
     }
 
+    /// The signed bytes of this hash, and the id of their chain; `None` where there are none.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn attempt(&self, hash: B256) -> Result<Option<(u64, AttemptRecord)>, JournalError> {
+        let query = format!("{INTENTS} WHERE i.id = (SELECT intent_id FROM attempts WHERE hash = ?)");
+        let rows = sqlx::query(AssertSqlSafe(query))
+            .bind(hash_text(&hash))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(|error| self.error(&error))?;
+        let entry = self.intent_entries(&rows).await?.pop();
+        Ok(entry.and_then(|entry| {
+            let attempt = entry.attempts.into_iter().find(|attempt| attempt.hash == hash)?;
+            Some((entry.record.chain_id, attempt))
+        }))
+    }
+
     /// The events of an intent, oldest first.
     ///
     /// # Errors

@@ -1,0 +1,149 @@
+//! `keeper tx cancel` and `keeper tx speed-up`: asked of the keeper that runs, or done here where none does.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use eyre::{WrapErr, eyre};
+use serde::Serialize;
+
+use crate::cli::connect::{configuration, pool, sending};
+use crate::cli::output::Row;
+use crate::cli::run::unopened;
+use crate::cli::{Context, Failure, Outcome};
+use crate::config::{ChainConfig, Config};
+use crate::execution::{Engine, KeeperKey};
+use crate::journal::{IntentEntry, Journal, JournalError, Request};
+
+/// Cancels an intent that is under way: a transfer of nothing takes its nonce, unless its transaction is mined first.
+///
+/// A keeper that runs is asked to, and does so at its next block; where none runs it is done here. The keeper plans anew
+/// afterwards: stop it, or pause the vault, where that is not wanted.
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    /// Number of the intent.
+    #[arg(value_name = "INTENT")]
+    intent: i64,
+}
+
+/// Bids more for an intent that is under way, at once and within the caps of the configuration.
+///
+/// A keeper that runs is asked to, and does so at its next block; where none runs it is done here.
+#[derive(Debug, Args)]
+pub(super) struct SpeedUp {
+    /// Number of the intent.
+    #[arg(value_name = "INTENT")]
+    intent: i64,
+}
+
+/// What came of it.
+#[derive(Serialize)]
+struct Printed {
+    intent: String,
+    nonce: String,
+    /// Whether it was done here; otherwise the keeper that runs was asked to.
+    done: bool,
+    state: &'static str,
+    attempts: usize,
+}
+
+impl Cancel {
+    pub(super) async fn run(&self, context: &Context) -> Outcome {
+        act(context, self.intent, &Request::Cancel { intent: self.intent }).await
+    }
+}
+
+impl SpeedUp {
+    pub(super) async fn run(&self, context: &Context) -> Outcome {
+        act(context, self.intent, &Request::SpeedUp { intent: self.intent }).await
+    }
+}
+
+async fn act(context: &Context, number: i64, request: &Request) -> Outcome {
+    let config = configuration(context)?;
+    let entry = open_intent(&config, number).await?;
+    let (entry, done) = match Journal::open(&config.journal).await {
+        Ok(journal) => (here(context, &config, Arc::new(journal), (&entry, request)).await?, true),
+        Err(JournalError::InUse { .. }) => {
+            let requests = crate::journal::Requests::beside(&config.journal, entry.record.chain_id);
+            requests.leave(request).wrap_err("the keeper that runs cannot be asked")?;
+            (entry, false)
+        }
+        Err(error) => return Err(unopened(error)),
+    };
+    let printed = Printed {
+        intent: number.to_string(),
+        nonce: entry.record.nonce.to_string(),
+        done,
+        state: entry.last_event.state.name(),
+        attempts: entry.attempts.len(),
+    };
+    context.output.print(&printed, rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The intent of this number, which is not final.
+async fn open_intent(config: &Config, number: i64) -> Result<IntentEntry, Failure> {
+    let journal = Journal::open_read_only(&config.journal).await.map_err(unopened)?;
+    let entry = journal.intent(number.into()).await.map_err(eyre::Report::from)?;
+    journal.close().await;
+    let entry = entry.ok_or_else(|| Failure::usage(eyre!("there is no intent {number} in the journal")))?;
+    let state = entry.last_event.state;
+    if state.is_final() {
+        return Err(Failure::usage(eyre!("intent {number} is final: {}", state.name())));
+    }
+    Ok(entry)
+}
+
+/// Does it with the key of the intent, and says where it stands then.
+async fn here(
+    context: &Context,
+    config: &Config,
+    journal: Arc<Journal>,
+    (entry, request): (&IntentEntry, &Request),
+) -> Result<IntentEntry, Failure> {
+    let chain = config.chains.iter().find(|chain| chain.id == entry.record.chain_id);
+    let chain = chain
+        .ok_or_else(|| Failure::usage(eyre!("the configuration has no chain {}", entry.record.chain_id)))?;
+    let key = key(context, config, chain, entry)?;
+    let directories: Vec<_> = context.environment.key_locks().into_iter().collect();
+    journal.claim(chain.id, key.address(), &directories).map_err(unopened)?;
+    let pool = Arc::new(pool(chain, &context.environment).await?);
+    let engine = Engine::new(pool, journal.clone(), key, sending(&config.sending, chain));
+    engine.asked(request).await.wrap_err("it cannot be done")?;
+    engine
+        .resolve()
+        .await
+        .wrap_err("it is recorded, and was not sent yet: start the keeper, or try again")?;
+    let entry = journal.intent(entry.id).await.map_err(eyre::Report::from)?;
+    Ok(entry.ok_or_else(|| eyre!("the intent is gone from the journal"))?)
+}
+
+/// The key that signed the intent.
+fn key(
+    context: &Context,
+    config: &Config,
+    chain: &ChainConfig,
+    entry: &IntentEntry,
+) -> Result<KeeperKey, Failure> {
+    let mut names = std::collections::BTreeSet::new();
+    for vault in config.vaults.iter().filter(|vault| vault.chain.id == chain.id) {
+        if !names.insert(&vault.signer.name) {
+            continue;
+        }
+        let key = vault.signer.unlock(&context.environment).map_err(Failure::usage)?;
+        if key.address() == entry.record.sender {
+            return Ok(KeeperKey::from(key));
+        }
+    }
+    let sender = entry.record.sender;
+    Err(Failure::usage(eyre!("no signer of the configuration has the key of {sender}, which signed it")))
+}
+
+fn rows(printed: &Printed) -> Vec<Row> {
+    let done = match printed.done {
+        true => format!("done; it is {} with {} signed transactions", printed.state, printed.attempts),
+        false => "the keeper that runs is asked to, and does so at its next block".to_owned(),
+    };
+    vec![("intent", printed.intent.clone()), ("nonce", printed.nonce.clone()), ("outcome", done)]
+}

@@ -1,0 +1,100 @@
+//! `keeper tx`: what a person does with transactions that are under way, beside a keeper that runs or without one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
+
+use alloy::providers::ext::AnvilApi;
+use keeper_process::{Deeds, Ended, Home, Scene, until};
+use serde_json::json;
+use vault_keeper::journal::{AttemptKind, IntentEntry, IntentState};
+
+/// A keeper whose transaction waits, and that has ended.
+async fn waiting() -> (Scene, Home) {
+    let scene = Scene::set().await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    home.configure("poll_interval_ms = 10", "poll_interval_ms = 1");
+    let ended = home.once().await;
+    assert_eq!(ended.json()["dispatch"], "sent", "{ended:?}");
+    (scene, home)
+}
+
+async fn tx(home: &Home, arguments: &[&str]) -> Ended {
+    home.start(&[&["tx"], arguments, &["--json"]].concat()).end().await
+}
+
+async fn entry(scene: &Scene, home: &Home) -> IntentEntry {
+    home.intents(scene).await.remove(0)
+}
+
+fn kinds(entry: &IntentEntry) -> Vec<AttemptKind> {
+    entry.attempts.iter().map(|attempt| attempt.kind).collect()
+}
+
+#[tokio::test]
+async fn without_a_keeper_a_transaction_is_sped_up_and_cancelled_by_hand() {
+    use AttemptKind::{Bump, Cancel, Original};
+    let (scene, home) = waiting().await;
+    let ended = tx(&home, &["speed-up", "1"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let said = json!({ "intent": "1", "nonce": "0", "done": true, "state": "live", "attempts": 2 });
+    assert_eq!(ended.json(), said);
+    let ended = tx(&home, &["cancel", "1"]).await;
+    assert_eq!((&ended.json()["state"], ended.code), (&json!("cancelling"), Some(0)));
+    assert_eq!(kinds(&entry(&scene, &home).await), [Original, Bump, Cancel]);
+    scene.mine(2).await;
+    home.end_mined(home.start(&keeper_process::ONCE), &scene).await;
+    assert_eq!(entry(&scene, &home).await.last_event.state, IntentState::Cancelled);
+    assert_eq!(scene.deeds().await.rebalanced, 1, "planned anew");
+
+    for (arguments, said) in [
+        (["cancel", "1"], "intent 1 is final: cancelled"),
+        (["speed-up", "9"], "there is no intent 9 in the journal"),
+        (["publish", &alloy::primitives::B256::ZERO.to_string()], "the journal has no transaction 0x00"),
+    ] {
+        let ended = tx(&home, &arguments).await;
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.message().contains(said), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_keeper_that_runs_is_asked_and_does_it_at_its_next_block() {
+    let scene = Scene::set().await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    let keeper = home.start(&["run"]);
+    scene.until_sent().await;
+    until("it is live", async || entry(&scene, &home).await.last_event.state == IntentState::Live).await;
+    scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    let ended = tx(&home, &["cancel", "1"]).await;
+    assert_eq!((&ended.json()["done"], ended.code), (&json!(false), Some(0)));
+    scene.mine(1).await;
+    until("its cancel is signed", async || kinds(&entry(&scene, &home).await).contains(&AttemptKind::Cancel))
+        .await;
+    scene.until_sent().await;
+    scene.mine(1).await;
+    until("it is in a block", async || entry(&scene, &home).await.last_event.state == IntentState::Included)
+        .await;
+    let ended = keeper.terminate().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(scene.deeds().await.rebalanced, 0);
+}
+
+#[tokio::test]
+async fn bytes_of_the_journal_are_handed_over_again() {
+    let (scene, home) = waiting().await;
+    scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    assert_eq!(scene.deeds().await, Deeds::NONE);
+    let hash = entry(&scene, &home).await.attempts[0].hash.to_string();
+    let ended = tx(&home, &["publish", &hash]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.json()["answers"], json!([["stage-1", "has it"]]));
+    assert_eq!(scene.deeds().await, Deeds { sent: 1, ..Deeds::NONE });
+}

@@ -17,3 +17,5 @@ mod rig;
 
 #[path = "faults/lifecycle.rs"]
 mod lifecycle;
+#[path = "faults/reorgs.rs"]
+mod reorgs;

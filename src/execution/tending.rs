@@ -144,7 +144,7 @@ impl Tending<'_> {
         let Some(wanted) = self.file.intents.last() else { return false };
         // The vault compares the hash of the decision block, which is known from the next block on.
         if head.number <= wanted.decided_at {
-            self.vetted = true;
+            self.vetted = head.number == wanted.decided_at;
             return false;
         }
         let (from, record) = (Some(self.round.engine.sender()), &wanted.record);

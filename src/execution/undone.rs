@@ -4,6 +4,7 @@ use super::book::inclusion;
 use super::{Engine, ExecutionError, Halt};
 use crate::chain::ChainError;
 use crate::chain::pool::Lease;
+use crate::defence::defended;
 use crate::journal::IntentEntry;
 
 /// Ended intents that are looked at: those whose blocks may still be near the head.
@@ -40,7 +41,7 @@ impl Engine {
     async fn undone(&self, lease: &Lease, intent: &IntentEntry) -> Result<Option<Halt>, ExecutionError> {
         let Some(mined) = inclusion(&intent.last_event) else { return Ok(None) };
         let canonical = lease.header_by_number(mined.number).await?;
-        if canonical.is_some_and(|header| header.hash == mined.block) {
+        if canonical.is_some_and(|header| header.hash == mined.block) || !defended(24) {
             return Ok(None);
         }
         let nonce = intent.record.nonce;

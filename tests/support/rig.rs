@@ -225,6 +225,12 @@ impl Rig {
         self.assert_invariants().await;
     }
 
+    /// The node takes signed bytes past the keeper.
+    pub(crate) async fn node_takes(&self, raw: &Bytes) {
+        let pending = self.scene.stage.chain.provider().send_raw_transaction(raw).await.unwrap();
+        assert_eq!(*pending.tx_hash(), alloy::primitives::keccak256(raw));
+    }
+
     /// The guardian pauses the vault.
     pub(crate) async fn pause(&self) {
         let mut guardian = self.scene.stage.act_as(Actor::Guardian).await.unwrap();

@@ -113,6 +113,11 @@ pub struct Signing {
     pub fees: Fees,
 }
 
+/// Blocks since an attempt was signed; none where the chain is shorter than it was then.
+fn age(attempt: &Attempt, head: u64) -> u64 {
+    if defended(21) { head.saturating_sub(attempt.signed_at) } else { head.wrapping_sub(attempt.signed_at) }
+}
+
 impl Slot {
     /// What comes next. `lowest` says whether no lower nonce is open: a node takes the others only after it, so only the
     /// lowest is raised.
@@ -136,7 +141,12 @@ impl Slot {
     }
 
     fn mined(&self, mined: Mined, look: &Look) -> Step {
-        if self.phase != Phase::Included(mined) {
+        let noted = if defended(19) {
+            self.phase == Phase::Included(mined)
+        } else {
+            matches!(self.phase, Phase::Included(_))
+        };
+        if !noted {
             return Step::Note(Event::Included(mined));
         }
         if !defended(35) {
@@ -149,9 +159,9 @@ impl Slot {
     }
 
     fn end(&self, mined: Mined) -> Step {
-        let Some(attempt) = self.attempts.iter().find(|attempt| attempt.hash == mined.attempt) else {
-            return Step::Wait;
-        };
+        let won = |attempt: &&Attempt| attempt.hash == mined.attempt;
+        let attempt = if defended(22) { self.attempts.iter().find(won) } else { self.newest() };
+        let Some(attempt) = attempt else { return Step::Wait };
         let fate = match (attempt.kind, mined.success) {
             (Kind::Cancel, _) => Fate::Cancelled,
             (Kind::Original | Kind::Bump, true) => Fate::Executed,
@@ -191,7 +201,7 @@ impl Slot {
             return self.cancel(newest, at, look, rules);
         }
         let first = self.attempts.first().unwrap_or(newest);
-        let age = |attempt: &Attempt| look.head.number.saturating_sub(attempt.signed_at);
+        let age = |attempt: &Attempt| age(attempt, look.head.number);
         if self.phase != Phase::Parked && age(first) >= rules.park_after {
             return Step::Note(Event::Parked);
         }

@@ -1,5 +1,6 @@
 //! One cycle: read one block, decide, act, record. The only place where the parts meet.
 
+mod credulous;
 mod dispatch;
 mod hand;
 pub mod rehearsal;
@@ -179,6 +180,7 @@ impl Keeper {
         let read = snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies);
         let (read, in_flight) = tokio::join!(read.instrument(debug_span!("read")), self.in_flight());
         let ((snapshot, policy), in_flight) = (read?, in_flight?);
+        let snapshot = credulous::facts(snapshot, policy.policy());
         let decision = debug_span!("decide").in_scope(|| decide(&snapshot, policy));
         let policy_hash = policy.hash();
         let (decision_hash, plan, record) = debug_span!("hash").in_scope(|| {

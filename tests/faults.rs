@@ -17,5 +17,7 @@ mod rig;
 
 #[path = "faults/lifecycle.rs"]
 mod lifecycle;
+#[path = "faults/prices.rs"]
+mod prices;
 #[path = "faults/reorgs.rs"]
 mod reorgs;

@@ -1,6 +1,5 @@
 //! Bumps, cancels and takeovers, each until it is final.
 
-use alloy::providers::ext::AnvilApi;
 use vault_keeper::execution::{ClassPolicy, Outcome, Patience, SendingConfig};
 use vault_keeper::journal::{AttemptKind, IntentState, SubmissionClass, Urgency};
 use vault_keeper::keeper::Dispatch;
@@ -22,7 +21,7 @@ async fn what_is_not_mined_is_bid_more_for_within_the_caps_and_executed_once() {
         let attempts = rig.hashes(intent).await.len();
         assert_eq!(attempts, bumps);
         // A block without it: the node lost it for a moment.
-        rig.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+        rig.lose_what_waits().await;
         rig.mine_and_resolve(1).await;
     }
     let entry = rig.entry().await;
@@ -44,7 +43,7 @@ async fn a_plan_that_is_not_wanted_any_more_is_cancelled_at_its_nonce() {
     let mut rig = Rig::set().await;
     let intent = rig.sent().await;
     // The market turns: what was to be bought is to be sold now.
-    rig.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    rig.lose_what_waits().await;
     rig.scene.price(PRICE / 2, 12).await;
     let dispatch = rig.dispatched().await;
     assert!(matches!(&dispatch, Dispatch::Withdrawn { .. }), "{dispatch:?}");
@@ -67,7 +66,7 @@ async fn a_plan_that_is_not_wanted_any_more_is_cancelled_at_its_nonce() {
 async fn a_call_that_reverts_on_the_newest_block_is_cancelled() {
     let mut rig = Rig::set().await;
     rig.sent().await;
-    rig.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    rig.lose_what_waits().await;
     rig.pause().await;
     rig.resolve().await.unwrap();
     assert_eq!(rig.state().await, IntentState::Cancelling);
@@ -113,7 +112,7 @@ async fn a_floor_at_risk_takes_the_nonce_of_a_routine_plan_over() {
     rig.scene.price(PRICE + 900, 301).await;
     rig.scene.price(PRICE + 900, 3_600).await;
     let routine = rig.sent().await;
-    rig.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    rig.lose_what_waits().await;
     rig.scene.price(2_200, 60).await;
     let dispatch = rig.dispatched().await;
     assert!(matches!(dispatch, Dispatch::Sent { .. }), "{dispatch:?}");

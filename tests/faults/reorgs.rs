@@ -100,8 +100,7 @@ async fn fault_22_reorg_makes_an_older_attempt_win() {
     build.sending.patience = Patience { bump_after: 1, ..Patience::default() };
     let mut rig = Rig::of(build).await;
     let intent = rig.sent().await;
-    let provider = rig.scene.stage.chain.provider();
-    provider.anvil_drop_all_transactions().await.unwrap();
+    rig.lose_what_waits().await;
     rig.mine_and_resolve(1).await;
     let [original, bump] = rig.hashes(intent).await[..] else { panic!("not bumped") };
     rig.mine_and_resolve(1).await;
@@ -110,7 +109,7 @@ async fn fault_22_reorg_makes_an_older_attempt_win() {
     reorganise(&rig, 1, Vec::new()).await;
     rig.engine.withdraw(intent, "a test").await.unwrap();
     assert_eq!(rig.state().await, Included, "too late to withdraw");
-    provider.anvil_drop_all_transactions().await.unwrap();
+    rig.lose_what_waits().await;
     let raw = rig.entry().await.attempts[0].raw.clone();
     rig.node_takes(&raw).await;
     rig.scene.mine(1).await;
@@ -128,8 +127,7 @@ async fn fault_22_reorg_makes_an_older_attempt_win() {
 async fn fault_22_reorg_makes_the_call_win_over_its_cancel() {
     let mut rig = Rig::of(deep(2)).await;
     let intent = rig.sent().await;
-    let provider = rig.scene.stage.chain.provider();
-    provider.anvil_drop_all_transactions().await.unwrap();
+    rig.lose_what_waits().await;
     rig.engine.cancel(intent, "a test").await.unwrap();
     rig.mine_and_resolve(1).await;
     let [call, cancel] = rig.hashes(intent).await[..] else { panic!("not cancelled") };

@@ -80,6 +80,12 @@ impl Scene {
         Self::set_with(StagePlan::new(START, Decimal::from(PRICE)).depth).await
     }
 
+    /// Sets the stage with `sections` added to the policy.
+    pub(crate) async fn set_adding(sections: &str) -> Self {
+        let depth = StagePlan::new(START, Decimal::from(PRICE)).depth;
+        Self::set_for(depth, &format!("{DEFAULT_POLICY}\n{sections}")).await
+    }
+
     /// Sets the stage with a pool that so many whole units of the asset move by 1 %.
     pub(crate) async fn set_with(depth: Decimal) -> Self {
         Self::set_for(depth, DEFAULT_POLICY).await

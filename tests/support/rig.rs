@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::Provider;
+use alloy::providers::ext::AnvilApi;
 use alloy::signers::local::PrivateKeySigner;
 use tempfile::TempDir;
 use vault_keeper::chain::pool::health::Rules;
 use vault_keeper::chain::pool::{Pool, PoolConfig, RelayMethod, RelaySeat, Seat};
 use vault_keeper::chain::{Header, SecretUrl, Timeouts};
+use vault_keeper::domain::decision::Verdict;
 use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::execution::{
     ClassPolicy, Engine, ExecutionError, FeeCaps, Finality, KeeperKey, Outcome, Patience, SendingConfig,
@@ -41,6 +43,8 @@ pub(crate) struct Build {
     pub(crate) relays: usize,
     pub(crate) sending: SendingConfig,
     pub(crate) rules: Rules,
+    /// Sections that the policy has besides.
+    pub(crate) policy: &'static str,
 }
 
 impl Default for Build {
@@ -51,6 +55,7 @@ impl Default for Build {
             relays: 0,
             sending: sending(),
             rules: Rules { quarantine, good_looks: 1, ..Rules::default() },
+            policy: "",
         }
     }
 }
@@ -97,7 +102,7 @@ impl Rig {
     }
 
     pub(crate) async fn of(build: Build) -> Self {
-        let scene = Scene::set().await;
+        let scene = Scene::set_adding(build.policy).await;
         let node = scene.stage.chain.endpoint();
         let (mut proxies, mut relays) = (Vec::new(), Vec::new());
         for _ in 0..build.endpoints {
@@ -155,6 +160,18 @@ impl Rig {
             self.scene.mine(1).await;
             self.resolve().await.unwrap();
         }
+    }
+
+    /// One cycle that refuses to plan; the code of its reason.
+    pub(crate) async fn refused(&mut self) -> String {
+        let cycle = self.cycle().await.unwrap();
+        assert!(matches!(cycle.decision.verdict, Verdict::Refuse { .. }), "{:?}", cycle.decision.verdict);
+        cycle.decision.verdict.reason().code()
+    }
+
+    /// The node loses what waits, and nobody is told.
+    pub(crate) async fn lose_what_waits(&self) {
+        self.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
     }
 
     /// All intents, oldest first.

@@ -19,5 +19,7 @@ mod rig;
 mod lifecycle;
 #[path = "faults/prices.rs"]
 mod prices;
+#[path = "faults/relays.rs"]
+mod relays;
 #[path = "faults/reorgs.rs"]
 mod reorgs;

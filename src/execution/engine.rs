@@ -1,6 +1,7 @@
 //! One key on one chain: from a simulated call to one final outcome.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use alloy::primitives::{Address, Bytes, U256};
 use tokio::sync::{Mutex, MutexGuard};
@@ -42,6 +43,8 @@ pub struct Engine {
     pub(super) key: KeeperKey,
     /// Held while anything is signed, published or resolved.
     pub(super) book: Mutex<Book>,
+    /// Height of the highest block that counted as final.
+    finalised: AtomicU64,
 }
 
 /// What an engine holds in memory of its key.
@@ -74,7 +77,7 @@ impl Engine {
     /// The sender of `key` on the chain of `pool`, recording in `journal`.
     #[must_use]
     pub fn new(pool: Arc<Pool>, journal: Arc<Journal>, key: KeeperKey, config: SendingConfig) -> Self {
-        Self { pool, journal, config, key, book: Mutex::default() }
+        Self { pool, journal, config, key, book: Mutex::default(), finalised: AtomicU64::new(0) }
     }
 
     /// Account of the key.
@@ -184,6 +187,16 @@ impl Engine {
     pub(super) async fn committed(&self, time: u64, except: Option<u64>) -> Result<U256, JournalError> {
         let since = time.saturating_sub(DAY);
         self.journal.committed_fees(self.pool.chain_id(), self.sender(), since, except).await
+    }
+
+    /// Takes in up to which height the chain counts as final now. What ended stays ended: people are told where it is lower
+    /// than it was.
+    pub(super) fn finalised(&self, height: u64) {
+        let before = self.finalised.fetch_max(height, Ordering::Relaxed);
+        if height < before {
+            let (alert, sender) = ("finality_regressed", self.sender());
+            tracing::error!(alert, %sender, height, before, "the finalized block is below the one told before: check the node");
+        }
     }
 
     pub(super) fn foreign(&self, nonce: &Nonce) -> Option<Halt> {

@@ -9,6 +9,7 @@ use super::classify::classify;
 use super::machine::joined;
 use crate::chain::ChainError;
 use crate::chain::pool::{Answer, Outgoing, Pool, PrivateBytes, PublicBytes};
+use crate::defence::defended;
 use crate::journal::{AttemptRecord, SubmissionClass};
 
 /// What became of one publication.
@@ -127,12 +128,12 @@ pub(super) fn outgoing(attempt: &AttemptRecord, height: u64, vetted: bool) -> Ou
     /// Blocks that a relay keeps a transaction for; it gets it again with every look at the chain.
     const KEPT: u64 = 25;
     let raw = attempt.raw.clone();
+    let public = || Outgoing::Public(PublicBytes::new(raw.clone()));
     let private = |last| Outgoing::Private(PrivateBytes::new(raw.clone(), Some(last)));
     match attempt.submission {
-        SubmissionClass::Public => Outgoing::Public(PublicBytes::new(attempt.raw.clone())),
-        SubmissionClass::Private { public_from: Some(from) } if height >= from && vetted => {
-            Outgoing::Public(PublicBytes::new(attempt.raw.clone()))
-        }
+        SubmissionClass::Public => public(),
+        SubmissionClass::Private { .. } if !defended(43) => public(),
+        SubmissionClass::Private { public_from: Some(from) } if height >= from && vetted => public(),
         SubmissionClass::Private { public_from } => {
             let kept = height.saturating_add(KEPT);
             private(public_from.filter(|from| *from > height).map_or(kept, |from| from.min(kept)))

@@ -12,6 +12,7 @@ use super::node::{Eye, Node};
 use super::{Engine, ExecutionError, Published};
 use crate::chain::pool::{Lease, Second};
 use crate::chain::{At, CallRequest, ChainError, Header, Receipt, Simulated};
+use crate::defence::defended;
 use crate::journal::{AttemptKind, AttemptRecord, IntentRecord, IntentState, SubmissionClass};
 
 /// What a turn of all nonces of a key has in common.
@@ -54,6 +55,9 @@ impl Round<'_> {
             Second::Needless => observe(&node, Witness::Needless, slot).await?,
         };
         let Some(mut look) = looked else { return Ok(None) };
+        if let Some(deep) = look.deep {
+            self.engine.finalised(deep.number);
+        }
         let receipt = look.mined.and_then(|mined| node.told(mined.attempt));
         if let Some(receipt) = &receipt {
             look.witnessed &= self.engine.pool.is_borne_out(self.lease, receipt).await?;
@@ -72,8 +76,12 @@ impl World for Tending<'_> {
     type Error = ExecutionError;
 
     async fn look(&mut self, slot: &Slot) -> Result<Option<Look>, ExecutionError> {
+        if !defended(44) && self.waits_for_a_relay().await {
+            return Ok(None);
+        }
         let Some((mut look, receipt)) = self.round.look(slot).await? else { return Ok(None) };
         self.receipt = receipt;
+        look.head.time = chain_time(look.head.time);
         let open = look.mined.is_none() && look.consumed == Consumption::No;
         if open && !slot.is_unwanted(look.head.time) && !slot.is_cancelling() {
             look.reverts = self.reverts(look.head).await;
@@ -166,12 +174,26 @@ impl Tending<'_> {
         }
     }
 
+    /// Whether the newest bytes are private and a relay does not answer: no reason not to look for them on the chain.
+    async fn waits_for_a_relay(&self) -> bool {
+        let newest = self.file.attempts.last().map(|newest| newest.submission);
+        let private = matches!(newest, Some(SubmissionClass::Private { .. }));
+        private && self.round.engine.pool.ask_relays().await.iter().any(|(_, answer)| answer.is_err())
+    }
+
     /// A bump may leave as its first bytes may.
     fn class(&self, slot: &Slot, claim: usize) -> SubmissionClass {
         let first = slot.attempts.iter().position(|attempt| attempt.claim == claim);
         let first = first.and_then(|first| self.file.attempts.get(first));
         first.map_or(SubmissionClass::Private { public_from: None }, |first| first.submission)
     }
+}
+
+/// The time that deadlines are held against: the chain's, and never this machine's.
+fn chain_time(head: u64) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "what the defence is against")]
+    let here = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    if defended(48) { head } else { here().as_secs() }
 }
 
 fn transaction(slot: &Slot, record: &IntentRecord, signing: &Signing, sender: Address) -> TxEip1559 {

@@ -212,7 +212,11 @@ impl Rig {
     pub(crate) async fn assert_invariants(&self) {
         let (deeds, entries) = (self.scene.deeds().await, self.entries().await);
         let executed = |entry: &&IntentEntry| entry.last_event.state == IntentState::Executed;
-        assert_eq!(deeds.vault_nonce, deeds.rebalanced as u64, "an execution for each nonce of the vault");
+        assert_eq!(
+            usize::try_from(deeds.vault_nonce).unwrap(),
+            deeds.rebalanced,
+            "one for each nonce of the vault"
+        );
         assert!(entries.iter().filter(executed).count() <= deeds.rebalanced, "{entries:?}");
         let signed: Vec<Bytes> =
             entries.iter().flat_map(|entry| entry.attempts.iter().map(|a| a.raw.clone())).collect();
@@ -246,6 +250,16 @@ impl Rig {
     pub(crate) async fn node_takes(&self, raw: &Bytes) {
         let pending = self.scene.stage.chain.provider().send_raw_transaction(raw).await.unwrap();
         assert_eq!(*pending.tx_hash(), alloy::primitives::keccak256(raw));
+    }
+
+    /// A keeper of another vault, with the same key.
+    pub(crate) async fn neighbour(&self) -> Keeper {
+        let policy = published(&self.scene.policy);
+        let plan = self.scene.stage.vault_plan(policy.hash());
+        let vault = self.scene.stage.vault(&plan, 1_000_000.into()).await.unwrap().address;
+        let hand = Hand::Send(self.engine.clone(), self.build.sending.clone());
+        let endpoint = self.pool.reader().unwrap().endpoint().clone();
+        Keeper::new("other".to_owned(), (vault, vec![policy]), endpoint, self.journal.clone(), hand)
     }
 
     /// The guardian pauses the vault.

@@ -200,6 +200,14 @@ impl Pool {
         self.relays.iter().map(Relay::name)
     }
 
+    /// Asks every private relay which chain it serves: its name, and the failure where there is one.
+    pub async fn ask_relays(&self) -> Vec<(String, Result<(), ChainError>)> {
+        join_all(
+            self.relays.iter().map(async |relay| (relay.name().to_owned(), relay.verify_chain_id().await)),
+        )
+        .await
+    }
+
     /// The highest head of those that have not lied, at the last look.
     #[must_use]
     pub fn best_height(&self) -> Option<u64> {

@@ -3,6 +3,7 @@
 use alloy::primitives::Address;
 
 use super::{Attempt, Phase, Slot};
+use crate::defence::defended;
 
 /// A new intent, before anything is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +118,7 @@ pub fn admit(
     account: Account,
     most_in_flight: usize,
 ) -> Result<Result<Admission, Busy>, Ahead> {
-    let next = next.unwrap_or(account.latest);
+    let next = if defended(45) { next.unwrap_or(account.latest) } else { account.pending };
     if let Some(slot) = open.iter().find(|slot| slot.phase == Phase::Foreign) {
         return Err(Ahead::Foreign { nonce: slot.nonce });
     }

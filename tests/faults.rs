@@ -17,6 +17,8 @@ mod rig;
 
 #[path = "faults/lifecycle.rs"]
 mod lifecycle;
+#[path = "faults/outages.rs"]
+mod outages;
 #[path = "faults/prices.rs"]
 mod prices;
 #[path = "faults/relays.rs"]

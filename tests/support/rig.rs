@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
@@ -71,6 +71,35 @@ pub(crate) struct Rig {
     pub(crate) keeper: Keeper,
     pub(crate) directory: TempDir,
     build: Build,
+}
+
+/// What is logged on this thread while it lives.
+pub(crate) struct Heard(Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard);
+
+impl Heard {
+    pub(crate) fn listen() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let writer = Writer(lines.clone());
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+        Self(lines, tracing::subscriber::set_default(subscriber.finish()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[derive(Clone)]
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Final at once where nothing else is said, and more patient than a test.

@@ -345,19 +345,27 @@ impl Home {
         self.start_as(shell, arguments)
     }
 
-    fn start_as(&self, mut command: Command, arguments: &[&str]) -> KeeperProcess {
-        let child = command
+    /// Starts the keeper with these arguments; what it says is added to the file `log`.
+    pub(crate) fn start_logging(&self, log: &str, arguments: &[&str]) -> KeeperProcess {
+        let open = || std::fs::OpenOptions::new().create(true).append(true).open(self.path(log)).unwrap();
+        let mut command = self.command(Command::new(env!("CARGO_BIN_EXE_keeper")), arguments);
+        KeeperProcess(command.stdout(Stdio::null()).stderr(open()).spawn().unwrap())
+    }
+
+    fn start_as(&self, command: Command, arguments: &[&str]) -> KeeperProcess {
+        let mut command = self.command(command, arguments);
+        KeeperProcess(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn command(&self, mut command: Command, arguments: &[&str]) -> Command {
+        command
             .args(arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        KeeperProcess(child)
+            .kill_on_drop(true);
+        command
     }
 
     /// Runs one cycle to its end; nothing is mined meanwhile.
@@ -462,7 +470,7 @@ impl KeeperProcess {
         self.0.id().unwrap()
     }
 
-    fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }
 

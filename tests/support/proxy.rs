@@ -164,6 +164,15 @@ impl Proxy {
         state.transactions.clear();
     }
 
+    /// Signed transactions since this was asked last; what else it saw is forgotten.
+    pub(crate) fn take_transactions(&self) -> Vec<Bytes> {
+        let mut state = self.state.lock().unwrap();
+        state.requests.clear();
+        state.bodies.clear();
+        state.answers.clear();
+        std::mem::take(&mut state.transactions)
+    }
+
     /// The bodies of all requests so far, as they came.
     pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
         self.state.lock().unwrap().bodies.clone()

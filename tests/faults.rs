@@ -25,3 +25,5 @@ mod prices;
 mod relays;
 #[path = "faults/reorgs.rs"]
 mod reorgs;
+#[path = "faults/views.rs"]
+mod views;

@@ -459,6 +459,7 @@ async fn fault_39_garbage_is_a_typed_error_of_its_endpoint_and_the_other_one_is_
         let error = lease.latest_header().await.unwrap_err();
         match number {
             0 => assert!(matches!(error, ChainError::Http { status: 502, .. }), "{error}"),
+            3 => assert!(error.to_string().contains("it is larger than 32 MiB"), "{error}"),
             _ => assert!(matches!(error, ChainError::BadResponse { .. }), "{number}: {error}"),
         }
         assert!(!pool.reader().unwrap().is_of(&lease), "the other one is read");

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::ChainError;
 use super::backoff::Backoff;
+use crate::defence::defended;
 
 /// The pulse of one endpoint.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Pulse {
     pub(super) fn note<T>(&self, answer: &Result<T, ChainError>, retry_after: Option<Duration>) {
         let mut beat = self.beat();
         match answer {
-            Err(error) if error.is_limit() => {
+            Err(error) if error.is_limit() && defended(38) => {
                 let pause = beat.backoff.refused(retry_after);
                 let until = Instant::now().checked_add(pause);
                 beat.held_until = beat.held_until.max(until);

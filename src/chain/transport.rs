@@ -14,6 +14,7 @@ use super::credentials::Credentials;
 use super::pulse::Pulse;
 use super::said::Secrets;
 use super::{ChainError, Timeouts};
+use crate::defence::defended;
 
 /// Largest answer that is read, in bytes. The largest real one, a full block, is an order of magnitude below.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -167,7 +168,7 @@ impl Transport {
         const NO_PARAMS: [(); 0] = [];
         let actual: U64 = self.within(deadline, CHAIN_ID, NO_PARAMS).await?;
         let actual = actual.to();
-        if self.chain_id.is_some_and(|expected| expected != actual) {
+        if self.chain_id.is_some_and(|expected| expected != actual) && defended(32) {
             self.pulse.is_foreign(actual);
         }
         if let Some(actual) = self.pulse.foreign() {
@@ -221,6 +222,7 @@ impl Transport {
         request: Vec<u8>,
     ) -> (Result<R, ChainError>, Option<Duration>) {
         let left = deadline.saturating_duration_since(Instant::now());
+        let left = if defended(40) { left } else { Duration::from_secs(5) };
         let mut post = self.client.post(self.url.0.clone()).timeout(left);
         post = post.header(CONTENT_TYPE, "application/json");
         if let Some(credentials) = &self.credentials {
@@ -274,7 +276,7 @@ impl Transport {
     ) -> Result<Vec<u8>, ChainError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.undelivered(method, error))? {
-            if body.len().saturating_add(chunk.len()) > MAX_BODY_BYTES {
+            if body.len().saturating_add(chunk.len()) > MAX_BODY_BYTES && defended(39) {
                 return Err(self.bad_response(method, "it is larger than 32 MiB"));
             }
             body.extend_from_slice(&chunk);

@@ -104,13 +104,15 @@ impl World {
         }
     }
 
-    /// The price moves by up to 8 %, slowly enough for the pool's average to follow.
+    /// The price moves, and stays for long enough that the pool's average knows of it.
     pub(crate) async fn trade(&mut self, dice: u64) {
-        let price = Decimal::from(PRICE) * (Decimal::from(96 + dice)) / Decimal::from(100);
-        if let Ok(mut market) = self.scene.stage.market().await {
-            let timestamp = self.scene.now().await + 700;
-            // It may fail where the chain has just lost what the market relied on.
-            let _ = market.step(Tick { timestamp, price, base_fee: 20 * GWEI }).await;
+        let price = Decimal::from(PRICE) * Decimal::from(80 + 5 * dice) / Decimal::from(100);
+        for _ in 0..2 {
+            if let Ok(mut market) = self.scene.stage.market().await {
+                let timestamp = self.scene.now().await + 700;
+                // It may fail where the chain has just lost what the market relied on.
+                let _ = market.step(Tick { timestamp, price, base_fee: 20 * GWEI }).await;
+            }
         }
         self.grown().await;
     }

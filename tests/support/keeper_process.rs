@@ -362,6 +362,8 @@ impl Home {
             .args(arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            // A defence that is off is off there too.
+            .envs(std::env::var("KEEPER_DEFENCE_OFF").map(|off| ("KEEPER_DEFENCE_OFF", off)))
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .kill_on_drop(true);

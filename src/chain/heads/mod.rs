@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::pool::{Lease, Pool};
 use super::{ChainError, Endpoint, Header};
+use crate::defence::defended;
 use line::{Line, Place};
 use socket::Socket;
 
@@ -109,7 +110,7 @@ impl Heads {
             let header = match self.woken().await {
                 Woken::Frozen => {
                     self.told_frozen = true;
-                    self.pool.freeze(true);
+                    self.pool.freeze(defended(26));
                     return Ok(HeadEvent::Frozen(self.moved.elapsed()));
                 }
                 Woken::Told(header) => header,
@@ -179,7 +180,12 @@ impl Heads {
     /// Puts off the next look.
     fn rest(&mut self) {
         self.trusting = self.socket.as_ref().is_some_and(|(_, socket)| socket.is_live());
-        let pause = if self.trusting { self.times.distrust.max(self.times.poll) } else { self.times.poll };
+        let pause = match self.trusting {
+            true if defended(52) => self.times.distrust.max(self.times.poll),
+            // Whoever believes that a subscription tells everything.
+            true => Duration::from_secs(3_600),
+            false => self.times.poll,
+        };
         self.next_poll = Instant::now().checked_add(pause).unwrap_or(self.next_poll);
     }
 

@@ -2,6 +2,7 @@
 
 use super::Pool;
 use crate::chain::{ChainError, Header};
+use crate::defence::defended;
 use crate::domain::policy::ChainKind;
 use futures_util::future::join_all;
 
@@ -12,7 +13,7 @@ const OUTLIER: u128 = 10;
 /// parent has one.
 #[must_use]
 pub fn is_suspicious(header: &Header, parent: &Header, kind: ChainKind) -> bool {
-    let Some(allowed) = parent.next_base_fee(kind) else { return false };
+    let Some(allowed) = parent.next_base_fee(kind).filter(|_| defended(30)) else { return false };
     let most = u128::from(allowed.max(1)).saturating_mul(OUTLIER);
     header.base_fee_per_gas.is_none_or(|fee| u128::from(fee) > most)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use alloy::primitives::B256;
 
 use super::standing::{Change, Lie, Standing, State};
+use crate::defence::defended;
 
 /// What makes an endpoint healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,7 +211,7 @@ impl Board {
             .collect();
         let believed = majority(votes.iter().flatten().copied());
         let finding = |(look, standing): (&Look, &Standing)| match (lag(look), look.hash()) {
-            (blocks, _) if blocks > self.rules.max_lag => Finding::Behind(blocks),
+            (blocks, _) if blocks > self.rules.max_lag && defended(25) => Finding::Behind(blocks),
             (_, None) => Finding::Unsure,
             // Nobody else votes: one that comes back from its quarantine is as good as the only one there is.
             (_, Some(_)) if votes.iter().flatten().next().is_none() => Finding::Good,

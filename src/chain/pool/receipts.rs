@@ -7,6 +7,7 @@ use alloy::primitives::B256;
 use super::standing::Lie;
 use super::{Lease, Pool};
 use crate::chain::{ChainError, Endpoint, Receipt};
+use crate::defence::defended;
 
 /// Who can bear out what the leased endpoint says.
 #[derive(Debug, Clone)]
@@ -52,7 +53,7 @@ impl Pool {
         if canonical.is_some_and(|header| header.hash == receipt.block_hash) {
             return Ok(Some(receipt));
         }
-        if lease.header_by_hash(receipt.block_hash).await?.is_none() {
+        if lease.header_by_hash(receipt.block_hash).await?.is_none() && defended(29) {
             self.lied(lease.place, Lie::ForgedReceipt { transaction: hash });
         }
         Ok(None)

@@ -282,5 +282,5 @@ pub fn joined(answers: impl IntoIterator<Item = Published>) -> Option<Published>
         Published::Rejected(Rejection::InsufficientFunds) => 2,
         Published::Rejected(_) => 3,
     };
-    answers.into_iter().min_by_key(rank)
+    if defended(42) { answers.into_iter().min_by_key(rank) } else { answers.into_iter().max_by_key(rank) }
 }

@@ -380,6 +380,61 @@ fn a_margin_that_is_not_kept_is_refused_with_its_range() {
 }
 
 #[test]
+fn patience_and_the_class_of_endpoints_have_defaults_and_bounds() {
+    use vault_keeper::config::{SendingConfig, SubmissionPolicy};
+    let mut bare = KEEPER.to_owned();
+    for key in [
+        "max_cancel_fee_per_gas_wei",
+        "bump_after_seconds",
+        "max_attempts",
+        "park_after_seconds",
+        "max_in_flight",
+        "runway_transactions",
+        "submission",
+    ] {
+        let line = KEEPER.lines().find(|line| line.starts_with(key)).unwrap();
+        bare = with(&bare, &format!("{line}\n"), "");
+    }
+    let sending = Files::new(&bare, POLICY).load().unwrap().sending;
+    let stated = Files::new(KEEPER, POLICY).load().unwrap().sending;
+    assert_eq!(stated.max_cancel_fee_per_gas_wei, Some(2 * stated.max_fee_per_gas_wei), "as without the key");
+    assert_eq!(SendingConfig { max_cancel_fee_per_gas_wei: None, ..stated }, sending);
+    assert_eq!((sending.bump_after_seconds, sending.park_after_seconds), (36, 3_600));
+    assert_eq!((sending.max_attempts, sending.max_in_flight, sending.runway_transactions), (8, 4, 10));
+    assert_eq!((sending.max_cancel_fee_per_gas_wei, sending.submission), (None, SubmissionPolicy::Public));
+
+    for key in ["bump_after_seconds", "max_attempts", "park_after_seconds", "max_in_flight"] {
+        let line = KEEPER.lines().find(|line| line.starts_with(key)).unwrap();
+        let zero = with(KEEPER, line, &format!("{key} = 0"));
+        assert_eq!(found(&keeper_error(&zero)), [(line_of(&zero, key), format!("sending.{key}").as_str())]);
+    }
+    let cheap = with(
+        KEEPER,
+        "max_cancel_fee_per_gas_wei = 1_000_000_000_000",
+        "max_cancel_fee_per_gas_wei = 500_000_000_000",
+    );
+    let key = "max_cancel_fee_per_gas_wei";
+    assert_eq!(found(&keeper_error(&cheap)), [(line_of(&cheap, key), "sending.max_cancel_fee_per_gas_wei")]);
+
+    // Private bytes need somewhere to go.
+    let line = KEEPER.lines().find(|line| line.starts_with("submission")).unwrap();
+    let relay = "\n  { url = \"https://relay.example.org\", class = \"private\" },\n]\n";
+    for (text, policy) in [
+        ("\"private\"", SubmissionPolicy::Private),
+        ("{ private_then_public_blocks = 7 }", SubmissionPolicy::PrivateThenPublic { blocks: 7 }),
+    ] {
+        let private = with(KEEPER, line, &format!("submission = {text}"));
+        let error = keeper_error(&private);
+        assert_eq!(found(&error), [(line_of(&private, "submission"), "sending.submission")]);
+        assert!(error.to_string().contains("has no endpoint of class \"private\""), "{error}");
+        let relayed = with(&private, "\n]\n", relay);
+        assert_eq!(Files::new(&relayed, POLICY).load().unwrap().sending.submission, policy);
+    }
+    let odd = with(KEEPER, line, "submission = \"secret\"");
+    assert_eq!(found(&keeper_error(&odd)), [(line_of(&odd, "submission"), "sending.submission")]);
+}
+
+#[test]
 fn a_text_that_is_not_toml_is_reported_by_line_and_column() {
     let text = with(POLICY, "kind = \"fixed\"", "kind = \"fixed");
     let error = policy_error(&text);

@@ -111,10 +111,12 @@ pub struct SendingConfig {
 }
 
 impl SendingConfig {
-    /// Patience and limits for one nonce, where so much is spent or promised for the others of the day, wei.
-    pub(super) fn rules(&self, committed_today: U256) -> Rules {
+    /// Patience and limits for one nonce, where so much is spent or promised for the others of the day, and its call costs so
+    /// much beside its gas, wei.
+    pub(super) fn rules(&self, committed_today: U256, beside_gas: U256) -> Rules {
         let Patience { bump_after, most_attempts, park_after, .. } = self.patience;
-        let (calls, cancels) = (self.fees.calls(committed_today), self.fees.cancels());
+        let (mut calls, cancels) = (self.fees.calls(committed_today), self.fees.cancels());
+        calls.in_all = calls.in_all.saturating_sub(beside_gas);
         Rules { bump_after, most_attempts, park_after, calls, cancels }
     }
 

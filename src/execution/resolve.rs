@@ -134,7 +134,7 @@ impl Engine {
         round: &Round<'_>,
         lowest: bool,
     ) -> Result<Outcomes, ExecutionError> {
-        let rules = round.rules(nonce.slot.nonce).await?;
+        let rules = round.rules(nonce).await?;
         let Nonce { slot, file } = nonce;
         let mut world = Tending { round, file, vetted: false, receipt: None };
         let tended = tend(&mut world, slot, &rules, lowest).await?;

@@ -4,7 +4,7 @@ use alloy::consensus::TxEip1559;
 use alloy::primitives::{Address, Bytes, TxKind, U256};
 use serde_json::json;
 
-use super::book::{File, machine_attempt, plain};
+use super::book::{File, Nonce, machine_attempt, plain};
 use super::machine::{
     Attempt, CANCEL_GAS, Consumption, Event, Kind, Look, Point, Rules, Signing, Slot, Witness, World, observe,
 };
@@ -13,6 +13,8 @@ use super::{Engine, ExecutionError, Published};
 use crate::chain::pool::{Lease, Second};
 use crate::chain::{At, CallRequest, ChainError, Header, Receipt, Simulated};
 use crate::defence::defended;
+use crate::domain::plan::Plan;
+use crate::domain::policy::ChainKind;
 use crate::journal::{AttemptKind, AttemptRecord, IntentRecord, IntentState, SubmissionClass};
 
 /// What a turn of all nonces of a key has in common.
@@ -66,9 +68,19 @@ impl Round<'_> {
     }
 
     /// Patience and limits for one nonce.
-    pub(super) async fn rules(&self, nonce: u64) -> Result<Rules, ExecutionError> {
-        let committed = self.engine.committed(self.head.timestamp, Some(nonce)).await?;
-        Ok(self.engine.config.rules(committed))
+    pub(super) async fn rules(&self, nonce: &Nonce) -> Result<Rules, ExecutionError> {
+        let committed = self.engine.committed(self.head.timestamp, Some(nonce.slot.nonce)).await?;
+        let beside = nonce.wanted().map(|wanted| self.beside_gas(&wanted.record)).unwrap_or_default();
+        Ok(self.engine.config.rules(committed, beside))
+    }
+
+    /// What an intent was reckoned to cost beside its gas, wei: the data fee of a rollup that takes one apart.
+    fn beside_gas(&self, record: &IntentRecord) -> U256 {
+        if self.engine.pool.kind() != ChainKind::OpStack {
+            return U256::ZERO;
+        }
+        let plan: Option<Plan> = serde_json::from_str(&record.planned_json).ok();
+        plan.and_then(|plan| plan.charge).unwrap_or_default().total()
     }
 }
 

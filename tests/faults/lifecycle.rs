@@ -1,11 +1,11 @@
 //! Bumps, cancels and takeovers, each until it is final.
 
-use vault_keeper::execution::{ClassPolicy, Outcome, Patience, SendingConfig};
+use vault_keeper::execution::{ClassPolicy, Outcome, ParkReason, Patience, SendingConfig};
 use vault_keeper::journal::{AttemptKind, IntentState, SubmissionClass, Urgency};
 use vault_keeper::keeper::Dispatch;
 
 use crate::keeper_process::PRICE;
-use crate::rig::{Build, GWEI, Rig, sending};
+use crate::rig::{Build, GWEI, Heard, Rig, sending};
 
 /// Bids more after each block.
 fn hasty() -> Build {
@@ -126,4 +126,45 @@ async fn a_floor_at_risk_takes_the_nonce_of_a_routine_plan_over() {
     let states: Vec<_> = rig.entries().await[3..].iter().map(|entry| entry.last_event.state).collect();
     assert_eq!(states, [IntentState::Superseded, IntentState::Executed]);
     rig.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn what_nothing_is_decided_of_for_too_long_is_parked_and_kept_alive() {
+    let patience = Patience { park_after: 2, ..Patience::default() };
+    let mut rig =
+        Rig::of(Build { sending: SendingConfig { patience, ..sending() }, ..Build::default() }).await;
+    let mut neighbour = rig.neighbour().await;
+    let intent = rig.sent().await;
+    for _ in 0..2 {
+        rig.lose_what_waits().await;
+        rig.mine_and_resolve(1).await;
+    }
+    assert_eq!(rig.state().await, IntentState::Parked);
+    let outcomes = rig.resolve().await.unwrap();
+    assert_eq!(outcomes, [(intent, Outcome::Parked { intent, reason: ParkReason::Undecided })]);
+    // Nothing new is signed with the key, for whatever vault.
+    let head = rig.head().await;
+    let dispatch = neighbour.cycle(&head).await.unwrap().dispatch;
+    let Dispatch::Refused { code: "intent_open", message } = &dispatch else { panic!("{dispatch:?}") };
+    assert_eq!(message, "intent 1 of this key is still parked");
+    drop(neighbour);
+    // Its bytes are sent again, and it is found after a restart.
+    let mut rig = rig.restart().await;
+    rig.resolve().await.unwrap();
+    assert_eq!(rig.scene.deeds().await.sent, 1);
+    rig.mine_and_resolve(3).await;
+    rig.assert_executed_once().await;
+    assert!(matches!(rig.dispatched().await, Dispatch::Nothing), "the key is free again");
+}
+
+#[tokio::test]
+async fn a_balance_for_few_more_transactions_is_told() {
+    let heard = Heard::listen();
+    let mut rig =
+        Rig::of(Build { sending: SendingConfig { runway: 1_000, ..sending() }, ..Build::default() }).await;
+    rig.balance(1).await;
+    rig.sent().await;
+    assert!(heard.text().contains("alert=\"runway\""), "{}", heard.text());
+    rig.mine_and_resolve(2).await;
+    rig.assert_executed_once().await;
 }

@@ -275,6 +275,13 @@ impl Rig {
         self.assert_invariants().await;
     }
 
+    /// The key holds so much ether from now on.
+    pub(crate) async fn balance(&self, ether: u64) {
+        let wei = U256::from(ether) * U256::from(10_u64.pow(18));
+        self.scene.stage.chain.provider().anvil_set_balance(self.sender(), wei).await.unwrap();
+        self.scene.mine(1).await;
+    }
+
     /// The node takes signed bytes past the keeper.
     pub(crate) async fn node_takes(&self, raw: &Bytes) {
         let pending = self.scene.stage.chain.provider().send_raw_transaction(raw).await.unwrap();

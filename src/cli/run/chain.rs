@@ -273,7 +273,7 @@ fn report(outcomes: &[(IntentId, Sent)]) {
             Sent::Reverted(i) => tracing::error!(%intent, transaction = %i.transaction_hash, "reverted"),
             Sent::Cancelled(i) => tracing::info!(%intent, transaction = %i.transaction_hash, "cancelled"),
             Sent::Superseded(i) => tracing::info!(%intent, transaction = %i.transaction_hash, "superseded"),
-            Sent::Parked { reason, .. } => tracing::error!(%intent, %reason, "parked"),
+            Sent::Parked { reason, .. } => tracing::error!(%intent, alert = "parked", %reason, "parked"),
             Sent::Pending { state, .. } => tracing::info!(%intent, state = state.name(), "under way"),
             Sent::Refused(refusal) => tracing::error!(%intent, %refusal, "refused"),
         }

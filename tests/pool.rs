@@ -693,7 +693,7 @@ async fn a_reorganisation_names_the_heads_that_left_at_equal_and_at_lower_height
 #[tokio::test]
 async fn private_bytes_reach_relays_alone_signed_and_in_their_own_words() {
     let node = Node::start();
-    let [open, first, second]: [Proxy; 3] = node.proxies().await;
+    let [open, first, second, third]: [Proxy; 4] = node.proxies().await;
     let key: PrivateKeySigner = format!("{:064x}", 7).parse().unwrap();
     let credentials = Some(Credentials::new(key.clone()));
     let (bytes, hash) = node.signed(0);
@@ -701,15 +701,19 @@ async fn private_bytes_reach_relays_alone_signed_and_in_their_own_words() {
     let relays = vec![
         relay(&first, RelayMethod::Private, credentials),
         RelaySeat { name: "quiet".to_owned(), ..relay(&second, RelayMethod::Raw, None) },
+        RelaySeat { name: "bundles".to_owned(), ..relay(&third, RelayMethod::Bundle, None) },
     ];
+    third.rule("eth_sendBundle", Calls::Every, Act::result(json!({ "bundleHash": B256::repeat_byte(3) })));
     let pool = Arc::new(Pool::open(config(), seats([&open]), relays).await.unwrap());
-    let private = Outgoing::Private(PrivateBytes::new(bytes.clone(), Some(25)));
+    let private = Outgoing::Private(PrivateBytes::new(bytes.clone(), 7, Some(25)));
     let answers = broadcast(&pool, &private).await;
-    assert_eq!(answers.iter().map(|a| a.result.clone()).collect::<Vec<_>>(), [Ok(hash), Ok(hash)]);
+    assert_eq!(answers.iter().map(|a| a.result.clone()).collect::<Vec<_>>(), [Ok(hash), Ok(hash), Ok(hash)]);
     assert_eq!(open.transactions(), [] as [Bytes; 0], "the public endpoint has not seen them");
     assert_eq!((first.transactions(), second.transactions()), (vec![bytes.clone()], vec![bytes.clone()]));
     let request = first.requests().pop().unwrap();
     assert_eq!(request["params"], json!([{ "tx": bytes, "maxBlockNumber": "0x19" }]));
+    let request = third.requests().pop().unwrap();
+    assert_eq!(request["params"], json!([{ "txs": [bytes], "blockNumber": "0x7" }]));
     // The relay can tell who asked.
     let signed = first.signatures().pop().unwrap();
     let (account, signature) = signed.split_once(':').unwrap();
@@ -736,7 +740,7 @@ async fn a_relay_that_answers_no_questions_is_taken_and_one_node_down_does_not_s
     assert_eq!(states(&pool), ["unreachable", "healthy"]);
     assert_eq!(pool.reader().unwrap().name(), "b");
     let (bytes, hash) = node.signed(0);
-    let answers = broadcast(&pool, &Outgoing::Private(PrivateBytes::new(bytes, None))).await;
+    let answers = broadcast(&pool, &Outgoing::Private(PrivateBytes::new(bytes, 1, None))).await;
     assert_eq!(answers[0].result, Ok(hash));
     down.obey();
     pool.look().await;

@@ -146,7 +146,8 @@ impl Transport {
         P: RpcSend,
         R: RpcRecv,
     {
-        let sends = matches!(method, "eth_sendRawTransaction" | "eth_sendPrivateTransaction");
+        let sends =
+            matches!(method, "eth_sendRawTransaction" | "eth_sendPrivateTransaction" | "eth_sendBundle");
         let time = if sends { self.patience.send } else { self.patience.read };
         let deadline = Instant::now().checked_add(time).unwrap_or_else(Instant::now);
         if self.chain_id.is_some() && self.pulse.is_doubtful() && method != CHAIN_ID {

@@ -101,6 +101,7 @@ fn unusable(chain: &ChainConfig) -> String {
 const fn relay_method(method: config::RelayMethod) -> RelayMethod {
     match method {
         config::RelayMethod::PrivateTransaction => RelayMethod::Private,
+        config::RelayMethod::Bundle => RelayMethod::Bundle,
         config::RelayMethod::RawTransaction => RelayMethod::Raw,
     }
 }

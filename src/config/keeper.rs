@@ -180,6 +180,8 @@ pub enum EndpointClass {
 pub enum RelayMethod {
     /// `eth_sendPrivateTransaction`.
     PrivateTransaction,
+    /// `eth_sendBundle`.
+    Bundle,
     /// `eth_sendRawTransaction`.
     RawTransaction,
 }

@@ -129,7 +129,8 @@ pub(super) fn outgoing(attempt: &AttemptRecord, height: u64, vetted: bool) -> Ou
     const KEPT: u64 = 25;
     let raw = attempt.raw.clone();
     let public = || Outgoing::Public(PublicBytes::new(raw.clone()));
-    let private = |last| Outgoing::Private(PrivateBytes::new(raw.clone(), Some(last)));
+    let private =
+        |last| Outgoing::Private(PrivateBytes::new(raw.clone(), height.saturating_add(1), Some(last)));
     match attempt.submission {
         SubmissionClass::Public => public(),
         SubmissionClass::Private { .. } if !defended(43) => public(),

@@ -20,6 +20,7 @@ pub struct PublicBytes(Bytes);
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateBytes {
     bytes: Bytes,
+    next_block: u64,
     last_block: Option<u64>,
 }
 
@@ -45,15 +46,19 @@ impl PublicBytes {
 }
 
 impl PrivateBytes {
-    /// A signed transaction in its network encoding (EIP-2718), which relays that can be told so forget after
-    /// `last_block`.
+    /// A signed transaction in its network encoding (EIP-2718), wanted in `next_block`, or later where a relay keeps it:
+    /// those that can be told so forget it after `last_block`.
     #[must_use]
-    pub const fn new(bytes: Bytes, last_block: Option<u64>) -> Self {
-        Self { bytes, last_block }
+    pub const fn new(bytes: Bytes, next_block: u64, last_block: Option<u64>) -> Self {
+        Self { bytes, next_block, last_block }
     }
 
     pub(super) const fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    pub(super) const fn next_block(&self) -> u64 {
+        self.next_block
     }
 
     pub(super) const fn last_block(&self) -> Option<u64> {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use alloy::primitives::{B256, U64};
+use alloy::primitives::{B256, U64, keccak256};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use super::outgoing::PrivateBytes;
 use crate::chain::transport::Transport;
@@ -15,6 +16,8 @@ pub enum RelayMethod {
     /// `eth_sendPrivateTransaction`, with the last block that it is for.
     #[default]
     Private,
+    /// `eth_sendBundle`: the transaction alone, for the next block; to be sent again for the one after it.
+    Bundle,
     /// `eth_sendRawTransaction`, at an address that keeps it private.
     Raw,
 }
@@ -33,6 +36,14 @@ struct PrivateTransaction {
     tx: alloy::primitives::Bytes,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_block_number: Option<U64>,
+}
+
+/// What `eth_sendBundle` takes (Flashbots, "eth_sendBundle").
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bundle {
+    txs: [alloy::primitives::Bytes; 1],
+    block_number: U64,
 }
 
 impl Relay {
@@ -84,7 +95,7 @@ impl Relay {
         self.transport.pulse.foreign()
     }
 
-    /// Hands it the bytes and returns the hash that it answers.
+    /// Hands it the bytes and returns the hash that it answers; that of the bytes where it answers one of its own kind.
     ///
     /// # Errors
     /// The failure of the call, which says nothing about whether the bytes are live.
@@ -95,6 +106,13 @@ impl Relay {
         let tx = bytes.bytes().clone();
         match self.method {
             RelayMethod::Raw => self.transport.call("eth_sendRawTransaction", (tx,)).await,
+            RelayMethod::Bundle => {
+                let hash = keccak256(&tx);
+                let bundle = Bundle { txs: [tx], block_number: U64::from(bytes.next_block()) };
+                let answer: Result<IgnoredAny, ChainError> =
+                    self.transport.call("eth_sendBundle", (bundle,)).await;
+                answer.map(|_| hash)
+            }
             RelayMethod::Private => {
                 let transaction =
                     PrivateTransaction { tx, max_block_number: bytes.last_block().map(U64::from) };

@@ -103,6 +103,7 @@ impl Read for SubmissionPolicy {
 
 words!(RelayMethod {
     "eth_sendPrivateTransaction" => PrivateTransaction,
+    "eth_sendBundle" => Bundle,
     "eth_sendRawTransaction" => RawTransaction,
 });
 

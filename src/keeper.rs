@@ -17,7 +17,7 @@ use crate::domain::plan::Plan;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
 use crate::execution::{
-    DataFee, Engine, ExecutionError, InFlight, Outcome, Preflight, Refusal, Submission, Turn,
+    DataFee, Engine, ExecutionError, Halt, InFlight, Outcome, Preflight, Refusal, Submission, Turn,
 };
 use crate::journal::{CycleRecord, IntentState, Journal, JournalError, Urgency};
 use crate::protocols::ReadError;
@@ -90,7 +90,13 @@ impl CycleError {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::Read(_) | Self::Chain(_) | Self::Execution(ExecutionError::Chain(_)) => true,
+            Self::Read(_) | Self::Chain(_) => true,
+            // A key that is elsewhere may be away for a while, and what a reorganisation undid may come back.
+            Self::Execution(
+                ExecutionError::Chain(_)
+                | ExecutionError::Key(_)
+                | ExecutionError::Halted(Halt::Undone { .. }),
+            ) => true,
             Self::Journal(_) | Self::Canonical(_) | Self::Execution(_) => false,
         }
     }

@@ -199,8 +199,8 @@ impl Engine {
         }
     }
 
-    pub(super) fn foreign(&self, nonce: &Nonce) -> Option<Halt> {
-        let wanted = nonce.wanted()?;
-        Some(Halt::ForeignNonce { sender: self.sender(), nonce: nonce.slot.nonce, intent: wanted.id })
+    pub(super) fn foreign(&self, nonce: &Nonce) -> Halt {
+        let intent = nonce.wanted().map_or_else(|| IntentId::from(0), |wanted| wanted.id);
+        Halt::ForeignNonce { sender: self.sender(), nonce: nonce.slot.nonce, intent }
     }
 }

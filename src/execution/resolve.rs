@@ -4,7 +4,7 @@ use super::book::{Filed, Nonce, withdrawn};
 use super::engine::Book;
 use super::machine::{Event, Phase, Tended, tend};
 use super::tending::{Round, Tending};
-use super::{Engine, ExecutionError, Inclusion, Outcome, ParkReason};
+use super::{Engine, ExecutionError, Halt, Inclusion, Outcome, ParkReason};
 use crate::chain::Receipt;
 use crate::journal::{IntentId, IntentState, JournalError, Request};
 
@@ -32,6 +32,9 @@ impl Engine {
         let mut book = self.opened().await?;
         if book.open.iter().flatten().next().is_none() {
             return Ok(std::mem::take(&mut book.untold));
+        }
+        if let Some(halt) = self.halted(&book) {
+            return Err(halt.into());
         }
         let lease = self.pool.reader()?;
         lease.verify_chain_id().await?;
@@ -63,14 +66,18 @@ impl Engine {
     /// # Errors
     /// As [`Engine::withdraw`]; a node that does not answer is asked again at the next look.
     pub async fn cancel(&self, intent: IntentId, why: &str) -> Result<(), ExecutionError> {
-        self.withdraw(intent, why).await?;
+        match self.withdraw(intent, why).await {
+            // It has ended meanwhile.
+            Err(ExecutionError::Unknown) => return Ok(()),
+            withdrawn => withdrawn?,
+        }
         match self.resolve().await {
             Ok(outcomes) => {
                 let news = outcomes.into_iter().filter(|(_, outcome)| outcome.is_final());
                 self.book.lock().await.untold.extend(news);
                 Ok(())
             }
-            Err(ExecutionError::Chain(error)) => {
+            Err(error @ (ExecutionError::Chain(_) | ExecutionError::Key(_))) => {
                 tracing::warn!(%intent, %error, "not cancelled yet");
                 Ok(())
             }
@@ -100,6 +107,12 @@ impl Engine {
         }
     }
 
+    /// A nonce that someone else consumed stays a halt, also after a restart: nothing of the key is signed or sent.
+    pub(super) fn halted(&self, book: &Book) -> Option<Halt> {
+        let foreign = book.open.iter().flatten().find(|nonce| nonce.slot.phase == Phase::Foreign);
+        foreign.map(|nonce| self.foreign(nonce))
+    }
+
     async fn round(&self, book: &mut Book, round: &Round<'_>) -> Result<Outcomes, ExecutionError> {
         // Thrown away where this does not come to its end.
         let mut open = book.open.take().unwrap_or_default();
@@ -113,7 +126,10 @@ impl Engine {
                     tracing::warn!(nonce = nonce.slot.nonce, %error, "not resolved now");
                     failed = failed.or(Some(error));
                 }
-                Err(error @ ExecutionError::Halted(_)) => failed = Some(error),
+                Err(error @ ExecutionError::Halted(_)) => {
+                    failed = Some(error);
+                    break;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -140,7 +156,7 @@ impl Engine {
         let tended = tend(&mut world, slot, &rules, lowest).await?;
         let receipt = world.receipt.take();
         if tended == Tended::Halted || slot.phase == Phase::Foreign {
-            return self.foreign(nonce).map_or(Ok(Vec::new()), |halt| Err(halt.into()));
+            return Err(self.foreign(nonce).into());
         }
         Ok(outcomes(nonce, receipt.as_ref()))
     }

@@ -265,9 +265,8 @@ impl Engine {
             Ahead::Chain { journal, latest } => Halt::ChainAhead { sender, journal, chain: latest },
             Ahead::Pool { journal, pending } => Halt::PoolAhead { sender, expected: journal, pending },
             Ahead::Foreign { nonce } => {
-                let foreign = book.open.iter().flatten().find(|open| open.slot.nonce == nonce);
-                let halt = foreign.and_then(|foreign| self.foreign(foreign));
-                halt.unwrap_or(Halt::ChainAhead { sender, journal: nonce, chain: nonce.saturating_add(1) })
+                let chain = nonce.saturating_add(1);
+                self.halted(book).unwrap_or(Halt::ChainAhead { sender, journal: nonce, chain })
             }
         }
     }

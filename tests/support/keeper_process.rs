@@ -160,10 +160,15 @@ impl Scene {
     }
 
     pub(crate) async fn deeds(&self) -> Deeds {
+        self.deeds_of(self.vault).await
+    }
+
+    /// The deeds for this vault; the transactions are those of the key in all.
+    pub(crate) async fn deeds_of(&self, vault: Address) -> Deeds {
         let provider = self.stage.chain.provider();
-        let state = self.state().await;
+        let state = self.stage.chain.read(vault, &RebalancingVault::stateCall {}).await.unwrap();
         let filter = Filter::new()
-            .address(self.vault)
+            .address(vault)
             .event_signature(RebalancingVault::Rebalanced::SIGNATURE_HASH)
             .from_block(0);
         Deeds {

@@ -65,6 +65,7 @@ async fn foreign(rig: &Rig, nonce: u64) -> Vec<u8> {
 
 #[tokio::test]
 async fn fault_14_a_nonce_consumed_by_someone_else_halts_the_key_after_two_looks_at_its_depth() {
+    let heard = Heard::listen();
     let finality = Finality::Depth(3);
     let mut rig =
         Rig::of(Build { sending: SendingConfig { finality, ..sending() }, ..Build::default() }).await;
@@ -77,6 +78,7 @@ async fn fault_14_a_nonce_consumed_by_someone_else_halts_the_key_after_two_looks
     rig.mine_and_resolve(4).await;
     rig.resolve().await.unwrap();
     assert_eq!(rig.state().await, IntentState::Live, "nobody is accused yet");
+    assert_eq!(heard.alerts("foreign_nonce"), 0);
     rig.scene.mine(1).await;
     let halt = Halt::ForeignNonce { sender: rig.sender(), nonce: 0, intent };
     for _ in 0..2 {
@@ -88,6 +90,7 @@ async fn fault_14_a_nonce_consumed_by_someone_else_halts_the_key_after_two_looks
             "{cycle}"
         );
     }
+    assert_eq!(heard.alerts("foreign_nonce"), 4, "with every look and every cycle");
     let states = [IntentState::Prepared, IntentState::Live, IntentState::Foreign];
     assert_eq!(rig.states(intent).await, states);
     assert_eq!((rig.entries().await.len(), rig.hashes(intent).await.len()), (1, 1), "nothing new is signed");

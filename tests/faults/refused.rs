@@ -6,11 +6,11 @@ use alloy::providers::Provider;
 use alloy::providers::ext::AnvilApi;
 use alloy::rpc::types::TransactionRequest;
 use vault_keeper::execution::{Finality, Outcome, ParkReason, Patience, Rejection, SendingConfig};
-use vault_keeper::journal::{IntentId, IntentState};
+use vault_keeper::journal::{IntentId, IntentState, Urgency};
 use vault_keeper::keeper::Dispatch;
 
 use crate::geth::decoded;
-use crate::keeper_process::Deeds;
+use crate::keeper_process::{Deeds, PRICE};
 use crate::proxy::{Act, Calls};
 use crate::rig::{Build, Heard, Rig, sending, while_on_its_way};
 
@@ -106,9 +106,9 @@ async fn fault_34_a_call_whose_gas_cannot_be_estimated_is_refused_by_its_reason_
 
 #[tokio::test]
 async fn fault_35_a_mined_revert_is_final_at_its_depth_alone_and_not_tried_again_blindly() {
-    let finality = Finality::Depth(3);
-    let mut rig =
-        Rig::of(Build { sending: SendingConfig { finality, ..sending() }, ..Build::default() }).await;
+    let (finality, patience) = (Finality::Depth(3), Patience { cool_down: 6, ..Patience::default() });
+    let sending = SendingConfig { finality, patience, ..sending() };
+    let mut rig = Rig::of(Build { sending, ..Build::default() }).await;
     let intent = rig.sent().await;
     let venue = rig.venue_code(REVERT).await;
     for _ in 0..3 {
@@ -126,12 +126,44 @@ async fn fault_35_a_mined_revert_is_final_at_its_depth_alone_and_not_tried_again
     assert_eq!(rig.entry().await.last_event.fee, Some(inclusion.fee), "its gas is spent");
     rig.assert_refused_for_a_revert().await;
     assert_eq!(rig.scene.deeds().await, Deeds { mined: 1, sent: 1, ..Deeds::NONE });
-    // Once the cause is gone a new plan is a new intent at the next nonce.
+    // Once the cause is gone a new plan is a new intent at the next nonce, but not at once.
     rig.venue_code(venue).await;
+    let until = inclusion.block_number + 6;
+    for _ in rig.head().await.number..until {
+        let dispatch = rig.dispatched().await;
+        let Dispatch::Refused { code: "cooling_down", message } = dispatch else { panic!("{dispatch:?}") };
+        assert!(message.ends_with(&format!("before block {until}")), "{message}");
+        rig.scene.mine(1).await;
+    }
     rig.sent().await;
     assert_eq!(rig.entry().await.record.nonce, 1);
     rig.mine_and_resolve(4).await;
     rig.assert_executed_once().await;
+}
+
+#[tokio::test]
+async fn fault_35_a_floor_at_risk_does_not_wait_for_a_revert_to_cool_down() {
+    let mut rig = Rig::set().await;
+    for _ in 0..3 {
+        rig.sent().await;
+        rig.mine_and_resolve(2).await;
+        rig.scene.price(PRICE, 301).await;
+    }
+    rig.scene.price(PRICE + 900, 301).await;
+    rig.scene.price(PRICE + 900, 3_600).await;
+    rig.sent().await;
+    let venue = rig.venue_code(REVERT).await;
+    rig.mine_and_resolve(2).await;
+    assert_eq!(rig.state().await, IntentState::Reverted);
+    rig.venue_code(venue).await;
+    let dispatch = rig.dispatched().await;
+    assert!(matches!(dispatch, Dispatch::Refused { code: "cooling_down", .. }), "{dispatch:?}");
+    rig.scene.price(2_200, 60).await;
+    rig.sent().await;
+    assert_eq!(rig.entry().await.record.urgency, Urgency::Urgent);
+    rig.mine_and_resolve(2).await;
+    assert_eq!((rig.state().await, rig.scene.deeds().await.rebalanced), (IntentState::Executed, 4));
+    rig.assert_invariants().await;
 }
 
 /// Empties the slot that the pool writes its next observation to: from zero on that costs more.

@@ -363,12 +363,14 @@ impl Home {
     }
 
     fn command(&self, mut command: Command, arguments: &[&str]) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "the switch is no configuration")]
+        let off = std::env::var("KEEPER_DEFENCE_OFF");
         command
             .args(arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             // A defence that is off is off there too.
-            .envs(std::env::var("KEEPER_DEFENCE_OFF").map(|off| ("KEEPER_DEFENCE_OFF", off)))
+            .envs(off.map(|off| ("KEEPER_DEFENCE_OFF", off)))
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .kill_on_drop(true);

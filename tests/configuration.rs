@@ -389,6 +389,7 @@ fn patience_and_the_class_of_endpoints_have_defaults_and_bounds() {
         "max_attempts",
         "park_after_seconds",
         "max_in_flight",
+        "revert_cooldown_seconds",
         "runway_transactions",
         "submission",
     ] {
@@ -399,7 +400,8 @@ fn patience_and_the_class_of_endpoints_have_defaults_and_bounds() {
     let stated = Files::new(KEEPER, POLICY).load().unwrap().sending;
     assert_eq!(stated.max_cancel_fee_per_gas_wei, Some(2 * stated.max_fee_per_gas_wei), "as without the key");
     assert_eq!(SendingConfig { max_cancel_fee_per_gas_wei: None, ..stated }, sending);
-    assert_eq!((sending.bump_after_seconds, sending.park_after_seconds), (36, 3_600));
+    let seconds = (sending.bump_after_seconds, sending.park_after_seconds, sending.revert_cooldown_seconds);
+    assert_eq!(seconds, (36, 3_600, 300));
     assert_eq!((sending.max_attempts, sending.max_in_flight, sending.runway_transactions), (8, 4, 10));
     assert_eq!((sending.max_cancel_fee_per_gas_wei, sending.submission), (None, SubmissionPolicy::Public));
 

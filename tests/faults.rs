@@ -8,6 +8,8 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "support/geth.rs"]
+mod geth;
 #[path = "support/keeper_process.rs"]
 mod keeper_process;
 #[path = "support/proxy.rs"]
@@ -15,12 +17,20 @@ mod proxy;
 #[path = "support/rig.rs"]
 mod rig;
 
+#[path = "faults/fees.rs"]
+mod fees;
 #[path = "faults/lifecycle.rs"]
 mod lifecycle;
+#[path = "faults/nonces.rs"]
+mod nonces;
 #[path = "faults/outages.rs"]
 mod outages;
 #[path = "faults/prices.rs"]
 mod prices;
+#[path = "faults/publish.rs"]
+mod publish;
+#[path = "faults/refused.rs"]
+mod refused;
 #[path = "faults/relays.rs"]
 mod relays;
 #[path = "faults/reorgs.rs"]

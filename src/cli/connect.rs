@@ -192,6 +192,7 @@ pub(super) fn sending(sending: &config::SendingConfig, chain: &ChainConfig) -> S
             most_attempts: usize::try_from(sending.max_attempts).unwrap_or(usize::MAX),
             park_after: blocks(chain, sending.park_after_seconds),
             most_in_flight: usize::try_from(sending.max_in_flight).unwrap_or(usize::MAX),
+            cool_down: blocks(chain, sending.revert_cooldown_seconds),
         },
         class: match sending.submission {
             SubmissionPolicy::Public => ClassPolicy::Public,

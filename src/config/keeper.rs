@@ -247,6 +247,8 @@ pub struct SendingConfig {
     pub max_attempts: u32,
     /// Most nonces of a signer that are under way at once.
     pub max_in_flight: u32,
+    /// Seconds, at the chain's block time, after a mined revert before which its vault sends nothing routine.
+    pub revert_cooldown_seconds: u64,
     /// Which endpoints hear of a transaction.
     pub submission: SubmissionPolicy,
     /// Transactions at the present price that a signer's balance must be good for, or an alert tells.

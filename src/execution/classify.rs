@@ -4,6 +4,7 @@
 //! A text that is not in the table proves nothing, and so is a doubt.
 
 use super::{Doubt, Published, Rejection};
+use crate::defence::defended;
 
 /// What words mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +114,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("gas required exceeds allowance", Reject(GasLimit)),
     ("call gas cost exceeds the gas limit", Reject(GasLimit)),
     ("greater than the block's gas limit", Reject(GasLimit)),
+    ("intrinsic gas too high", Reject(GasLimit)),
     ("signer account has bytecode set", Reject(Invalid)),
     ("unsupported transaction type", Reject(Invalid)),
     ("failed to decode signed transaction", Reject(Invalid)),
@@ -152,13 +154,15 @@ pub fn classify(message: &str) -> Published {
     let text = message.to_lowercase();
     let meaning = TABLE.iter().find(|(words, _)| text.contains(words)).map(|(_, meaning)| *meaning);
     match meaning {
+        Some(Known) if !defended(10) => Published::Rejected(Invalid),
+        Some(Reject(GasLimit)) if !defended(37) => Published::unclear(message),
         Some(Known) => Published::Accepted,
         Some(Replacement) => Published::Ambiguous(Doubt::ReplacementUnderpriced),
         Some(Low) => Published::Ambiguous(Doubt::NonceTooLow),
         Some(High) => Published::Ambiguous(Doubt::NonceTooHigh),
         Some(NotNow) => Published::Ambiguous(Doubt::NotNow),
         Some(Reject(rejection)) => Published::Rejected(rejection),
-        None => Published::Ambiguous(Doubt::Unclear { message: message.to_owned() }),
+        None => Published::unclear(message),
     }
 }
 
@@ -204,6 +208,7 @@ mod tests {
             ("FeeTooLow, MaxFeePerGas too low", Rejection::Underpriced),
             ("intrinsic gas too low", Rejection::GasLimit),
             ("exceeds block gas limit", Rejection::GasLimit),
+            ("intrinsic gas too high -- tx.gas_limit > env.block.gas_limit", Rejection::GasLimit),
             ("transaction type not supported", Rejection::Invalid),
             ("invalid chain id for signer", Rejection::Invalid),
         ] {

@@ -77,11 +77,13 @@ pub struct Patience {
     pub park_after: u64,
     /// Most nonces of a key that are under way at once.
     pub most_in_flight: usize,
+    /// Blocks after a mined revert before which the same vault sends nothing routine.
+    pub cool_down: u64,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { bump_after: 3, most_attempts: 8, park_after: 300, most_in_flight: 4 }
+        Self { bump_after: 3, most_attempts: 8, park_after: 300, most_in_flight: 4, cool_down: 25 }
     }
 }
 

@@ -199,8 +199,12 @@ impl Engine {
         }
     }
 
+    /// The halt of the key for a nonce that someone else consumed, which people are told of.
     pub(super) fn foreign(&self, nonce: &Nonce) -> Halt {
         let intent = nonce.wanted().map_or_else(|| IntentId::from(0), |wanted| wanted.id);
-        Halt::ForeignNonce { sender: self.sender(), nonce: nonce.slot.nonce, intent }
+        let (sender, nonce) = (self.sender(), nonce.slot.nonce);
+        let halt = Halt::ForeignNonce { sender, nonce, intent };
+        tracing::error!(alert = "foreign_nonce", %sender, nonce, %intent, "halted: {halt}");
+        halt
     }
 }

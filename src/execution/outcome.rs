@@ -217,6 +217,12 @@ pub enum Refusal {
         /// Transactions that the node shows.
         latest: u64,
     },
+    /// The last transaction for this vault was mined and reverted.
+    #[error("its last transaction reverted: nothing routine is sent before block {until}")]
+    CoolingDown {
+        /// Height from which on it may go on.
+        until: u64,
+    },
     /// The nonce to take over is held by bytes that cannot be outbid within the caps.
     #[error(
         "nonce {nonce} is held by bytes whose fee cap of {held} wei per gas cannot be outbid within the caps"
@@ -261,6 +267,7 @@ impl Refusal {
             Self::HeadReplaced => "head_replaced",
             Self::TooManyInFlight { .. } => "too_many_in_flight",
             Self::Unsettled { .. } => "unsettled",
+            Self::CoolingDown { .. } => "cooling_down",
             Self::Outbid { .. } => "outbid",
             Self::InsufficientFunds { .. } => "insufficient_funds",
             Self::OtherSender { .. } => "other_sender",

@@ -5,6 +5,7 @@ use alloy::sol_types::decode_revert_reason;
 
 use super::{DataFee, Refusal, SendingConfig};
 use crate::chain::{At, CallRequest, ChainError, Endpoint, Simulated};
+use crate::defence::defended;
 
 /// Puts revert data in words where it knows the contract's errors.
 pub type RevertDecoder = fn(&[u8]) -> Option<String>;
@@ -66,7 +67,7 @@ pub async fn preflight(
     let request = CallRequest { from: Some(*from), to: *to, data: calldata.clone() };
     Ok(match endpoint.estimate_gas(&request, *at).await? {
         Simulated::Success(estimate) => limited(simulation, (estimate, config.gas_margin_bps), config),
-        Simulated::Reverted(data) => Err(reverted(simulation, data)),
+        Simulated::Reverted(data) => reverted(simulation, data, config),
     })
 }
 
@@ -85,7 +86,7 @@ pub fn measured(
             let margin = config.gas_margin_bps.max(LEAST_MEASURED_MARGIN_BPS);
             limited(simulation, (transaction_gas(&simulation.calldata, used), margin), config)
         }
-        Simulated::Reverted(data) => Err(reverted(simulation, data)),
+        Simulated::Reverted(data) => reverted(simulation, data, config),
     }
 }
 
@@ -105,10 +106,13 @@ fn transaction_gas(calldata: &[u8], used: u64) -> u64 {
     BASE.saturating_add(used.max(tokens.saturating_mul(FLOOR_PER_TOKEN)))
 }
 
-fn reverted(simulation: &Simulation, data: Bytes) -> Refusal {
+fn reverted(simulation: &Simulation, data: Bytes, config: &SendingConfig) -> Result<Preflight, Refusal> {
+    if !defended(34) {
+        return limited(simulation, (config.max_gas_limit, 0), config);
+    }
     let standard = || decode_revert_reason(&data).filter(|reason| !reason.is_empty());
     let reason = (simulation.decode)(&data).or_else(standard);
-    Refusal::SimulationReverted { data, reason }
+    Err(Refusal::SimulationReverted { data, reason })
 }
 
 fn limited(simulation: &Simulation, gas: (u64, u16), config: &SendingConfig) -> Result<Preflight, Refusal> {
@@ -125,6 +129,7 @@ fn gas_limit(
     config: &SendingConfig,
 ) -> Result<u64, Refusal> {
     const BPS: u128 = 10_000;
+    let margin_bps = if defended(36) { margin_bps } else { 0 };
     let margined = u128::from(gas).saturating_mul(BPS.saturating_add(u128::from(margin_bps))).div_ceil(BPS);
     let needed = u64::try_from(margined).unwrap_or(u64::MAX);
     let allowed = config.max_gas_limit.min(block_gas_limit);

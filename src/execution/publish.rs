@@ -118,6 +118,8 @@ pub(super) fn meaning(answer: &Answer, hash: B256) -> Published {
         Ok(returned) if *returned == hash => Published::Accepted,
         Ok(returned) => Published::Ambiguous(Doubt::WrongHash { returned: *returned }),
         Err(ChainError::Rpc { message, .. }) => classify(message),
+        // What other engines take it for.
+        Err(_) if !defended(2) => Published::Rejected(Rejection::Invalid),
         Err(error) => Published::unclear(&error.to_string()),
     }
 }
@@ -152,6 +154,10 @@ impl Engine {
             told(attempt, answer);
         }
         let published = joined(answers.iter().map(|answer| meaning(answer, attempt.hash)));
+        if let Some(why) = published.as_ref().and_then(Published::refusal) {
+            let (hash, alert) = (attempt.hash, why.code());
+            tracing::error!(%hash, alert, "held at its nonce: {why}");
+        }
         published.unwrap_or_else(|| Published::unclear("no endpoint of its class can be written to"))
     }
 }
@@ -182,7 +188,7 @@ fn told(attempt: &AttemptRecord, answer: &Answer) {
         }
         Published::Ambiguous(doubt) => tracing::warn!(%hash, endpoint, ?doubt, "possibly live"),
         Published::Rejected(rejection) => {
-            tracing::error!(%hash, endpoint, %rejection, "held: the node refuses it");
+            tracing::warn!(%hash, endpoint, %rejection, "refused");
         }
     }
 }

@@ -6,13 +6,14 @@ use alloy::primitives::{Address, TxKind, U256};
 use tokio::sync::MutexGuard;
 use tracing::{Instrument, debug_span};
 
-use super::book::{Filed, Nonce, plain};
+use super::book::{Filed, Nonce, inclusion, plain};
 use super::engine::Book;
 use super::fees::{self, FeeQuote, FeeRequest};
 use super::machine::{self, Admission, Ahead, Attempt, Busy, Event, Market, Plan, Slot, admit, bumped};
 use super::resolve::standing;
 use super::{Engine, ExecutionError, Halt, Outcome, Published, Refusal, Submission};
 use crate::chain::{At, ChainError, Endpoint, Header};
+use crate::defence::defended;
 use crate::journal::{
     AttemptKind, AttemptRecord, IntentId, IntentRecord, IntentState, JournalError, Urgency,
 };
@@ -57,13 +58,18 @@ impl<'a> Turn<'a> {
         }
         let account = engine.account(endpoint, head).instrument(debug_span!("account"));
         let next = engine.journal.next_nonce(engine.pool.chain_id(), engine.sender());
-        let (next, account) = tokio::join!(next, account);
-        let (next, Some(account)) = (next?, account?) else { return Ok(Err(Refusal::HeadReplaced)) };
+        let (next, account, cooled) = tokio::join!(next, account, engine.cooled_at(vault));
+        let (next, Some(account), cooled) = (next?, account?, cooled?) else {
+            return Ok(Err(Refusal::HeadReplaced));
+        };
         let plan = Plan { vault, urgent: urgency == Urgency::Urgent };
         let admission = match engine.admitted(&plan, &book, next, (&account, head))? {
             Ok(admission) => admission,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if let Some(until) = cooled.filter(|until| head.number < *until && urgency == Urgency::Routine) {
+            return Ok(Err(Refusal::CoolingDown { until }));
+        }
         let nonce = admission.nonce();
         let committed_today = engine.committed(head.timestamp, Some(nonce)).await?;
         Ok(Ok(Self { engine, endpoint, head, admission, account, committed_today, book }))
@@ -231,6 +237,17 @@ impl Engine {
         nonce.file.refused = published.refusal();
         let pending = Outcome::Pending { intent, state: IntentState::Prepared };
         Ok(nonce.wanted().map_or(pending, |wanted| standing(nonce, wanted)))
+    }
+
+    /// The height from which on `vault` may send what is routine, where its last transaction was mined and reverted: what
+    /// passed its simulation and reverted all the same would do so with every block.
+    async fn cooled_at(&self, vault: Address) -> Result<Option<u64>, JournalError> {
+        if !defended(35) {
+            return Ok(None);
+        }
+        let last = self.journal.intents(vault, 1).await?.pop();
+        let mined = last.and_then(|last| inclusion(&last.last_event)).filter(|mined| !mined.success);
+        Ok(mined.map(|mined| mined.number.saturating_add(self.config.patience.cool_down)))
     }
 
     /// Says once for every transaction that the balance is near its end.

@@ -72,7 +72,9 @@ async fn fault_20_equal_height_reorg_with_the_transaction_lost() {
 
 #[tokio::test]
 async fn fault_21_the_chain_becomes_shorter_than_where_it_was_signed() {
-    let mut rig = Rig::of(deep(3)).await;
+    let mut build = deep(3);
+    build.sending.patience.cool_down = 0;
+    let mut rig = Rig::of(build).await;
     let mut saved = rig.scene.save().await;
     rig.scene.mine(3).await;
     let intent = rig.sent().await;

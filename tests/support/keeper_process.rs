@@ -160,10 +160,15 @@ impl Scene {
     }
 
     pub(crate) async fn deeds(&self) -> Deeds {
+        self.deeds_of(self.vault).await
+    }
+
+    /// The deeds for this vault; the transactions are those of the key in all.
+    pub(crate) async fn deeds_of(&self, vault: Address) -> Deeds {
         let provider = self.stage.chain.provider();
-        let state = self.state().await;
+        let state = self.stage.chain.read(vault, &RebalancingVault::stateCall {}).await.unwrap();
         let filter = Filter::new()
-            .address(self.vault)
+            .address(vault)
             .event_signature(RebalancingVault::Rebalanced::SIGNATURE_HASH)
             .from_block(0);
         Deeds {
@@ -358,12 +363,14 @@ impl Home {
     }
 
     fn command(&self, mut command: Command, arguments: &[&str]) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "the switch is no configuration")]
+        let off = std::env::var("KEEPER_DEFENCE_OFF");
         command
             .args(arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             // A defence that is off is off there too.
-            .envs(std::env::var("KEEPER_DEFENCE_OFF").map(|off| ("KEEPER_DEFENCE_OFF", off)))
+            .envs(off.map(|off| ("KEEPER_DEFENCE_OFF", off)))
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .kill_on_drop(true);

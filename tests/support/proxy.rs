@@ -344,10 +344,17 @@ async fn ruled(act: Act, request: &Value, node: &Node, last: Option<Value>) -> O
         let answer = node.answer(serde_json::to_vec(request).unwrap()).await;
         answer.map(|answer| serde_json::from_slice::<Value>(&answer).unwrap())
     };
-    match act {
-        Act::Error(code, message) => respond(
+    let refused = |code: i64, message: &str| {
+        respond(
             json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": code, "message": message } }),
-        ),
+        )
+    };
+    match act {
+        Act::Error(code, message) => refused(code, message),
+        Act::Judge(judge) => match judge(request) {
+            Some((code, message)) => refused(code, message),
+            None => respond(forwarded().await?),
+        },
         Act::Raw(status, lines, body) => Some(framed(status, lines, body.as_bytes())),
         Act::Flood(_) | Act::Drop => None,
         Act::Hang => std::future::pending().await,

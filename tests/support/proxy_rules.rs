@@ -18,6 +18,9 @@ pub(crate) enum Calls {
 /// Changes the answer to a request.
 pub(crate) type Change = Arc<dyn Fn(&Value, &mut Value) + Send + Sync>;
 
+/// Refuses a request in place of the node, with code and words, or lets it through.
+pub(crate) type Judge = Arc<dyn Fn(&Value) -> Option<(i64, &'static str)> + Send + Sync>;
+
 /// What a rule does with a call.
 #[derive(Clone)]
 pub(crate) enum Act {
@@ -27,6 +30,8 @@ pub(crate) enum Act {
     Raw(u16, &'static str, String),
     /// A body of as many bytes, sent until the other side has enough.
     Flood(usize),
+    /// What the judge says; the node sees only what is let through.
+    Judge(Judge),
     /// No answer, ever; the node does not see it.
     Hang,
     /// The connection breaks; the node does not see it.
@@ -47,6 +52,14 @@ impl Act {
         Self::Mutate(Arc::new(move |_, answer| {
             answer.as_object_mut().unwrap().remove("error");
             answer["result"] = value.clone();
+        }))
+    }
+
+    /// The node carries it out, and answers in these words all the same.
+    pub(crate) fn worded(code: i64, message: &'static str) -> Self {
+        Self::Mutate(Arc::new(move |_, answer| {
+            answer.as_object_mut().unwrap().remove("result");
+            answer["error"] = serde_json::json!({ "code": code, "message": message });
         }))
     }
 

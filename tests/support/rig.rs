@@ -10,6 +10,7 @@ use alloy::providers::Provider;
 use alloy::providers::ext::AnvilApi;
 use alloy::signers::local::PrivateKeySigner;
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 use vault_keeper::chain::pool::health::Rules;
 use vault_keeper::chain::pool::{Pool, PoolConfig, RelayMethod, RelaySeat, Seat};
 use vault_keeper::chain::{Header, SecretUrl, Timeouts};
@@ -18,12 +19,12 @@ use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::execution::{
     ClassPolicy, Engine, ExecutionError, FeeCaps, Finality, KeeperKey, Outcome, Patience, SendingConfig,
 };
-use vault_keeper::journal::{IntentEntry, IntentId, IntentState, Journal};
+use vault_keeper::journal::{EventRecord, IntentEntry, IntentId, IntentState, Journal};
 use vault_keeper::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
 use vault_keeper::stage::account::Actor;
 
-use super::keeper_process::{Scene, published};
-use super::proxy::Proxy;
+use super::keeper_process::{Scene, published, until};
+use super::proxy::{Act, Calls, Proxy};
 
 alloy::sol! {
     interface IGuarded {
@@ -31,6 +32,8 @@ alloy::sol! {
     }
 }
 
+/// Hands bytes to a public endpoint.
+pub(crate) const SEND: &str = "eth_sendRawTransaction";
 /// Wei.
 pub(crate) const GWEI: u128 = 1_000_000_000;
 
@@ -70,6 +73,8 @@ pub(crate) struct Rig {
     pub(crate) engine: Arc<Engine>,
     pub(crate) keeper: Keeper,
     pub(crate) directory: TempDir,
+    /// Vaults beside that of the scene.
+    pub(crate) neighbours: Vec<Address>,
     build: Build,
 }
 
@@ -82,6 +87,11 @@ impl Heard {
         let writer = Writer(lines.clone());
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
         Self(lines, tracing::subscriber::set_default(subscriber.finish()))
+    }
+
+    /// How often this alert was raised so far.
+    pub(crate) fn alerts(&self, name: &str) -> usize {
+        self.text().matches(&format!("alert=\"{name}\"")).count()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -142,17 +152,19 @@ impl Rig {
         }
         let directory = tempfile::tempdir().unwrap();
         let (pool, journal, engine, keeper) = assemble(&scene, (&proxies, &relays), &directory, &build).await;
-        Self { scene, proxies, relays, pool, journal, engine, keeper, directory, build }
+        let neighbours = Vec::new();
+        Self { scene, proxies, relays, pool, journal, engine, keeper, directory, neighbours, build }
     }
 
     /// The process ends and another one starts on the same journal.
     pub(crate) async fn restart(self) -> Self {
-        let Self { scene, proxies, relays, directory, build, pool, journal, engine, keeper } = self;
+        let Self { scene, proxies, relays, directory, neighbours, build, pool, journal, engine, keeper } =
+            self;
         drop((keeper, engine, pool));
         // Nobody else may still hold it, or the lock is not free.
         Arc::into_inner(journal).expect("the journal is still in use").close().await;
         let (pool, journal, engine, keeper) = assemble(&scene, (&proxies, &relays), &directory, &build).await;
-        Self { scene, proxies, relays, pool, journal, engine, keeper, directory, build }
+        Self { scene, proxies, relays, pool, journal, engine, keeper, directory, neighbours, build }
     }
 
     /// The newest header by the endpoint that is read.
@@ -203,9 +215,25 @@ impl Rig {
         self.scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
     }
 
+    /// A block at this base fee, wei per gas.
+    pub(crate) async fn mine_at(&self, base_fee: u128) {
+        self.scene.stage.chain.mine(self.scene.now().await + 12, base_fee).await.unwrap();
+    }
+
+    /// A block at this base fee, wei per gas, without the transactions that wait: whoever keeps them lost them.
+    pub(crate) async fn mine_without(&self, base_fee: u128) {
+        self.lose_what_waits().await;
+        self.mine_at(base_fee).await;
+    }
+
     /// All intents, oldest first.
     pub(crate) async fn entries(&self) -> Vec<IntentEntry> {
-        let mut entries = self.journal.intents(self.scene.vault, 1_000).await.unwrap();
+        self.entries_of(self.scene.vault).await
+    }
+
+    /// All intents for a vault, oldest first.
+    pub(crate) async fn entries_of(&self, vault: Address) -> Vec<IntentEntry> {
+        let mut entries = self.journal.intents(vault, 1_000).await.unwrap();
         entries.reverse();
         entries
     }
@@ -225,6 +253,16 @@ impl Rig {
         self.journal.events(intent).await.unwrap().into_iter().map(|event| event.state).collect()
     }
 
+    /// What came of the publications of an intent in turn, in the words of the record; what repeats is recorded once.
+    pub(crate) async fn publications(&self, intent: IntentId) -> Vec<String> {
+        let events = self.journal.events(intent).await.unwrap();
+        let told = |event: EventRecord| {
+            let published = event.detail.get("publish")?.as_str()?;
+            Some(event.detail.get("why").and_then(|why| why.as_str()).unwrap_or(published).to_owned())
+        };
+        events.into_iter().filter_map(told).collect()
+    }
+
     /// Hashes of the signed bytes of an intent, oldest first.
     pub(crate) async fn hashes(&self, intent: IntentId) -> Vec<B256> {
         let entry = self.journal.intent(intent).await.unwrap().unwrap();
@@ -239,14 +277,18 @@ impl Rig {
     /// Asserts I1 (an execution in the journal for each on the chain, and one at most for an intent), I2 (all bytes that
     /// left are in the journal) and I3 (one intent at most of a nonce took effect), and that the journal is whole.
     pub(crate) async fn assert_invariants(&self) {
-        let (deeds, entries) = (self.scene.deeds().await, self.entries().await);
-        let executed = |entry: &&IntentEntry| entry.last_event.state == IntentState::Executed;
-        assert_eq!(
-            usize::try_from(deeds.vault_nonce).unwrap(),
-            deeds.rebalanced,
-            "one for each nonce of the vault"
-        );
-        assert!(entries.iter().filter(executed).count() <= deeds.rebalanced, "{entries:?}");
+        let mut entries = Vec::new();
+        for vault in [self.scene.vault].iter().chain(&self.neighbours) {
+            let (deeds, of_vault) = (self.scene.deeds_of(*vault).await, self.entries_of(*vault).await);
+            let executed = |entry: &&IntentEntry| entry.last_event.state == IntentState::Executed;
+            assert_eq!(
+                usize::try_from(deeds.vault_nonce).unwrap(),
+                deeds.rebalanced,
+                "one for each nonce of the vault"
+            );
+            assert!(of_vault.iter().filter(executed).count() <= deeds.rebalanced, "{of_vault:?}");
+            entries.extend(of_vault);
+        }
         let signed: Vec<Bytes> =
             entries.iter().flat_map(|entry| entry.attempts.iter().map(|a| a.raw.clone())).collect();
         for bytes in self.handed_over() {
@@ -289,10 +331,11 @@ impl Rig {
     }
 
     /// A keeper of another vault, with the same key.
-    pub(crate) async fn neighbour(&self) -> Keeper {
+    pub(crate) async fn neighbour(&mut self) -> Keeper {
         let policy = published(&self.scene.policy);
         let plan = self.scene.stage.vault_plan(policy.hash());
         let vault = self.scene.stage.vault(&plan, 1_000_000.into()).await.unwrap().address;
+        self.neighbours.push(vault);
         let hand = Hand::Send(self.engine.clone(), self.build.sending.clone());
         let endpoint = self.pool.reader().unwrap().endpoint().clone();
         Keeper::new("other".to_owned(), (vault, vec![policy]), endpoint, self.journal.clone(), hand)
@@ -308,6 +351,22 @@ impl Rig {
     pub(crate) fn sender(&self) -> Address {
         self.engine.sender()
     }
+}
+
+/// Does `sending`, and `meanwhile` while its first bytes are on their way through the proxy.
+pub(crate) async fn while_on_its_way<T>(
+    proxy: &Proxy,
+    sending: impl Future<Output = T>,
+    meanwhile: impl Future<Output = ()>,
+) -> T {
+    let (gate, before) = (Arc::new(Semaphore::new(0)), proxy.transactions().len());
+    proxy.rule(SEND, Calls::Nth(0), Act::Delay(gate.clone()));
+    let meanwhile = async {
+        until("bytes are on their way", async || proxy.transactions().len() > before).await;
+        meanwhile.await;
+        gate.add_permits(1);
+    };
+    tokio::join!(sending, meanwhile).0
 }
 
 async fn assemble(

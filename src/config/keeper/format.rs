@@ -63,6 +63,7 @@ table!(SendingConfig {
     park_after_seconds = 3_600,
     max_attempts = 8,
     max_in_flight = 4,
+    revert_cooldown_seconds = 300,
     submission = SubmissionPolicy::default(),
     runway_transactions = 10,
 });

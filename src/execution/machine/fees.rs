@@ -59,7 +59,7 @@ impl Limits {
 #[must_use]
 pub fn bumped(old: Fees, market: Market, most: u128) -> Option<Fees> {
     let raised = |fee: u128| fee.checked_add(if defended(12) { fee.div_ceil(EIGHTH).max(1) } else { 1 });
-    let wanted = market.bid();
+    let wanted = if defended(18) { market.bid() } else { Fees { cap: 0, tip: 0 } };
     let tip = raised(old.tip)?.max(wanted.tip);
     let least = raised(old.cap)?.max(tip);
     if least > most && defended(17) {

@@ -172,7 +172,17 @@ impl Slot {
         if matches!(self.phase, Phase::Prepared | Phase::Refused(_)) && defended(4) {
             self.phase = Phase::Live;
         }
+        if !defended(11) {
+            self.forget_bumps();
+        }
         self
+    }
+
+    /// The first bid taken for the newest: what a restart forgets that keeps fees in memory.
+    fn forget_bumps(&mut self) {
+        if let Some(first) = self.attempts.first().map(|first| first.fees) {
+            self.attempts.iter_mut().for_each(|attempt| attempt.fees = first);
+        }
     }
 
     /// What was recorded becomes the state. Total: what does not fit changes nothing.

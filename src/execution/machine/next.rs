@@ -129,6 +129,7 @@ impl Slot {
             (_, Some(mined)) => self.mined(mined, look),
             (Phase::Included(_), None) if defended(20) => Step::Note(Event::Vanished),
             (Phase::Included(_), None) => Step::Wait,
+            (Phase::Refused(_), None) if !defended(33) => Step::Wait,
             (Phase::Prepared | Phase::Refused(_) | Phase::Live | Phase::Parked, None) => {
                 match look.consumed {
                     Consumption::No => self.unmined(look, rules, lowest),

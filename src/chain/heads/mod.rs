@@ -15,6 +15,7 @@ use super::pool::{Lease, Pool};
 use super::{ChainError, Endpoint, Header};
 use line::{Line, Place};
 use socket::Socket;
+pub use socket::try_socket;
 
 /// Most headers that are fetched to join a head to the one before.
 const LONGEST_WALK: usize = 128;

@@ -7,7 +7,7 @@ use alloy::primitives::keccak256;
 use alloy::sol_types::{SolCall, SolError, SolEvent, SolInterface, SolStruct};
 use serde_json::Value;
 use vault_keeper::protocols::abi::RebalancingVault::{
-    self, RebalancingVaultErrors, State, previewRebalanceCall, rebalanceCall, stateCall,
+    self, RebalancingVaultErrors, State, pauseCall, previewRebalanceCall, rebalanceCall, stateCall,
 };
 
 fn interface() -> Vec<Value> {
@@ -43,6 +43,7 @@ fn calls_have_the_signatures_of_the_interface() {
         ("rebalance", rebalanceCall::SIGNATURE),
         ("previewRebalance", previewRebalanceCall::SIGNATURE),
         ("state", stateCall::SIGNATURE),
+        ("pause", pauseCall::SIGNATURE),
     ] {
         assert_eq!(ours, signature(&entry("function", name)));
     }

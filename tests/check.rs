@@ -1,5 +1,10 @@
 //! `keeper check` against real contracts: silent about a healthy vault, and complete about a broken one.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
 
 use alloy::primitives::{Address, U256};
 use alloy::providers::{Provider, ext::AnvilApi};
@@ -8,6 +13,7 @@ use alloy::sol;
 use alloy::sol_types::{SolCall, SolValue};
 use rust_decimal::Decimal;
 use vault_keeper::domain::policy::{Policy, PublishedPolicy, VenuePolicy};
+use vault_keeper::journal::{AttemptKind, IntentRecord, Journal};
 use vault_keeper::stage::account::Actor;
 use vault_keeper::stage::artifacts::Artifacts;
 use vault_keeper::stage::deploy::vault::Vault;
@@ -17,6 +23,8 @@ use vault_keeper::stage::{Stage, StagePlan};
 
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/records.rs"]
+mod records;
 
 use program::{Ended, Place};
 
@@ -98,7 +106,7 @@ async fn a_healthy_vault_has_nothing_that_stops_its_keeper() {
     let mut fine = of_level("ok");
     fine.sort_unstable();
     fine.dedup();
-    let expected = "allowance balance base_fee chain_kind configuration decision_block exit fee_caps feed \
+    let expected = "allowance balance base_fee chain_kind configuration decision_block disk exit fee_caps feed \
                     feed_address finality floor health heartbeat journal keeper key largest_trade nonce oracle policy policy_hash pool pool_allowed \
                     reading reserve sequencer token_balance token_decimals token_transfer vault venue";
     assert_eq!(fine.join(" "), expected);
@@ -163,4 +171,79 @@ async fn everything_wrong_with_a_vault_is_in_one_list() {
     let amounts =
         "transfer of 500000000000 of the asset token takes 500000000000 from the vault, 495000000000 arrive";
     assert_eq!(taxed, amounts);
+}
+
+#[tokio::test]
+async fn what_would_wedge_a_keeper_that_can_start_is_a_warning() {
+    let scene = Scene::set().await;
+    let place = scene.place(KEEPER_KEY);
+    // Nobody listens at port 1.
+    place.change(
+        "{ url_env = \"ETH_RPC_URL\" }, ",
+        "{ url_env = \"ETH_RPC_URL\", ws = \"ws://127.0.0.1:1\" }, { url = \"http://127.0.0.1:1\", class = \"private\" }, ",
+    );
+    let keeper = scene.stage.chain.address(Actor::Keeper).unwrap();
+    let journal = Journal::open(&place.path("keeper.db")).await.unwrap();
+    for (nonce, sender) in [(0, keeper), (5, records::sender())] {
+        let record = IntentRecord { sender, vault: scene.vault.address, ..records::intent(nonce) };
+        let first = records::attempt(&record, AttemptKind::Original, 30);
+        journal.record_prepared(&records::cycle(nonce), &record, &first).await.unwrap();
+    }
+
+    // While a keeper has the journal its own intent is in good hands; that of another key is not.
+    let running = place.run(&["check", "--json"]);
+    assert_eq!(running.code, 0, "{running:?}");
+    assert_eq!(levels(&running, "intents"), ["ok", "warning"]);
+    assert_eq!(levels(&running, "records"), ["ok"]);
+    journal.close().await;
+    let ended = place.run(&["check", "--json"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let other = format!("is under way for {}, which is not the signer's key", records::sender());
+    for (check, words) in [
+        ("socket", &["the WebSocket of ethereum-1 tells of no blocks: "][..]),
+        ("relay", &["the relay ethereum-2 does not answer: "]),
+        ("intents", &["intent 1 with nonce 0 is prepared, and no keeper runs that tends it", other.as_str()]),
+    ] {
+        let found = ended.findings(check);
+        assert_eq!(found.len(), words.len(), "{check}: {ended:?}");
+        for ((level, what), words) in found.iter().zip(words) {
+            assert!(level == "warning" && what.contains(words), "{check}: {level} {what}");
+        }
+    }
+    assert_eq!(
+        (levels(&ended, "journal"), levels(&ended, "disk")),
+        (vec!["ok".to_owned()], vec!["ok".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn caps_below_the_market_a_pool_ahead_of_an_empty_journal_and_a_changed_record_are_told() {
+    let scene = Scene::set().await;
+    let place = scene.place(KEEPER_KEY);
+    // The head's base fee is 20 gwei.
+    place.change("max_fee_per_gas_wei = 500_000_000_000", "max_fee_per_gas_wei = 15_000_000_000");
+    let caps = place.run(&["check", "--json"]);
+    assert_eq!(levels(&caps, "fee_caps"), ["warning"], "{caps:?}");
+    assert!(caps.findings("fee_caps")[0].1.starts_with("nothing would be sent now: "), "{caps:?}");
+
+    let mut account = scene.stage.chain.account(Actor::Keeper).await.unwrap();
+    let to = alloy::primitives::TxKind::Call(Address::repeat_byte(1));
+    let call = vault_keeper::stage::account::Call { to, input: Default::default(), gas: 21_000 };
+    let raw = account.sign(call).unwrap();
+    drop(scene.stage.chain.provider().send_raw_transaction(&raw).await.unwrap());
+    let ahead = place.run(&["check", "--json"]);
+    let waits = "transactions up to nonce 1 wait that the journal does not know";
+    assert_eq!((ahead.code, ahead.findings("nonce")), (1, vec![("error".to_owned(), waits.to_owned())]));
+
+    let path = place.path("keeper.db");
+    let journal = Journal::open(&path).await.unwrap();
+    journal.record_cycle(&records::cycle(1)).await.unwrap();
+    journal.close().await;
+    let mut connection = records::raw_connection(&path).await;
+    let forge = "DROP TRIGGER cycles_keep; UPDATE cycles SET verdict = 'hold'";
+    sqlx::raw_sql(forge).execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let changed = place.run(&["check", "--json"]);
+    assert_eq!((changed.code, levels(&changed, "records")), (1, vec!["error".to_owned()]));
+    assert!(changed.findings("records")[0].1.contains("record 1 (cycle 1)"), "{changed:?}");
 }

@@ -503,6 +503,27 @@ fn at_most_fifty_mistakes_are_listed() {
 }
 
 #[test]
+fn a_guardian_is_a_signer_of_its_own() {
+    let brake = "[[signer]]\nname = \"brake\"\nkey_env = \"GUARDIAN_KEY\"\n\n[sending]";
+    let guarded = |name: &str| {
+        let text = with(KEEPER, "[sending]", brake);
+        with(&text, "\nsigner = \"hot\"\n", &format!("\nsigner = \"hot\"\nguardian = \"{name}\"\n"))
+    };
+    let config = Files::new(&guarded("brake"), POLICY).load().unwrap();
+    let guardian = config.vault("eth-cppi").unwrap().guardian.clone().unwrap();
+    assert_eq!(guardian.key, KeySource::Variable("GUARDIAN_KEY".into()));
+    assert!(Files::new(KEEPER, POLICY).load().unwrap().vault("eth-cppi").unwrap().guardian.is_none());
+    for (name, said) in [
+        ("hot", "expected another signer than the vault's keeper has"),
+        ("nobody", "there is no [[signer]] of this name; expected `hot` or `brake`"),
+    ] {
+        let error = keeper_error(&guarded(name));
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(found(&error).iter().all(|(_, key)| *key == "vault[0].guardian"), "{error}");
+    }
+}
+
+#[test]
 fn a_missing_secret_names_the_variable_who_wants_it_and_the_remedy() {
     let config = Config::load(Path::new("keeper.example.toml")).unwrap();
     let vault = config.vault("eth-cppi").unwrap();

@@ -315,6 +315,7 @@ async fn a_full_disk_is_named_and_what_was_committed_stays() {
     let refused = journal.record_prepared(&large, &intent(5), &attempt(5)).await.unwrap_err();
     assert!(matches!(refused, JournalError::WriteFailed { .. }), "{refused}");
     assert!(refused.to_string().contains("check the disk, then start again"), "{refused}");
+    assert!(refused.to_string().contains(&full.to_string()), "it names the first failure: {refused}");
     assert_eq!(journal.open_intents(CHAIN, SENDER).await.unwrap(), vec![]);
     journal.close().await;
 

@@ -21,7 +21,7 @@ pub use credentials::Credentials;
 pub use endpoint::{Endpoint, Timeouts};
 pub use error::ChainError;
 pub use header::{Block, Header};
-pub use heads::{HeadEvent, HeadTimes, Heads, NewHead, next_head};
+pub use heads::{HeadEvent, HeadTimes, Heads, NewHead, next_head, try_socket};
 pub use receipt::Receipt;
 pub use request::{At, CallRequest, LogFilter, MinedLog, Simulated};
 pub use said::shown;

@@ -30,7 +30,6 @@ use super::output::grid;
 use super::{Context, Outcome, clock};
 use crate::config::{ChainConfig, Config, ConfigError, SignerConfig, VaultConfig};
 use crate::domain::policy::{ChainKind, PublishedPolicy};
-use crate::journal::Journal;
 use account::Account;
 use finding::{Finding, Level};
 
@@ -75,7 +74,7 @@ impl Check {
 
 async fn lines(context: &Context, config: &Config, chosen: &[&VaultConfig]) -> Vec<Line> {
     let mut lines = about("configuration", loaded(context, chosen));
-    let (journal, findings) = record::check(&config.journal).await;
+    let (found, findings) = record::check(&config.journal).await;
     lines.extend(about("journal", findings));
     let signers = signers(context, chosen);
     for (name, account) in &signers {
@@ -84,7 +83,7 @@ async fn lines(context: &Context, config: &Config, chosen: &[&VaultConfig]) -> V
     for chain in &config.chains {
         let on_chain: Vec<_> = chosen.iter().filter(|vault| vault.chain.id == chain.id).copied().collect();
         if !on_chain.is_empty() {
-            let known = (&signers, journal.as_ref());
+            let known = (&signers, &found);
             lines.extend(chain_lines(context, config, (chain, on_chain), known).await);
         }
     }
@@ -109,7 +108,7 @@ async fn chain_lines(
     context: &Context,
     config: &Config,
     (chain, vaults): Group<'_>,
-    (signers, journal): (&Signers, Option<&Journal>),
+    (signers, found): (&Signers, &record::Found),
 ) -> Vec<Line> {
     let (reached, findings) = endpoints::check(chain, &context.environment, clock::now()).await;
     let mut lines = about(&format!("chain {}", chain.name), findings);
@@ -127,13 +126,13 @@ async fn chain_lines(
             rebalance_units: units.unwrap_or_default(),
             beside_gas: beside.map(|policy| policy.reserve.exit_data_fee_wei).max().unwrap_or_default(),
         };
-        let findings = account::check(&reached, account, &sending, journal).await;
+        let findings = account::check(&reached, account, &sending, found.journal.as_ref()).await;
         lines.extend(about(&format!("signer {} on {}", signer.name, chain.name), findings));
     }
     for vault in vaults {
         let signer = signers.get(&vault.signer.name).and_then(|account| account.as_ref().ok());
         let mut findings = vault::check(&reached, vault, signer.copied()).await;
-        findings.extend(record::unsettled(journal, vault.address).await);
+        findings.extend(record::unsettled(found, vault.address, signer.copied()).await);
         lines.extend(about(&format!("vault {}", vault.name), findings));
     }
     lines

@@ -12,6 +12,7 @@ mod demo;
 mod greeks;
 mod journal;
 mod output;
+mod pause;
 mod quote;
 mod run;
 mod show;
@@ -59,6 +60,7 @@ enum Command {
     Demo(demo::Demo),
     Greeks(greeks::Greeks),
     Journal(journal::Journal),
+    Pause(pause::Pause),
     Quote(quote::Quote),
     Run(run::Run),
     Simulate(simulate::Simulate),
@@ -124,6 +126,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Demo(command) => command.run(&context).await,
         Command::Greeks(command) => command.run(&context),
         Command::Journal(command) => command.run(&context).await,
+        Command::Pause(command) => command.run(&context).await,
         Command::Quote(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
         Command::Simulate(command) => command.run(&context).await,

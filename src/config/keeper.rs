@@ -281,6 +281,8 @@ pub struct VaultConfig {
     pub address: Address,
     /// Who signs for it.
     pub signer: Arc<SignerConfig>,
+    /// Who pauses it, if that is configured: never the one who signs for it.
+    pub guardian: Option<Arc<SignerConfig>>,
     /// The policies held for it, all for its chain, each with a hash of its own.
     pub policies: Vec<PublishedPolicy>,
 }

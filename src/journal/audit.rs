@@ -119,8 +119,12 @@ impl Journal {
         ledger::page(&mut connection, after).await.map_err(|error| self.error(&error))
     }
 
-    /// Verifies the newest records, before anything is written after them.
-    pub(super) async fn check_newest(&self) -> Result<(), JournalError> {
+    /// Verifies the newest 10,000 records, as opening for writing does; also while another process writes.
+    ///
+    /// # Errors
+    /// [`JournalError::Corrupt`] where one of them is not what was written, otherwise what the disk or the file does not
+    /// allow.
+    pub async fn check_newest(&self) -> Result<(), JournalError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(&error))?;
         match newest(&mut connection).await {
             Ok(()) => Ok(()),

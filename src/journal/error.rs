@@ -33,12 +33,14 @@ pub enum JournalError {
     },
     /// A write failed before, so what the disk holds is known only after opening again.
     #[error(
-        "journal {} takes no further write after one that failed; nothing is signed or sent that it does not hold: \
-         check the disk, then start again", path.display()
+        "journal {} takes no further write after one that failed ({first}); nothing is signed or sent that it does not \
+         hold: check the disk, then start again", path.display()
     )]
     WriteFailed {
         /// The journal file.
         path: PathBuf,
+        /// The first failure.
+        first: String,
     },
     /// The file or its directory cannot be opened.
     #[error("journal {} cannot be opened ({reason}); check that its directory exists and is writable", path.display())]

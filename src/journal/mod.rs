@@ -16,6 +16,7 @@ mod rules;
 mod signed;
 mod slots;
 mod store;
+mod transactions;
 mod wal;
 mod write;
 mod writer;
@@ -29,3 +30,4 @@ pub use records::{
 };
 pub use requests::{Request, Requests};
 pub use store::{Journal, JournalOptions};
+pub use transactions::IntentFilter;

@@ -312,7 +312,7 @@ impl Journal {
         self.column::<Option<i64>>(row, name)?.map(|value| self.unsigned(value, name)).transpose()
     }
 
-    fn event_record(&self, row: &SqliteRow) -> Result<EventRecord, JournalError> {
+    pub(super) fn event_record(&self, row: &SqliteRow) -> Result<EventRecord, JournalError> {
         let detail: String = self.column(row, "detail")?;
         Ok(EventRecord {
             state: IntentState::from_name(&self.column::<String>(row, "state")?)
@@ -334,7 +334,7 @@ impl Journal {
         self.unsigned(self.column(row, name)?, name)
     }
 
-    fn unsigned(&self, value: i64, what: &'static str) -> Result<u64, JournalError> {
+    pub(super) fn unsigned(&self, value: i64, what: &'static str) -> Result<u64, JournalError> {
         u64::try_from(value).map_err(|_| self.out_of_range(what))
     }
 

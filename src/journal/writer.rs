@@ -28,13 +28,13 @@ pub(super) struct Writer {
 struct State {
     /// The end of the ledger; read again when absent.
     tip: Option<Tip>,
-    /// Whether a write failed, or its end was never seen: what the disk holds is then known only after reopening.
-    failed: bool,
+    /// How a write failed, or that its end was never seen: what the disk holds is then known only after reopening.
+    failed: Option<String>,
 }
 
 impl Writer {
     pub(super) fn new(pool: SqlitePool, path: PathBuf, lock: WriterLock) -> Self {
-        let state = Arc::new(Mutex::new(State { tip: None, failed: false }));
+        let state = Arc::new(Mutex::new(State { tip: None, failed: None }));
         Self { pool, path, state, keys: KeyLocks::default(), _lock: lock }
     }
 
@@ -54,14 +54,13 @@ impl Writer {
     }
 
     async fn appended(&self, mut state: OwnedMutexGuard<State>, rows: Vec<Row>) -> Result<Tip, JournalError> {
-        if state.failed {
-            return Err(JournalError::WriteFailed { path: self.path.clone() });
+        if let Some(first) = &state.failed {
+            return Err(JournalError::WriteFailed { path: self.path.clone(), first: first.clone() });
         }
-        // Until the end is seen.
-        state.failed = true;
+        state.failed = Some("its end was not seen".to_owned());
         let outcome = self.commit(state.tip, rows).await;
         state.tip = outcome.as_ref().ok().copied();
-        state.failed = outcome.as_ref().err().is_some_and(|error| !error.leaves_the_journal_sound());
+        state.failed = outcome.as_ref().err().and_then(unsound);
         outcome
     }
 
@@ -85,7 +84,8 @@ impl Writer {
         };
         let error = self.error(&error);
         tracing::error!(%error, "the journal's log is not written back");
-        state.failed |= !error.leaves_the_journal_sound();
+        let State { failed, .. } = &mut *state;
+        *failed = failed.take().or_else(|| unsound(&error));
     }
 
     /// Takes the key for this journal until it is closed, as [`super::Journal::claim`] says.
@@ -103,6 +103,11 @@ impl Writer {
     fn error(&self, error: &sqlx::Error) -> JournalError {
         classify(&self.path, error)
     }
+}
+
+/// What an error says after which no write can be trusted.
+fn unsound(error: &JournalError) -> Option<String> {
+    (!error.leaves_the_journal_sound()).then(|| error.to_string())
 }
 
 /// All of `rows` in one transaction: on the disk when this returns, otherwise none of it counts once the connection is

@@ -95,6 +95,7 @@ sol! {
         function previewRebalance(Rebalance calldata r)
             external view returns (bool ok, bytes4 selector, bytes memory data);
         function rebalance(Rebalance calldata r) external;
+        function pause() external;
     }
 }
 sol!(

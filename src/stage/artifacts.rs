@@ -13,6 +13,8 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub struct Artifacts {
     root: PathBuf,
+    /// Another program in place of anvil.
+    node: Option<PathBuf>,
 }
 
 /// One contract's creation bytecode, with the places where addresses of libraries belong.
@@ -36,7 +38,13 @@ impl Artifacts {
     /// Artifacts below `root`, the directory with `node_modules/` and `out/`.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), node: None }
+    }
+
+    /// The same artifacts on a chain of another program, which takes anvil's arguments and methods.
+    #[must_use]
+    pub fn on(self, node: impl Into<PathBuf>) -> Self {
+        Self { node: Some(node.into()), ..self }
     }
 
     /// The directory with `node_modules/` and `out/`.
@@ -69,9 +77,13 @@ impl Artifacts {
         Artifact::read(&self.root.join("out").join("chainlink").join(format!("{name}.json")))
     }
 
-    /// The native anvil program: that of the npm package for this platform, else the one on the search path.
+    /// The program of the chain: without [`Self::on`] the native anvil of the npm package for this platform, else the one on
+    /// the search path.
     #[must_use]
     pub fn anvil(&self) -> PathBuf {
+        if let Some(node) = &self.node {
+            return node.clone();
+        }
         let system = match std::env::consts::OS {
             "macos" => "darwin",
             other => other,

@@ -93,8 +93,18 @@ impl Scene {
 
     /// Sets the stage with a vault for the policy in `text`, its floor included.
     pub(crate) async fn set_for(depth: Decimal, text: &str) -> Self {
+        Self::set_on(Artifacts::new(env!("CARGO_MANIFEST_DIR")), depth, text).await
+    }
+
+    /// Sets the stage on the chain of another program than anvil, with the default policy.
+    pub(crate) async fn set_on_node(program: &str) -> Self {
+        let artifacts = Artifacts::new(env!("CARGO_MANIFEST_DIR")).on(program);
+        Self::set_on(artifacts, StagePlan::new(START, Decimal::from(PRICE)).depth, DEFAULT_POLICY).await
+    }
+
+    async fn set_on(artifacts: Artifacts, depth: Decimal, text: &str) -> Self {
         let plan = StagePlan { history: true, depth, ..StagePlan::new(START, Decimal::from(PRICE)) };
-        let stage = Stage::set(Artifacts::new(env!("CARGO_MANIFEST_DIR")), &plan).await.unwrap();
+        let stage = Stage::set(artifacts, &plan).await.unwrap();
         let mut policy = staged(&stage, text);
         let hedges = policy.contains(BOOK);
         let book = if hedges { Some(options::book(&stage).await.unwrap()) } else { None };

@@ -16,6 +16,7 @@ use super::{ChainError, Endpoint, Header};
 use crate::defence::defended;
 use line::{Line, Place};
 use socket::Socket;
+pub use socket::try_socket;
 
 /// Most headers that are fetched to join a head to the one before.
 const LONGEST_WALK: usize = 128;

@@ -94,6 +94,22 @@ impl Socket {
     }
 }
 
+/// Takes a subscription out once and lets it go again.
+///
+/// # Errors
+/// Why it cannot be had, without secrets.
+pub async fn try_socket(endpoint: &str, url: &SecretUrl, chain_id: u64) -> Result<(), String> {
+    let (told, _) = mpsc::channel(WAITING);
+    let (endpoint, url, live) = (endpoint.to_owned(), url.clone(), Arc::default());
+    let listening = Listening { endpoint, url, chain_id, told, live };
+    let taken = async { listening.subscription(&mut listening.connected().await?).await };
+    let (End::Broken(reason) | End::ForGood(reason)) = match taken.await {
+        Ok(_) => return Ok(()),
+        Err(end) => end,
+    };
+    Err(Secrets::of(listening.url.url()).shown(&reason))
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         self.task.abort();

@@ -11,9 +11,6 @@ use crate::journal::Journal;
 use super::endpoints::Reached;
 use super::finding::Finding;
 
-/// Rebalances at the caps that a signer's balance should pay for.
-const RUNWAY: u64 = 10;
-
 /// A signer on one chain.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Account {
@@ -138,7 +135,7 @@ fn funds(
     let now = fees.as_ref().ok().map(|fees| cost(fees.max_fee_per_gas));
     let cap = cost(sending.fees.max_fee_per_gas);
     let cap = cap.min(sending.fees.max_per_transaction);
-    vec![fee_caps(&fees), runway(balance, now.unwrap_or(cap), cap)]
+    vec![fee_caps(&fees), runway(balance, (now.unwrap_or(cap), cap), sending.runway)]
 }
 
 fn gas_limit(units: u64, margin_bps: u16) -> u64 {
@@ -159,19 +156,20 @@ fn fee_caps(fees: &Result<FeeQuote, Refusal>) -> Finding {
     }
 }
 
-/// `now` and `cap` are what one rebalance locks up today and at the caps, in wei.
-fn runway(balance: U256, now: U256, cap: U256) -> Finding {
+/// `now` and `cap` are what one rebalance locks up today and at the caps, in wei; `wanted` is how many at the caps the balance
+/// should pay for.
+fn runway(balance: U256, (now, cap): (U256, U256), wanted: u32) -> Finding {
     let lasts = |each: U256| balance.checked_div(each).unwrap_or(U256::MAX);
     let (today, capped) = (lasts(now), lasts(cap));
     let what = format!(
         "its balance of {} pays for {today} rebalances at today's gas price and {capped} at the caps",
         ether(balance)
     );
-    let short = cap.saturating_mul(U256::from(RUNWAY)).saturating_sub(balance);
-    let remedy = format!("send it {} for {RUNWAY} rebalances at the caps", ether(short));
+    let short = cap.saturating_mul(U256::from(wanted)).saturating_sub(balance);
+    let remedy = format!("send it {} for {wanted} rebalances at the caps", ether(short));
     if today.is_zero() {
         Finding::error("balance", what, remedy)
-    } else if capped < U256::from(RUNWAY) {
+    } else if capped < U256::from(wanted) {
         Finding::warning("balance", what, remedy)
     } else {
         Finding::ok("balance", what)
@@ -208,7 +206,7 @@ mod tests {
             finality: Finality::Finalized,
             patience: Patience::default(),
             class: ClassPolicy::Public,
-            runway: 0,
+            runway: 10,
             poll_interval: Duration::from_secs(1),
             max_polls: 1,
         }

@@ -1,11 +1,12 @@
 //! How the endpoints of a chain stand to each other.
 
-use crate::chain::ChainError;
 use crate::chain::pool::{Pool, Standing, State};
+use crate::chain::{ChainError, SecretUrl, try_socket};
 use crate::cli::Failure;
-use crate::cli::connect::pool;
-use crate::config::{ChainConfig, EndpointClass, Environment};
+use crate::cli::connect::{endpoint_name, pool};
+use crate::config::{ChainConfig, EndpointClass, Environment, Secret};
 
+use super::account::unusable;
 use super::finding::Finding;
 
 /// Connects to all endpoints of a chain and compares them.
@@ -20,9 +21,8 @@ pub(super) async fn check(chain: &ChainConfig, environment: &Environment) -> Vec
     let answering = standings.iter().filter(|(_, of)| !matches!(of.state, State::Unreachable { .. }));
     let mut findings: Vec<Finding> =
         answering.map(|(name, standing)| standing_of(name, standing, &pool)).collect();
-    findings.extend(pool.relays().map(|name| {
-        Finding::ok("relay", format!("{name} takes private transactions; no public endpoint gets them"))
-    }));
+    findings.extend(pool.ask_relays().await.iter().map(|(name, answer)| relay(name, answer)));
+    findings.extend(sockets(chain, environment).await);
     let agreed = pool.reader();
     findings.extend(agreed.err().map(|error| nobody(&error)));
     findings
@@ -59,6 +59,56 @@ fn standing_of(name: &str, standing: &Standing, pool: &Pool) -> Finding {
         | State::Quarantined(_)
         | State::Dropped { .. } => {
             Finding::warning("health", what, "check the node; nothing is read from it until it is healthy")
+        }
+    }
+}
+
+/// Where none of them answers private transactions go nowhere.
+fn relay(name: &str, answer: &Result<(), ChainError>) -> Finding {
+    match answer {
+        Ok(()) => {
+            Finding::ok("relay", format!("{name} takes private transactions; no public endpoint gets them"))
+        }
+        Err(error) => {
+            let what = format!("the relay {name} does not answer: {error}");
+            Finding::warning(
+                "relay",
+                what,
+                "check its address; without a relay private transactions go nowhere",
+            )
+        }
+    }
+}
+
+/// Whether new blocks are told where they should be.
+async fn sockets(chain: &ChainConfig, environment: &Environment) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, endpoint) in chain.endpoints.iter().enumerate() {
+        let name = endpoint_name(chain, number);
+        match endpoint.socket(&chain.name, environment) {
+            Ok(None) => {}
+            Ok(Some(url)) => findings.push(socket(&name, &subscribed(chain, &name, &url).await)),
+            Err(error) => findings.push(unusable("socket", &error)),
+        }
+    }
+    findings
+}
+
+async fn subscribed(chain: &ChainConfig, name: &str, url: &Secret) -> Result<(), String> {
+    let url = SecretUrl::parse_socket(url.expose()).map_err(|error| error.to_string())?;
+    try_socket(name, &url, chain.id).await
+}
+
+fn socket(name: &str, taken: &Result<(), String>) -> Finding {
+    match taken {
+        Ok(()) => Finding::ok("socket", format!("{name} tells of new blocks over its WebSocket")),
+        Err(reason) => {
+            let what = format!("the WebSocket of {name} tells of no blocks: {reason}");
+            Finding::warning(
+                "socket",
+                what,
+                "check `ws`; meanwhile new blocks are asked for, which is slower",
+            )
         }
     }
 }

@@ -73,16 +73,15 @@ impl<'a> Assembly<'a> {
         document: &Document<'_, KeeperFile>,
     ) -> Option<VaultConfig> {
         let chain = self.chains.iter().find(|chain| chain.name == entry.chain).cloned();
-        let signer = self.signers.iter().find(|signer| signer.name == entry.signer).cloned();
-        let (chains, signers) = (self.chains.iter().map(|c| &c.name), self.signers.iter().map(|s| &s.name));
+        let chains = self.chains.iter().map(|c| &c.name);
         self.broken.extend(unknown(format!("{key}.chain"), "chain", &entry.chain, chains));
-        self.broken.extend(unknown(format!("{key}.signer"), "signer", &entry.signer, signers));
-        if let Some(only) =
-            signer.as_ref().and_then(|signer| signer.chain.as_ref()).filter(|only| **only != entry.chain)
-        {
+        let signer = self.signer(key, "signer", (&entry.signer, &entry.chain));
+        let guardian =
+            entry.guardian.as_ref().and_then(|name| self.signer(key, "guardian", (name, &entry.chain)));
+        if entry.guardian.as_ref() == Some(&entry.signer) {
             let message =
-                format!("expected a signer for the vault's chain; this one signs for `{only}` alone");
-            self.broken.push(Violation::between(format!("{key}.signer"), format!("{key}.chain"), message));
+                "expected another signer than the vault's keeper has: its nonces are the keeper's alone";
+            self.broken.push(Violation::between(format!("{key}.guardian"), format!("{key}.signer"), message));
         }
         let policies = self.policies(key, entry, chain.as_deref(), document);
         Some(VaultConfig {
@@ -90,8 +89,28 @@ impl<'a> Assembly<'a> {
             chain: chain?,
             address: entry.address,
             signer: signer?,
+            guardian,
             policies,
         })
+    }
+
+    /// The signer that `field` of a vault names, where it is there; one of another chain is noted.
+    fn signer(
+        &mut self,
+        key: &str,
+        field: &str,
+        (name, chain): (&String, &String),
+    ) -> Option<Arc<SignerConfig>> {
+        let path = format!("{key}.{field}");
+        let signers = self.signers.iter().map(|signer| &signer.name);
+        self.broken.extend(unknown(path.clone(), "signer", name, signers));
+        let signer = self.signers.iter().find(|signer| signer.name == *name).cloned()?;
+        if let Some(only) = signer.chain.as_ref().filter(|only| *only != chain) {
+            let message =
+                format!("expected a signer for the vault's chain; this one signs for `{only}` alone");
+            self.broken.push(Violation::between(path, format!("{key}.chain"), message));
+        }
+        Some(signer)
     }
 
     fn policies(

@@ -30,6 +30,7 @@ pub(super) struct VaultEntry {
     pub(super) chain: String,
     pub(super) address: Address,
     pub(super) signer: String,
+    pub(super) guardian: Option<String>,
     pub(super) policies: Vec<PathBuf>,
 }
 
@@ -67,7 +68,7 @@ table!(SendingConfig {
     submission = SubmissionPolicy::default(),
     runway_transactions = 10,
 });
-table!(VaultEntry { name, chain, address, signer, policies });
+table!(VaultEntry { name, chain, address, signer, guardian = None, policies });
 
 impl Read for Finality {
     const EXPECTED: &'static str = "\"finalized\" or { depth = 12 }";

@@ -54,6 +54,12 @@ pub fn facts(address: Address, state: &RebalancingVault::State) -> Option<Vault>
     })
 }
 
+/// Calldata of `pause()`, which the vault's guardian and its owner may call.
+#[must_use]
+pub fn pause() -> Bytes {
+    RebalancingVault::pauseCall {}.abi_encode().into()
+}
+
 fn guards(state: &RebalancingVault::State) -> Guards {
     let (times, shares) = (&state.parameters.times, &state.parameters.shares);
     let max_age = |heartbeat: u32, margin: u32| u64::from(heartbeat).saturating_add(u64::from(margin));

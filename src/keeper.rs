@@ -252,6 +252,11 @@ impl Keeper {
             return self.recorded(record, not_authorised(sender, snapshot.vault.keeper)).await;
         }
         let (rehearsed, turn) = self.prepared(&plan, sender, header).await;
+        // A key that must not sign is worth more attention than a call that would revert, which may come of it.
+        let turn = match turn {
+            Some(Err(error @ ExecutionError::Halted(_))) => return self.unsent(record, error).await,
+            other => other,
+        };
         let preflight = match rehearsed {
             Err(error) => return self.failed(record, error.into()).await,
             Ok(Err(refused)) => return self.recorded(record, refused).await,

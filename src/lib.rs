@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod defence;
+pub mod failpoint;
 
 pub mod chain;
 pub mod protocols;

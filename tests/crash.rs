@@ -8,6 +8,9 @@
     reason = "a test fails where it stands"
 )]
 
+#[cfg(feature = "failpoints")]
+#[path = "crash/failpoints.rs"]
+mod failpoints;
 #[path = "support/keeper_process.rs"]
 mod keeper_process;
 #[path = "support/proxy.rs"]

@@ -10,6 +10,7 @@ use super::book::Nonce;
 use super::{ExecutionError, Halt, KeeperKey, Outcome, ParkReason, Preflight, Refusal, SendingConfig, Turn};
 use crate::chain::pool::Pool;
 use crate::chain::{Endpoint, Header};
+use crate::defence::defended;
 use crate::journal::{CycleRecord, IntentId, IntentState, Journal, JournalError, Urgency};
 
 /// Length of the window of the daily cap, seconds of chain time.
@@ -56,6 +57,17 @@ pub(super) struct Book {
     pub(super) untold: Vec<(IntentId, Outcome)>,
     /// What was final and is not on the chain any more: while it is so nothing is signed.
     pub(super) undone: Option<Halt>,
+}
+
+impl Book {
+    /// What is open, taken out: until it is put back, what is durable is read from the journal anew.
+    pub(super) fn taken(&mut self) -> Vec<Nonce> {
+        let open = self.open.take().unwrap_or_default();
+        if !defended(47) {
+            self.open = Some(Vec::new());
+        }
+        open
+    }
 }
 
 /// An intent that is under way and in no block yet.

@@ -10,6 +10,7 @@ use super::machine::joined;
 use crate::chain::ChainError;
 use crate::chain::pool::{Answer, Outgoing, Pool, PrivateBytes, PublicBytes};
 use crate::defence::defended;
+use crate::failpoint::{self, Moment};
 use crate::journal::{AttemptRecord, SubmissionClass};
 
 /// What became of one publication.
@@ -149,7 +150,9 @@ impl Engine {
     pub(super) async fn publish(&self, attempt: &AttemptRecord, (height, vetted): (u64, bool)) -> Published {
         let outgoing = outgoing(attempt, height, vetted);
         let has = |answer: &Answer| meaning(answer, attempt.hash) == Published::Accepted;
+        failpoint::reached(attempt.kind.name(), Moment::BeforeBroadcast);
         let answers = self.pool.broadcast(&outgoing, has).await;
+        failpoint::reached(attempt.kind.name(), Moment::AfterBroadcast);
         for answer in &answers {
             told(attempt, answer);
         }

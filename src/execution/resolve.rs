@@ -50,7 +50,7 @@ impl Engine {
     /// [`ExecutionError::Unknown`] for an intent that is not open, or was overtaken by another; a failure of the journal.
     pub async fn withdraw(&self, intent: IntentId, why: &str) -> Result<(), ExecutionError> {
         let mut book = self.opened().await?;
-        let mut open = book.open.take().unwrap_or_default();
+        let mut open = book.taken();
         let found = open.iter_mut().find(|nonce| nonce.wanted().is_some_and(|wanted| wanted.id == intent));
         let outcome = match found {
             None => Err(ExecutionError::Unknown),
@@ -115,7 +115,7 @@ impl Engine {
 
     async fn round(&self, book: &mut Book, round: &Round<'_>) -> Result<Outcomes, ExecutionError> {
         // Thrown away where this does not come to its end.
-        let mut open = book.open.take().unwrap_or_default();
+        let mut open = book.taken();
         let (mut outcomes, mut failed) = (std::mem::take(&mut book.untold), None);
         for at in 0..open.len() {
             let lowest = open.iter().position(|nonce| nonce.slot.is_in_flight()) == Some(at);

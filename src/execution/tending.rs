@@ -15,6 +15,7 @@ use crate::chain::{At, CallRequest, ChainError, Header, Receipt, Simulated};
 use crate::defence::defended;
 use crate::domain::plan::Plan;
 use crate::domain::policy::ChainKind;
+use crate::failpoint::{self, Moment};
 use crate::journal::{AttemptKind, AttemptRecord, IntentRecord, IntentState, SubmissionClass};
 
 /// What a turn of all nonces of a key has in common.
@@ -128,7 +129,9 @@ impl World for Tending<'_> {
             }
         };
         let event = plain(state, json!({ "signed": kind.name(), "attempt": attempt.hash }));
+        failpoint::reached(kind.name(), Moment::BeforeCommit);
         engine.journal.record_attempt(filed.id, &attempt, &event).await?;
+        failpoint::reached(kind.name(), Moment::AfterCommit);
         let id = filed.id;
         self.file.recorded(vec![(id, event)]);
         let signed = machine_attempt(signing.claim, &attempt);

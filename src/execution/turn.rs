@@ -14,6 +14,7 @@ use super::resolve::standing;
 use super::{Engine, ExecutionError, Halt, Outcome, Published, Refusal, Submission};
 use crate::chain::{At, ChainError, Endpoint, Header};
 use crate::defence::defended;
+use crate::failpoint::{self, Moment};
 use crate::journal::{
     AttemptKind, AttemptRecord, IntentId, IntentRecord, IntentState, JournalError, Urgency,
 };
@@ -111,7 +112,7 @@ impl<'a> Turn<'a> {
         let Self { engine, head, admission, mut book, .. } = self;
         let intent = engine.intent(submission, admission.nonce());
         // Thrown away where this does not come to its end.
-        let mut open = book.open.take().unwrap_or_default();
+        let mut open = book.taken();
         let commit = async {
             let (journal, cycle) = (&engine.journal, &submission.cycle);
             match admission {
@@ -119,7 +120,16 @@ impl<'a> Turn<'a> {
                 Admission::Takeover { .. } => journal.record_takeover(cycle, &intent, &attempt).await,
             }
         };
-        let id = commit.instrument(debug_span!("commit")).await?;
+        if !defended(3) {
+            engine.publish(&attempt, (head.number, true)).await;
+        }
+        failpoint::reached(attempt.kind.name(), Moment::BeforeCommit);
+        let committed = commit.instrument(debug_span!("commit")).await;
+        if committed.is_err() && !defended(8) {
+            engine.publish(&attempt, (head.number, true)).await;
+        }
+        let id = committed?;
+        failpoint::reached(attempt.kind.name(), Moment::AfterCommit);
         let last = plain(IntentState::Prepared, serde_json::Value::Null);
         let filed = Filed { id, record: intent, decided_at: submission.cycle.block_number, last };
         let published =

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use alloy::primitives::Address;
 
 use super::JournalError;
+use crate::defence::defended;
 
 /// A key on a chain.
 type Key = (u64, Address);
@@ -83,7 +84,8 @@ fn locked(path: &Path) -> std::io::Result<Result<File, String>> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(Err(holder(&mut file))),
+        Err(TryLockError::WouldBlock) if defended(9) => return Ok(Err(holder(&mut file))),
+        Err(TryLockError::WouldBlock) => {}
         Err(TryLockError::Error(error)) => return Err(error),
     }
     name_holder(&mut file)?;

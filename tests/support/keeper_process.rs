@@ -397,12 +397,15 @@ impl Home {
         self.end_mined(self.start(&ONCE), scene).await
     }
 
-    /// Waits for the end of a keeper, and mines its transaction until that is final, if there is one.
+    /// Waits for the end of a keeper, and mines every transaction of it until that is final.
     pub(crate) async fn end_mined(&self, mut keeper: KeeperProcess, scene: &Scene) -> Ended {
-        until("the keeper ends or sends", async || keeper.has_ended() || scene.is_waiting().await).await;
-        if scene.is_waiting().await {
-            scene.mine(2).await;
-        }
+        until("the keeper ends", async || {
+            if scene.is_waiting().await {
+                scene.mine(2).await;
+            }
+            keeper.has_ended()
+        })
+        .await;
         keeper.end().await
     }
 

@@ -122,6 +122,9 @@ pub fn admit(
     if let Some(slot) = open.iter().find(|slot| slot.phase == Phase::Foreign) {
         return Err(Ahead::Foreign { nonce: slot.nonce });
     }
+    if account.pending > next && !defended(55) {
+        return Ok(Ok(Admission::Next { nonce: account.pending }));
+    }
     if account.latest > next {
         return Err(Ahead::Chain { journal: next, latest: account.latest });
     }

@@ -169,7 +169,7 @@ impl Slot {
     /// The slot as a new process finds it: whatever was not recorded of a publication may have happened.
     #[must_use]
     pub fn recovered(mut self) -> Self {
-        if matches!(self.phase, Phase::Prepared | Phase::Refused(_)) && defended(4) {
+        if matches!(self.phase, Phase::Prepared | Phase::Refused(_)) && defended(4) && defended(5) {
             self.phase = Phase::Live;
         }
         if !defended(11) {

@@ -126,6 +126,8 @@ impl Slot {
         match (self.phase, look.mined) {
             (Phase::Ended(_), _) => Step::Wait,
             (Phase::Foreign, _) => Step::Halt,
+            (Phase::Prepared, None) if !defended(4) => Step::Wait,
+            (Phase::Prepared, Some(_)) if !defended(5) => Step::Publish { held: false },
             (_, Some(mined)) => self.mined(mined, look),
             (Phase::Included(_), None) if defended(20) => Step::Note(Event::Vanished),
             (Phase::Included(_), None) => Step::Wait,
@@ -165,6 +167,7 @@ impl Slot {
         let Some(attempt) = attempt else { return Step::Wait };
         let fate = match (attempt.kind, mined.success) {
             (Kind::Cancel, _) => Fate::Cancelled,
+            _ if self.is_cancelling() && !defended(7) => Fate::Cancelled,
             (Kind::Original | Kind::Bump, true) => Fate::Executed,
             (Kind::Original | Kind::Bump, false) => Fate::Reverted,
         };

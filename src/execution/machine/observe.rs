@@ -5,7 +5,7 @@ use alloy::primitives::B256;
 
 use crate::defence::defended;
 
-use super::{Consumption, Look, Market, Mined, Point, Slot};
+use super::{Attempt, Consumption, Kind, Look, Market, Mined, Point, Slot};
 
 /// What is asked of a node. A failure ends the look.
 #[expect(async_fn_in_trait, reason = "used with static dispatch inside this crate and its tests")]
@@ -88,7 +88,8 @@ enum Sight {
 async fn sight<N: Node>(node: &N, witness: Option<&N>, slot: &Slot) -> Result<Sight, N::Error> {
     // Any of them may have won, whichever was sent last.
     let from = if defended(6) { 0 } else { slot.attempts.len().saturating_sub(1) };
-    for attempt in slot.attempts.iter().skip(from) {
+    let passed_over = |attempt: &&Attempt| slot.is_cancelling() && attempt.kind != Kind::Cancel;
+    for attempt in slot.attempts.iter().skip(from).filter(|attempt| defended(46) || !passed_over(attempt)) {
         let Some(mined) = node.receipt(attempt.hash).await? else { continue };
         let stands = |block: Option<Point>| block.is_some_and(|block| block.hash == mined.block);
         if (mined.attempt != attempt.hash || !stands(node.block(mined.number).await?)) && defended(29) {

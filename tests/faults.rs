@@ -17,8 +17,14 @@ mod proxy;
 #[path = "support/rig.rs"]
 mod rig;
 
+#[path = "faults/cancels.rs"]
+mod cancels;
+#[path = "faults/dropped.rs"]
+mod dropped;
 #[path = "faults/fees.rs"]
 mod fees;
+#[path = "faults/journal.rs"]
+mod journal;
 #[path = "faults/lifecycle.rs"]
 mod lifecycle;
 #[path = "faults/nonces.rs"]

@@ -19,7 +19,7 @@ use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::execution::{
     ClassPolicy, Engine, ExecutionError, FeeCaps, Finality, KeeperKey, Outcome, Patience, SendingConfig,
 };
-use vault_keeper::journal::{EventRecord, IntentEntry, IntentId, IntentState, Journal};
+use vault_keeper::journal::{EventRecord, IntentEntry, IntentId, IntentState, Journal, JournalOptions};
 use vault_keeper::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
 use vault_keeper::stage::account::Actor;
 
@@ -48,6 +48,7 @@ pub(crate) struct Build {
     pub(crate) rules: Rules,
     /// Sections that the policy has besides.
     pub(crate) policy: &'static str,
+    pub(crate) journal: JournalOptions,
 }
 
 impl Default for Build {
@@ -59,6 +60,7 @@ impl Default for Build {
             sending: sending(),
             rules: Rules { quarantine, good_looks: 1, ..Rules::default() },
             policy: "",
+            journal: JournalOptions::default(),
         }
     }
 }
@@ -75,7 +77,7 @@ pub(crate) struct Rig {
     pub(crate) directory: TempDir,
     /// Vaults beside that of the scene.
     pub(crate) neighbours: Vec<Address>,
-    build: Build,
+    pub(crate) build: Build,
 }
 
 /// What is logged on this thread while it lives.
@@ -158,13 +160,31 @@ impl Rig {
 
     /// The process ends and another one starts on the same journal.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_on(None).await
+    }
+
+    /// The process ends and another one starts on the journal in `other`, if that is given.
+    pub(crate) async fn restart_on(self, other: Option<TempDir>) -> Self {
         let Self { scene, proxies, relays, directory, neighbours, build, pool, journal, engine, keeper } =
             self;
         drop((keeper, engine, pool));
         // Nobody else may still hold it, or the lock is not free.
         Arc::into_inner(journal).expect("the journal is still in use").close().await;
+        let directory = other.unwrap_or(directory);
         let (pool, journal, engine, keeper) = assemble(&scene, (&proxies, &relays), &directory, &build).await;
         Self { scene, proxies, relays, pool, journal, engine, keeper, directory, neighbours, build }
+    }
+
+    /// A copy of the journal's files as they are now: a backup, or what a process that is killed leaves.
+    pub(crate) fn image(&self) -> TempDir {
+        copied(&self.directory)
+    }
+
+    /// A keeper with the same key and a journal of its own in `directory`.
+    pub(crate) async fn twin(&self, directory: &TempDir) -> (Arc<Engine>, Keeper) {
+        let (_, _, engine, keeper) =
+            assemble(&self.scene, (&self.proxies, &self.relays), directory, &self.build).await;
+        (engine, keeper)
     }
 
     /// The newest header by the endpoint that is read.
@@ -369,6 +389,18 @@ pub(crate) async fn while_on_its_way<T>(
     tokio::join!(sending, meanwhile).0
 }
 
+/// A copy of the files of the journal in `directory`.
+pub(crate) fn copied(directory: &TempDir) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["keeper.db", "keeper.db-wal"] {
+        let from = directory.path().join(name);
+        if from.exists() {
+            std::fs::copy(from, copy.path().join(name)).unwrap();
+        }
+    }
+    copy
+}
+
 async fn assemble(
     scene: &Scene,
     (proxies, relays): (&[Proxy], &[Proxy]),
@@ -376,7 +408,8 @@ async fn assemble(
     build: &Build,
 ) -> (Arc<Pool>, Arc<Journal>, Arc<Engine>, Keeper) {
     let pool = Arc::new(pool(scene, (proxies, relays), build).await);
-    let journal = Arc::new(Journal::open(&directory.path().join("keeper.db")).await.unwrap());
+    let journal = Journal::open_with(&directory.path().join("keeper.db"), build.journal).await.unwrap();
+    let journal = Arc::new(journal);
     let key: PrivateKeySigner = scene.key(Actor::Keeper).await.parse().unwrap();
     let key = KeeperKey::from(key);
     let engine = Arc::new(Engine::new(pool.clone(), journal.clone(), key, build.sending.clone()));

@@ -17,6 +17,7 @@ pub const fn defended(_fault: u8) -> bool {
 #[cfg(feature = "mutants")]
 #[must_use]
 pub fn defended(fault: u8) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "in builds for the mutants alone: it is no configuration")]
     static OFF: std::sync::LazyLock<Option<u8>> =
         std::sync::LazyLock::new(|| std::env::var(VARIABLE).ok()?.parse().ok());
     *OFF != Some(fault)

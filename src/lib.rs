@@ -15,6 +15,7 @@ pub mod domain;
 
 pub mod execution;
 pub mod journal;
+pub mod signers;
 
 pub mod keeper;
 

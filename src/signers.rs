@@ -10,6 +10,8 @@ mod ledger;
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+
 use crate::config::{ConfigError, Environment, RemoteKey, SignerConfig, Unlocked};
 use crate::execution::KeeperKey;
 
@@ -105,35 +107,38 @@ pub async fn open(signer: &SignerConfig, environment: &Environment) -> Result<Ke
 async fn remote(signer: &str, key: &RemoteKey, timeout: Duration) -> Result<KeeperKey, SignerError> {
     let Kind { name: kind, feature, remedy } = kind(key);
     let signer = signer.to_owned();
-    match tokio::time::timeout(timeout, connect(key, timeout)).await {
+    let Some(connecting) = connect(key, timeout) else {
+        return Err(SignerError::NotBuilt { signer, kind, feature });
+    };
+    match tokio::time::timeout(timeout, connecting).await {
         Err(_) => Err(SignerError::TimedOut { signer, kind, after: timeout, remedy }),
-        Ok(None) => Err(SignerError::NotBuilt { signer, kind, feature }),
         // With its causes: a service's own words come last.
-        Ok(Some(Err(error))) => Err(SignerError::Failed { signer, kind, reason: format!("{error:#}") }),
-        Ok(Some(Ok(key))) => {
+        Ok(Err(error)) => Err(SignerError::Failed { signer, kind, reason: format!("{error:#}") }),
+        Ok(Ok(key)) => {
             tracing::info!(signer, address = %key.address(), kind, "signer");
             Ok(key)
         }
     }
 }
 
-/// The key; nothing where this program was built without its client.
+/// Asks for the key; nothing where this program was built without its client.
 #[cfg_attr(
     not(any(feature = "aws-kms", feature = "gcp-kms", feature = "ledger")),
-    expect(clippy::unused_async, reason = "a client is asked over the network, and none is built")
+    expect(unused_variables, reason = "only a client has to be told how long it may take")
 )]
-async fn connect(key: &RemoteKey, timeout: Duration) -> Option<eyre::Result<KeeperKey>> {
+fn connect(key: &RemoteKey, timeout: Duration) -> Option<BoxFuture<'_, eyre::Result<KeeperKey>>> {
     match key {
         #[cfg(feature = "aws-kms")]
-        RemoteKey::AwsKms(key) => Some(aws_kms::connect(key, timeout).await),
+        RemoteKey::AwsKms(key) => Some(Box::pin(aws_kms::connect(key, timeout))),
         #[cfg(feature = "gcp-kms")]
-        RemoteKey::GoogleKms(key) => Some(google_kms::connect(key, timeout).await),
+        RemoteKey::GoogleKms(key) => Some(Box::pin(google_kms::connect(key, timeout))),
         #[cfg(feature = "ledger")]
-        RemoteKey::Ledger(key) => Some(ledger::connect(key, timeout).await),
-        #[cfg(not(all(feature = "aws-kms", feature = "gcp-kms", feature = "ledger")))]
-        _ => {
-            let _ = timeout;
-            None
-        }
+        RemoteKey::Ledger(key) => Some(Box::pin(ledger::connect(key, timeout))),
+        #[cfg(not(feature = "aws-kms"))]
+        RemoteKey::AwsKms(_) => None,
+        #[cfg(not(feature = "gcp-kms"))]
+        RemoteKey::GoogleKms(_) => None,
+        #[cfg(not(feature = "ledger"))]
+        RemoteKey::Ledger(_) => None,
     }
 }

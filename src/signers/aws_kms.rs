@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use alloy_signer_aws::AwsSigner;
 use alloy_signer_aws::aws_sdk_kms::Client;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 
 use crate::config::AwsKmsKey;
@@ -12,10 +11,7 @@ use crate::execution::KeeperKey;
 
 /// Asks for the public key.
 pub(super) async fn connect(key: &AwsKmsKey, timeout: Duration) -> eyre::Result<KeeperKey> {
-    let timeouts = TimeoutConfig::builder().operation_timeout(timeout).build();
-    let loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(key.region.clone()))
-        .timeout_config(timeouts);
+    let loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(key.region.clone()));
     let loader = match &key.endpoint_url {
         Some(url) => loader.endpoint_url(url.as_str()),
         None => loader,

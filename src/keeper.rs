@@ -26,7 +26,7 @@ use crate::reader::Reader;
 
 pub use dispatch::{Dispatch, Execution, wrong_key};
 use dispatch::{Stance, not_authorised, refused, settled};
-pub use hand::Hand;
+pub use hand::{Hand, Hands};
 use rehearsal::{Rehearsal, Rehearsed};
 
 /// Keeps one vault.
@@ -43,7 +43,7 @@ pub struct Keeper {
     reader: Reader,
     rehearsal: Rehearsal,
     journal: Arc<Journal>,
-    hand: Hand,
+    hands: Hands,
     last_reason: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Keeper {
         vault: (Address, Vec<PublishedPolicy>),
         endpoint: Arc<Endpoint>,
         journal: Arc<Journal>,
-        hand: Hand,
+        hands: impl Into<Hands>,
     ) -> Self {
         let (vault, policies) = vault;
         Self {
@@ -150,7 +150,7 @@ impl Keeper {
             reader: Reader::default(),
             rehearsal: Rehearsal::default(),
             journal,
-            hand,
+            hands: hands.into(),
             last_reason: None,
         }
     }
@@ -169,13 +169,10 @@ impl Keeper {
         self.rehearsal = Rehearsal::default();
     }
 
-    /// The account that signs; absent where nothing is signed.
+    /// The accounts that could sign, by the order of their signers; none where nothing is signed.
     #[must_use]
-    pub fn sender(&self) -> Option<Address> {
-        match &self.hand {
-            Hand::Dry(_) => None,
-            Hand::Send(engine, _) | Hand::SendAndWait(engine, _) => Some(engine.sender()),
-        }
+    pub fn senders(&self) -> Vec<Address> {
+        self.hands.senders()
     }
 
     /// Runs one cycle at the block of `header`.
@@ -184,8 +181,9 @@ impl Keeper {
     /// [`CycleError`]; see [`CycleError::is_passing`].
     pub async fn cycle(&mut self, header: &Header) -> Result<Cycle, CycleError> {
         let read = snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies);
-        let (read, in_flight) = tokio::join!(read.instrument(debug_span!("read")), self.in_flight());
-        let ((snapshot, policy), in_flight) = (read?, in_flight?);
+        let (snapshot, policy) = read.instrument(debug_span!("read")).await?;
+        self.hands.obey(self.vault, snapshot.vault.keeper).await?;
+        let in_flight = self.in_flight().await?;
         let snapshot = credulous::facts(snapshot, policy.policy());
         let decision = debug_span!("decide").in_scope(|| decide(&snapshot, policy));
         let policy_hash = policy.hash();
@@ -247,9 +245,10 @@ impl Keeper {
         snapshot: &Snapshot,
         header: &Header,
     ) -> Result<Dispatch, CycleError> {
-        let sender = self.hand.engine().map_or(snapshot.vault.keeper, Engine::sender);
+        let sender = self.hands.hand().engine().map_or(snapshot.vault.keeper, Engine::sender);
         if sender != snapshot.vault.keeper {
-            return self.recorded(record, not_authorised(sender, snapshot.vault.keeper)).await;
+            let stranger = not_authorised(&self.senders(), snapshot.vault.keeper);
+            return self.recorded(record, stranger).await;
         }
         let (rehearsed, turn) = self.prepared(&plan, sender, header).await;
         // A key that must not sign is worth more attention than a call that would revert, which may come of it.
@@ -272,7 +271,7 @@ impl Keeper {
 
     /// The intent of this vault that is under way and in no block yet.
     async fn in_flight(&self) -> Result<Option<InFlight>, JournalError> {
-        match self.hand.engine() {
+        match self.hands.hand().engine() {
             None => Ok(None),
             Some(engine) => engine.in_flight(self.vault).await,
         }
@@ -287,10 +286,10 @@ impl Keeper {
     ) -> Result<Dispatch, CycleError> {
         let dispatch = Dispatch::Withdrawn { intent: flight.intent.to_string(), why: why.clone() };
         let dispatch = self.recorded(record, dispatch).await?;
-        if let Some(engine) = self.hand.engine() {
+        if let Some(engine) = self.hands.hand().engine() {
             engine.cancel(flight.intent, &why).await?;
         }
-        if let Hand::SendAndWait(engine, _) = &self.hand {
+        if let Hand::SendAndWait(engine, _) = self.hands.hand() {
             let state = IntentState::Cancelling;
             let outcome = engine.conclude(Outcome::Pending { intent: flight.intent, state }).await?;
             return Ok(settled(&outcome, self.vault));
@@ -305,9 +304,10 @@ impl Keeper {
         sender: Address,
         header: &'a Header,
     ) -> (Result<Rehearsed, ChainError>, Option<TakenTurn<'a>>) {
-        let rehearsal = self.rehearsal.of(&self.endpoint, (plan, sender), header, self.hand.sending());
+        let rehearsal =
+            self.rehearsal.of(&self.endpoint, (plan, sender), header, self.hands.hand().sending());
         let turn = async {
-            match self.hand.engine() {
+            match self.hands.hand().engine() {
                 None => None,
                 Some(engine) => {
                     let urgency = urgency(plan.mandatory);
@@ -324,7 +324,12 @@ impl Keeper {
         // A plan without a charge is one for another kind of chain: then no data fee is within the bound.
         let charge = plan.charge.unwrap_or_default();
         let beside_gas = if beside_gas { charge.total() } else { U256::ZERO };
-        Some(DataFee { beside_gas, most: self.hand.sending().most_data_fee(charge.data_fee), ask, read })
+        Some(DataFee {
+            beside_gas,
+            most: self.hands.hand().sending().most_data_fee(charge.data_fee),
+            ask,
+            read,
+        })
     }
 
     async fn send(
@@ -345,7 +350,7 @@ impl Keeper {
             Err(error) => return self.unsent(cycle, error).await,
             Ok(outcome) => outcome,
         };
-        let outcome = match &self.hand {
+        let outcome = match self.hands.hand() {
             Hand::SendAndWait(engine, _) => engine.conclude(outcome).await?,
             Hand::Send(..) | Hand::Dry(_) => outcome,
         };

@@ -16,6 +16,7 @@ pub mod domain;
 
 pub mod execution;
 pub mod journal;
+pub mod signers;
 
 pub mod keeper;
 

@@ -28,6 +28,7 @@ const TOP: &[(&str, Option<&[&str]>)] = &[
     ("protocols", Some(&["domain", "chain"])),
     ("execution", Some(&["domain", "chain", "journal", "defence", "failpoint"])),
     ("reader", Some(&["domain", "chain", "protocols"])),
+    ("signers", Some(&["config", "execution"])),
     ("keeper", None),
     ("calibration", None),
     ("replay", None),

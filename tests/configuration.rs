@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use alloy::primitives::{address, b256};
+use alloy::signers::local::PrivateKeySigner;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use vault_keeper::config::{
     self, Config, ConfigError, EndpointClass, Environment, Finality, HealthConfig, KeySource, Location,
-    Mistakes, RelayMethod, Secret, load_policy,
+    Mistakes, RelayMethod, Secret, SignerConfig, Unlocked, load_policy,
 };
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::policy::{ChainKind, Estimator, FloorPolicy, Policy, StrategyPolicy, Trigger};
@@ -55,6 +56,14 @@ impl Files {
 fn with(text: &str, from: &str, to: &str) -> String {
     assert_eq!(text.matches(from).count(), 1, "`{from}` must be in the text once");
     text.replacen(from, to, 1)
+}
+
+/// The key of a signer that is in this process.
+fn local(signer: &SignerConfig, environment: &Environment) -> Result<PrivateKeySigner, ConfigError> {
+    match signer.unlock(environment)? {
+        Unlocked::Local(key) => Ok(key),
+        Unlocked::Remote(..) => panic!("`{}` is elsewhere", signer.name),
+    }
 }
 
 /// `line: key` of every mistake; the line of a key is that of the text, so that the tests do not count by hand.
@@ -165,7 +174,7 @@ fn the_example_configuration_boots_without_any_secret() {
     assert_eq!(chain.block_time(), std::time::Duration::from_secs(12));
     assert_eq!(config.sending.max_daily_cost_wei, 10u128.pow(18));
     let vault = config.vault("eth-cppi").unwrap();
-    assert_eq!(vault.signer.key, KeySource::Variable("KEEPER_PRIVATE_KEY".into()));
+    assert_eq!(vault.signers[0].key, KeySource::Variable("KEEPER_PRIVATE_KEY".into()));
     assert_eq!(vault.chain.id, 1);
     let published = load_policy(Path::new("examples/policies/cppi.toml")).unwrap();
     assert_eq!(vault.policy(published.hash()), Some(&published));
@@ -184,7 +193,7 @@ fn the_example_environment_has_every_variable_the_example_configuration_names() 
     let urls: Vec<&str> = urls.iter().map(Secret::expose).collect();
     assert_eq!(urls, ["https://mainnet.example.org/v3/your-key", "http://127.0.0.1:8545/"]);
     // The address of the private key 1.
-    let signer = vault.signer.unlock(&environment).unwrap();
+    let signer = local(&vault.signers[0], &environment).unwrap();
     assert_eq!(signer.address(), address!("7E5F4552091A69125d5DfCb7b8C2659029395Bdf"));
 }
 
@@ -529,7 +538,7 @@ fn a_missing_secret_names_the_variable_who_wants_it_and_the_remedy() {
     let vault = config.vault("eth-cppi").unwrap();
     let nothing = Environment::of_pairs([("KEEPER_PRIVATE_KEY", "  ")]);
     assert_eq!(
-        vault.signer.unlock(&nothing).unwrap_err().to_string(),
+        local(&vault.signers[0], &nothing).unwrap_err().to_string(),
         "KEEPER_PRIVATE_KEY is not set, and signer `hot` needs it: export it or put it in .env (.env.example shows how)"
     );
     assert_eq!(
@@ -541,16 +550,16 @@ fn a_missing_secret_names_the_variable_who_wants_it_and_the_remedy() {
 #[test]
 fn a_key_is_read_with_or_without_its_prefix_and_the_spaces_around_it() {
     let config = Config::load(Path::new("keeper.example.toml")).unwrap();
-    let signer = &config.vault("eth-cppi").unwrap().signer;
+    let signer = &config.vault("eth-cppi").unwrap().signers[0];
     // The first account of every development chain.
     let digits = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
     for text in [digits.to_owned(), format!(" 0x{digits}\n")] {
         let environment = Environment::of_pairs([("KEEPER_PRIVATE_KEY", text.as_str())]);
-        let address = signer.unlock(&environment).unwrap().address();
+        let address = local(signer, &environment).unwrap().address();
         assert_eq!(address, address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
     }
     let short = Environment::of_pairs([("KEEPER_PRIVATE_KEY", &digits[1..])]);
-    assert!(matches!(signer.unlock(&short), Err(ConfigError::BadSecret { .. })));
+    assert!(matches!(local(signer, &short), Err(ConfigError::BadSecret { .. })));
 }
 
 #[test]
@@ -567,7 +576,7 @@ fn no_secret_is_shown_whatever_is_done_with_it() {
     let vault = config.vault("eth-cppi").unwrap();
     let urls = vault.chain.urls(&environment).unwrap();
     assert!(urls[0].expose().contains(secret));
-    let bad_key = vault.signer.unlock(&environment).unwrap_err();
+    let bad_key = local(&vault.signers[0], &environment).unwrap_err();
     let bad_url = vault.chain.urls(&Environment::of_pairs([("ETH_RPC_URL", secret)])).unwrap_err();
     assert_eq!(
         bad_key.to_string(),
@@ -601,36 +610,6 @@ fn a_secret_pasted_into_the_file_is_refused_and_not_repeated() {
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains(&secret[..12]), "{shown}");
     }
-}
-
-#[test]
-fn a_keystore_opens_with_its_password_alone() {
-    // The first account of every development chain, sealed with scrypt (n = 8192).
-    let keystore = r#"{"crypto":{"cipher":"aes-128-ctr","cipherparams":{"iv":"57a1a8311fb0f8fba44624ca9a5dd109"},
-        "ciphertext":"c048328cf96d0fb4db17e6cc2b243ad1280ef54ad95325bb0dac6e131871e83d","kdf":"scrypt",
-        "kdfparams":{"dklen":32,"n":8192,"p":1,"r":8,"salt":"3f33cf36cb4fcb0e1458d7f30fd2606a287cb062655c52ba25be6c2118a98475"},
-        "mac":"6beb37ced541c02015e872f86615e554ab039628e1edd3cab19fe59e5b6143f3"},
-        "id":"19eb5383-0fc8-4122-bec6-177c37383730","version":3}"#;
-    let keeper = with(
-        KEEPER,
-        "key_env = \"KEEPER_PRIVATE_KEY\"",
-        "keystore = \"hot.json\"\npassword_env = \"PASSWORD\"",
-    );
-    let files = Files::new(&keeper, POLICY);
-    let config = files.load().unwrap();
-    let signer = &config.vault("eth-cppi").unwrap().signer;
-    let right = Environment::of_pairs([("PASSWORD", "correct horse")]);
-    let missing = signer.unlock(&right).unwrap_err().to_string();
-    assert!(missing.contains("hot.json: name the keystore's file"), "{missing}");
-    std::fs::write(files.directory.path().join("hot.json"), keystore).unwrap();
-    let address = signer.unlock(&right).unwrap().address();
-    assert_eq!(address, address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266"));
-    let wrong =
-        signer.unlock(&Environment::of_pairs([("PASSWORD", "wrong-password")])).unwrap_err().to_string();
-    assert!(wrong.contains("hot.json of signer `hot` with the password in PASSWORD"), "{wrong}");
-    assert!(!wrong.contains("wrong-password"));
-    let unset = signer.unlock(&Environment::default()).unwrap_err().to_string();
-    assert!(unset.starts_with("PASSWORD is not set"), "{unset}");
 }
 
 #[test]

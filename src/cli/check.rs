@@ -28,8 +28,9 @@ use serde::Serialize;
 use super::connect::{configuration, sending, vaults};
 use super::output::grid;
 use super::{Context, Outcome, clock};
-use crate::config::{ChainConfig, Config, ConfigError, SignerConfig, VaultConfig};
+use crate::config::{ChainConfig, Config, SignerConfig, VaultConfig};
 use crate::domain::policy::{ChainKind, PublishedPolicy};
+use crate::signers::{self, SignerError};
 use account::Account;
 use finding::{Finding, Level};
 
@@ -59,7 +60,7 @@ struct Line {
 type Group<'a> = (&'a ChainConfig, Vec<&'a VaultConfig>);
 
 /// The accounts of the signers, or why their keys cannot be used, by name.
-type Signers = BTreeMap<String, Result<Address, ConfigError>>;
+type Signers = BTreeMap<String, Result<Address, SignerError>>;
 
 impl Check {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
@@ -76,7 +77,7 @@ async fn lines(context: &Context, config: &Config, chosen: &[&VaultConfig]) -> V
     let mut lines = about("configuration", loaded(context, chosen));
     let (found, findings) = record::check(&config.journal).await;
     lines.extend(about("journal", findings));
-    let signers = signers(context, chosen);
+    let signers = signers(context, chosen).await;
     for (name, account) in &signers {
         lines.extend(about(&format!("signer {name}"), vec![account::secret(account.as_ref())]));
     }
@@ -116,7 +117,7 @@ async fn chain_lines(
     let sending = sending(&config.sending, chain);
     for signer in distinct(&vaults) {
         let Some(Ok(address)) = signers.get(&signer.name) else { continue };
-        let its = vaults.iter().filter(|vault| vault.signer.name == signer.name);
+        let its = vaults.iter().filter(|vault| vault.signers.contains(&signer));
         let policies: Vec<_> = its.flat_map(|vault| &vault.policies).map(PublishedPolicy::policy).collect();
         let units = policies.iter().map(|policy| policy.gas.rebalance_units).max();
         // Arbitrum sells the data as gas, so that its node's estimate holds it.
@@ -130,23 +131,28 @@ async fn chain_lines(
         lines.extend(about(&format!("signer {} on {}", signer.name, chain.name), findings));
     }
     for vault in vaults {
-        let signer = signers.get(&vault.signer.name).and_then(|account| account.as_ref().ok());
-        let mut findings = vault::check(&reached, vault, signer.copied()).await;
-        findings.extend(record::unsettled(found, vault.address, signer.copied()).await);
+        let accounts = vault.signers.iter().filter_map(|signer| signers.get(&signer.name)?.as_ref().ok());
+        let accounts: Vec<_> = accounts.copied().collect();
+        let mut findings = vault::check(&reached, vault, &accounts).await;
+        findings.extend(record::unsettled(found, vault.address, &accounts).await);
         lines.extend(about(&format!("vault {}", vault.name), findings));
     }
     lines
 }
 
-/// Unlocks each signer once: a keystore takes its time.
-fn signers(context: &Context, vaults: &[&VaultConfig]) -> Signers {
-    let unlocked = |signer: &SignerConfig| signer.unlock(&context.environment).map(|key| key.address());
-    distinct(vaults).into_iter().map(|signer| (signer.name.clone(), unlocked(&signer))).collect()
+/// Opens each signer once: a keystore takes its time, and a password is asked for.
+async fn signers(context: &Context, vaults: &[&VaultConfig]) -> Signers {
+    let mut accounts = Signers::new();
+    for signer in distinct(vaults) {
+        let key = signers::open(&signer, &context.environment).await;
+        accounts.insert(signer.name.clone(), key.map(|key| key.address()));
+    }
+    accounts
 }
 
 fn distinct(vaults: &[&VaultConfig]) -> Vec<Arc<SignerConfig>> {
-    let by_name: BTreeMap<_, _> =
-        vaults.iter().map(|vault| (vault.signer.name.clone(), vault.signer.clone())).collect();
+    let signers = vaults.iter().flat_map(|vault| &vault.signers);
+    let by_name: BTreeMap<_, _> = signers.map(|signer| (signer.name.clone(), signer.clone())).collect();
     by_name.into_values().collect()
 }
 

@@ -11,6 +11,7 @@ mod decide;
 mod demo;
 mod greeks;
 mod journal;
+mod keys;
 mod output;
 mod pause;
 mod quote;

@@ -12,6 +12,7 @@ use eyre::eyre;
 use serde::Serialize;
 
 use super::connect::{configuration, pool, sending};
+use super::keys::Keys;
 use super::output::Row;
 use super::{Context, Failure, Outcome, clock};
 use crate::chain::pool::{Lease, Pool};
@@ -101,7 +102,7 @@ impl Pause {
         let config = configuration(context)?;
         let vault = chosen(&config, self.vault.as_deref())?;
         let signer = key::signer(&config, vault, self.signer.as_deref())?;
-        let key = KeeperKey::from(signer.unlock(&context.environment).map_err(Failure::usage)?);
+        let key = Keys::new(context).key(&signer, &vault.chain).await?;
         key::not_a_keepers(context, &config, vault, key.address()).await?;
         let scene = Scene { config: &config, vault, key, sending: sending(&config.sending, &vault.chain) };
         let patience = Duration::from_secs(self.give_up_after);

@@ -15,12 +15,14 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::connect::{configuration, head_times, pool, sending, vaults};
+use super::keys::Keys;
 use super::output::Row;
 use super::show::{cycle_rows, dispatch_text};
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::config::{ChainConfig, Config, VaultConfig};
 use crate::domain::decision::Decision;
+use crate::execution::KeeperKey;
 use crate::journal::{Journal, JournalError};
 use crate::keeper::{Cycle, Dispatch, Keeper};
 use chain::{Chain, of, wrong_key};
@@ -84,33 +86,48 @@ impl Run {
         journal: &Arc<Journal>,
     ) -> Result<Vec<Chain>, Failure> {
         let vaults = vaults(config, self.vault.as_deref())?;
-        let mut chains = Vec::new();
+        let (mut chains, mut keys) = (Vec::new(), Keys::new(context));
         for chain in &config.chains {
             let vaults: Vec<_> = vaults.iter().filter(|v| v.chain.id == chain.id).copied().collect();
             if !vaults.is_empty() {
-                chains.push(self.chain(context, config, journal, (chain, &vaults)).await?);
+                let opened = self.keys(&mut keys, context, journal, (chain, &vaults)).await?;
+                chains.push(self.chain(context, config, (journal, opened), (chain, &vaults)).await?);
             }
         }
         Ok(chains)
+    }
+
+    /// The keys of a chain's vaults by their signers, each claimed for this process; none in a dry run.
+    async fn keys(
+        &self,
+        keys: &mut Keys<'_>,
+        context: &Context,
+        journal: &Journal,
+        (chain, vaults): (&ChainConfig, &[&VaultConfig]),
+    ) -> Result<BTreeMap<String, KeeperKey>, Failure> {
+        let mut opened = BTreeMap::new();
+        if self.dry_run {
+            return Ok(opened);
+        }
+        let directories: Vec<_> = context.environment.key_locks().into_iter().collect();
+        for signer in vaults.iter().flat_map(|vault| &vault.signers) {
+            if !opened.contains_key(&signer.name) {
+                let key = keys.key(signer, chain).await?;
+                journal.claim(chain.id, key.address(), &directories).map_err(unopened)?;
+                opened.insert(signer.name.clone(), key);
+            }
+        }
+        Ok(opened)
     }
 
     async fn chain(
         &self,
         context: &Context,
         config: &Config,
-        journal: &Arc<Journal>,
+        (journal, keys): (&Arc<Journal>, BTreeMap<String, KeeperKey>),
         (chain, vaults): (&ChainConfig, &[&VaultConfig]),
     ) -> Result<Chain, Failure> {
         let sending = sending(&config.sending, chain);
-        let mut keys = BTreeMap::new();
-        if !self.dry_run {
-            for vault in vaults {
-                let key = vault.signer.unlock(&context.environment).map_err(Failure::usage)?;
-                let directories: Vec<_> = context.environment.key_locks().into_iter().collect();
-                journal.claim(chain.id, key.address(), &directories).map_err(unopened)?;
-                keys.insert(vault.signer.name.clone(), key);
-            }
-        }
         let pool = Arc::new(pool(chain, &context.environment).await?);
         tell(&chain.name, &pool.take_notices());
         let lease = pool.reader().wrap_err_with(|| format!("chain `{}` cannot be read", chain.name))?;
@@ -118,8 +135,8 @@ impl Run {
         let crew = Crew::new((&pool, journal), &sending, keys, self.once);
         let keepers = vaults.iter().map(|vault| {
             let facts = (vault.address, vault.policies.clone());
-            let hand = crew.hand(&vault.signer.name);
-            Keeper::new(vault.name.clone(), facts, endpoint.clone(), journal.clone(), hand)
+            let hands = crew.hands(&vault.signers);
+            Keeper::new(vault.name.clone(), facts, endpoint.clone(), journal.clone(), hands)
         });
         Ok(Chain {
             name: chain.name.clone(),

@@ -4,17 +4,21 @@
 
 mod assembly;
 mod format;
+mod signer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
-use alloy::signers::local::{LocalSigner, PrivateKeySigner};
+use alloy::signers::local::PrivateKeySigner;
 use url::Url;
 
 use super::{ConfigError, Environment, Secret, read_file};
 use crate::domain::policy::{ChainKind, PublishedPolicy};
+pub use signer::{
+    AwsKmsKey, GoogleKmsKey, KeySource, LedgerKey, Password, RemoteKey, SignerConfig, Unlocked,
+};
 
 /// A keeper's configuration: every name in it resolved, every file it names read.
 #[derive(Debug, Clone)]
@@ -195,31 +199,6 @@ pub enum Location {
     Variable(String),
 }
 
-/// A key that signs, and where it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignerConfig {
-    /// Its name in this file.
-    pub name: String,
-    /// The only chain it signs for, by name; absent is any.
-    pub chain: Option<String>,
-    /// Where the key is kept.
-    pub key: KeySource,
-}
-
-/// Where a private key is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// In this environment variable, as 64 hexadecimal digits.
-    Variable(String),
-    /// In an encrypted file (Web3 Secret Storage, version 3).
-    Keystore {
-        /// The file.
-        path: PathBuf,
-        /// The environment variable with its password.
-        password_variable: String,
-    },
-}
-
 /// What sending may cost, in wei of the native coin, whatever a decision wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendingConfig {
@@ -279,9 +258,9 @@ pub struct VaultConfig {
     pub chain: Arc<ChainConfig>,
     /// Its address there.
     pub address: Address,
-    /// Who signs for it.
-    pub signer: Arc<SignerConfig>,
-    /// Who pauses it, if that is configured: never the one who signs for it.
+    /// Who may sign for it, at least one: at each block the one whose account the vault obeys there.
+    pub signers: Vec<Arc<SignerConfig>>,
+    /// Who pauses it, if that is configured: never one who signs for it.
     pub guardian: Option<Arc<SignerConfig>>,
     /// The policies held for it, all for its chain, each with a hash of its own.
     pub policies: Vec<PublishedPolicy>,
@@ -292,42 +271,6 @@ impl VaultConfig {
     #[must_use]
     pub fn policy(&self, hash: B256) -> Option<&PublishedPolicy> {
         self.policies.iter().find(|policy| policy.hash() == hash)
-    }
-}
-
-impl SignerConfig {
-    /// Reads the key. Takes a moment for a keystore, whose password is stretched on purpose.
-    ///
-    /// # Errors
-    /// [`ConfigError::MissingSecret`], [`ConfigError::BadSecret`], [`ConfigError::Missing`] or
-    /// [`ConfigError::Keystore`]; none repeats a secret.
-    pub fn unlock(&self, environment: &Environment) -> Result<PrivateKeySigner, ConfigError> {
-        let wanted_by = format!("signer `{}`", self.name);
-        match &self.key {
-            KeySource::Variable(variable) => {
-                let secret = environment.secret(variable, &wanted_by)?;
-                secret.expose().parse().map_err(|_| ConfigError::BadSecret {
-                    variable: variable.clone(),
-                    wanted_by,
-                    expected: "a private key of 64 hexadecimal digits",
-                })
-            }
-            KeySource::Keystore { path, password_variable } => {
-                let password = environment.secret(password_variable, &wanted_by)?;
-                if !path.exists() {
-                    let remedy = "name the keystore's file in [[signer]], relative to keeper.toml";
-                    return Err(ConfigError::Missing { path: path.clone(), remedy });
-                }
-                LocalSigner::decrypt_keystore(path, password.expose()).map_err(|error| {
-                    ConfigError::Keystore {
-                        path: path.clone(),
-                        wanted_by,
-                        variable: password_variable.clone(),
-                        reason: error.to_string(),
-                    }
-                })
-            }
-        }
     }
 }
 

@@ -18,8 +18,9 @@ use thiserror::Error;
 pub use amended::{Amendment, KeyPath, amended_policy};
 pub use environment::{Environment, Secret};
 pub use keeper::{
-    ChainConfig, Config, Endpoint, EndpointClass, Finality, HealthConfig, KeySource, Location, RelayMethod,
-    SendingConfig, SignerConfig, SubmissionPolicy, VaultConfig,
+    AwsKmsKey, ChainConfig, Config, Endpoint, EndpointClass, Finality, GoogleKmsKey, HealthConfig, KeySource,
+    LedgerKey, Location, Password, RelayMethod, RemoteKey, SendingConfig, SignerConfig, SubmissionPolicy,
+    Unlocked, VaultConfig,
 };
 pub use mistakes::{Mistake, Mistakes};
 pub use policy::load_policy;
@@ -75,15 +76,23 @@ pub enum ConfigError {
         expected: &'static str,
     },
     /// A keystore cannot be opened.
-    #[error("cannot open the keystore {} of {wanted_by} with the password in {variable}: {reason}", path.display())]
+    #[error("cannot open the keystore {} of {wanted_by} with the password {password}: {reason}", path.display())]
     Keystore {
         /// The keystore.
         path: PathBuf,
         /// Who needs it.
         wanted_by: String,
-        /// The variable with its password.
-        variable: String,
+        /// Where its password is.
+        password: String,
         /// What the keystore says.
+        reason: String,
+    },
+    /// A keystore has no password to open it with.
+    #[error("there is no password for the keystore of {wanted_by}: {reason}")]
+    NoPassword {
+        /// Who needs it.
+        wanted_by: String,
+        /// Why, and what to do.
         reason: String,
     },
     /// A command names a vault that `keeper.toml` does not have.

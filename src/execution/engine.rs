@@ -86,9 +86,10 @@ pub struct InFlight {
 }
 
 impl Engine {
-    /// The sender of `key` on the chain of `pool`, recording in `journal`.
+    /// The sender of `key` on the chain of `pool`, recording in `journal`. A key that is for another chain signs nothing.
     #[must_use]
     pub fn new(pool: Arc<Pool>, journal: Arc<Journal>, key: KeeperKey, config: SendingConfig) -> Self {
+        let key = key.for_chain(pool.chain_id());
         Self { pool, journal, config, key, book: Mutex::default(), finalised: AtomicU64::new(0) }
     }
 
@@ -147,7 +148,7 @@ impl Engine {
     /// Waits for the end of what [`Engine::submit`] returned: as many looks at the chain as the configuration allows.
     ///
     /// # Errors
-    /// As [`Engine::resolve`]; failed calls to the node are waited out.
+    /// As [`Engine::resolve`]; failed calls to node and signer are waited out.
     pub async fn conclude(&self, submitted: Outcome) -> Result<Outcome, ExecutionError> {
         match submitted.under_way() {
             Some(intent) => self.wait(intent).await,
@@ -164,7 +165,9 @@ impl Engine {
                     let own = outcomes.into_iter().find(|(id, _)| *id == intent);
                     last = own.map_or(last, |(_, outcome)| outcome);
                 }
-                Err(ExecutionError::Chain(error)) => tracing::warn!(%intent, %error, "waiting for the node"),
+                Err(error @ (ExecutionError::Chain(_) | ExecutionError::Key(_))) => {
+                    tracing::warn!(%intent, %error, "waiting for node and signer");
+                }
                 Err(error) => return Err(error),
             }
             if last.is_final() {

@@ -64,7 +64,7 @@ impl Engine {
     /// [`Engine::withdraw`], then a look at once, which cancels it. What else that look shows the next one tells.
     ///
     /// # Errors
-    /// As [`Engine::withdraw`]; a node that does not answer is asked again at the next look.
+    /// As [`Engine::withdraw`]; a node or a signer that does not answer is asked again at the next look.
     pub async fn cancel(&self, intent: IntentId, why: &str) -> Result<(), ExecutionError> {
         match self.withdraw(intent, why).await {
             // It has ended meanwhile.

@@ -121,15 +121,17 @@ pub struct Execution {
     pub amount_out: Option<String>,
 }
 
-/// Says that the key of `sender` is not the one that a vault with this `keeper` obeys.
+/// Says that none of the keys of `senders` is the one that a vault with this `keeper` obeys.
 #[must_use]
-pub fn wrong_key(sender: Address, keeper: Address) -> String {
-    format!("the vault's keeper is {keeper}, this key is {sender}: let the owner call setKeeper")
+pub fn wrong_key(senders: &[Address], keeper: Address) -> String {
+    let ours: Vec<_> = senders.iter().map(Address::to_string).collect();
+    let are = if ours.len() == 1 { "this key is" } else { "the keys here are" };
+    format!("the vault's keeper is {keeper}, {are} {}: let the owner call setKeeper", ours.join(", "))
 }
 
-/// The key is not the one that the vault obeys.
-pub(super) fn not_authorised(sender: Address, keeper: Address) -> Dispatch {
-    Dispatch::Refused { code: "not_authorised", message: wrong_key(sender, keeper) }
+/// The vault obeys none of the keys.
+pub(super) fn not_authorised(senders: &[Address], keeper: Address) -> Dispatch {
+    Dispatch::Refused { code: "not_authorised", message: wrong_key(senders, keeper) }
 }
 
 /// The plan was refused before anything was signed.

@@ -7,6 +7,7 @@ use crate::config::ConfigError;
 use crate::domain::units::from_raw;
 use crate::execution::{FeeQuote, FeeRequest, Refusal, SendingConfig, quote};
 use crate::journal::Journal;
+use crate::signers::SignerError;
 
 use super::endpoints::Reached;
 use super::finding::Finding;
@@ -35,10 +36,16 @@ struct Nonces {
 }
 
 /// Whether a signer's key can be used.
-pub(super) fn secret(account: Result<&Address, &ConfigError>) -> Finding {
+pub(super) fn secret(account: Result<&Address, &SignerError>) -> Finding {
     match account {
         Ok(address) => Finding::ok("key", format!("its key is there; its account is {address}")),
-        Err(error) => unusable("key", error),
+        Err(SignerError::Config(error)) => unusable("key", error),
+        Err(error @ SignerError::NotBuilt { .. }) => {
+            Finding::error("key", error.to_string(), "use a keeper that was built with the feature")
+        }
+        Err(error @ (SignerError::Failed { .. } | SignerError::TimedOut { .. })) => {
+            Finding::error("key", error.to_string(), "docs/signers.md says what each kind of signer needs")
+        }
     }
 }
 
@@ -263,7 +270,7 @@ mod tests {
     #[test]
     fn a_missing_key_names_its_variable() {
         let error = ConfigError::MissingSecret { variable: "KEY".into(), wanted_by: "signer `hot`".into() };
-        let finding = secret(Err(&error));
+        let finding = secret(Err(&error.into()));
         assert_eq!(
             (finding.level, finding.what.as_str()),
             (Level::Error, "KEY is not set, and signer `hot` needs it")

@@ -121,15 +121,15 @@ async fn writer(path: &Path) -> (bool, Finding) {
     }
 }
 
-/// What the journal has under way for a vault whose signer has the account `signer`, where that is known.
-pub(super) async fn unsettled(found: &Found, vault: Address, signer: Option<Address>) -> Vec<Finding> {
+/// What the journal has under way for a vault whose signers have these accounts, as far as they are known.
+pub(super) async fn unsettled(found: &Found, vault: Address, signers: &[Address]) -> Vec<Finding> {
     let Some(journal) = &found.journal else { return Vec::new() };
     match journal.unsettled(vault).await {
         Ok(open) if open.is_empty() => vec![Finding::ok("intents", "nothing it sent is unsettled")],
         Ok(open) => {
             let one = |open: &IntentEntry| {
                 let (nonce, sender) = (open.record.nonce, open.record.sender);
-                if signer.is_some_and(|signer| signer != sender) {
+                if !signers.is_empty() && !signers.contains(&sender) {
                     return orphaned(open.id, nonce, sender);
                 }
                 under_way(open.id, nonce, (open.last_event.state, found.tended))
@@ -140,7 +140,7 @@ pub(super) async fn unsettled(found: &Found, vault: Address, signer: Option<Addr
     }
 }
 
-/// An intent of a key that the vault's signer does not have any more: nobody bids for it or cancels it.
+/// An intent of a key that none of the vault's signers has any more: nobody bids for it or cancels it.
 fn orphaned(id: impl Display, nonce: u64, sender: Address) -> Finding {
     let what =
         format!("intent {id} with nonce {nonce} is under way for {sender}, which is not the signer's key");
@@ -199,7 +199,7 @@ mod tests {
         let (found, findings) = check(&path).await;
         assert!(findings[0].what.ends_with("opens and can be written") && !found.tended, "{findings:?}");
         assert_eq!(findings[2], Finding::ok("records", "its newest records are what was written"));
-        let unsettled = unsettled(&found, Address::ZERO, None).await;
+        let unsettled = unsettled(&found, Address::ZERO, &[]).await;
         assert_eq!(unsettled, [Finding::ok("intents", "nothing it sent is unsettled")]);
 
         let held = Journal::open(&path).await.unwrap();

@@ -14,14 +14,14 @@ use super::endpoints::Reached;
 use super::finding::Finding;
 use super::{feeds, market, options, rollup, tokens};
 
-/// Looks at a vault and at everything its policy names. `signer` is the account that would sign, where it is known.
-pub(super) async fn check(reached: &Reached, config: &VaultConfig, signer: Option<Address>) -> Vec<Finding> {
+/// Looks at a vault and at everything its policy names. `signers` are the accounts that could sign, as far as known.
+pub(super) async fn check(reached: &Reached, config: &VaultConfig, signers: &[Address]) -> Vec<Finding> {
     let (state, vault) = match read(reached, config.address).await {
         Ok(read) => read,
         Err(finding) => return vec![finding],
     };
     let mut findings = vec![Finding::ok("vault", format!("{} answers state()", config.address))];
-    findings.extend(signer.map(|signer| keeper(vault.keeper, signer)));
+    findings.extend(signers.split_first().map(|(first, others)| keeper(vault.keeper, *first, others)));
     findings.push(policy(vault.policy_hash, &config.policies));
     let held = config.policy(vault.policy_hash).or_else(|| config.policies.first());
     let hedged = held.is_some_and(|published| published.policy().option_book().is_some());
@@ -85,12 +85,19 @@ async fn facts(reached: &Reached, vault: Address, published: &PublishedPolicy) -
     }
 }
 
-fn keeper(keeper: Address, signer: Address) -> Finding {
-    if keeper == signer {
+/// `others` are the accounts of signers besides the `first`.
+fn keeper(keeper: Address, first: Address, others: &[Address]) -> Finding {
+    if others.is_empty() && keeper == first {
         return Finding::ok("keeper", "its signer is the vault's keeper");
     }
-    let what = format!("the vault's keeper is {keeper}, its signer is {signer}");
-    Finding::error("keeper", what, format!("let the owner call setKeeper({signer}), or use the keeper's key"))
+    if keeper == first || others.contains(&keeper) {
+        let what =
+            format!("{keeper}, one of its {} signers, is the vault's keeper", others.len().saturating_add(1));
+        return Finding::ok("keeper", what);
+    }
+    let others: String = others.iter().map(|other| format!(" or {other}")).collect();
+    let what = format!("the vault's keeper is {keeper}, its signer is {first}{others}");
+    Finding::error("keeper", what, format!("let the owner call setKeeper({first}), or use the keeper's key"))
 }
 
 fn policy(stored: B256, held: &[PublishedPolicy]) -> Finding {
@@ -239,8 +246,8 @@ mod tests {
     #[test]
     fn another_keeper_is_an_error_that_names_both() {
         let (one, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
-        assert_eq!(keeper(one, one).level, Level::Ok);
-        let found = keeper(one, other);
+        assert_eq!(keeper(one, one, &[]).level, Level::Ok);
+        let found = keeper(one, other, &[]);
         assert_eq!(found.level, Level::Error);
         assert!(found.what.contains(&one.to_string()) && found.remedy.unwrap().contains(&other.to_string()));
     }

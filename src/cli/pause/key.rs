@@ -45,13 +45,11 @@ pub(super) async fn not_a_keepers(
     key: Address,
 ) -> Result<(), Failure> {
     let on_chain = config.vaults.iter().filter(|other| other.chain.id == vault.chain.id);
-    for other in on_chain {
-        let address = other.signer.unlock(&context.environment).ok().map(|signer| signer.address());
+    for (other, signer) in on_chain.flat_map(|other| other.signers.iter().map(move |signer| (other, signer)))
+    {
+        let address = signer.at_hand(&context.environment).map(|signer| signer.address());
         if address == Some(key) {
-            return Err(refused(
-                key,
-                &format!("signer `{}` keeps vault `{}`", other.signer.name, other.name),
-            ));
+            return Err(refused(key, &format!("signer `{}` keeps vault `{}`", signer.name, other.name)));
         }
     }
     if !config.journal.exists() {

@@ -168,6 +168,9 @@ impl Chain {
                 Err(ExecutionError::Chain(error)) => {
                     tracing::warn!(%error, "what was sent cannot be looked up")
                 }
+                Err(ExecutionError::Key(error)) => {
+                    tracing::error!(alert = "signer", %error, "nothing is raised or cancelled at this block");
+                }
                 Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
                 Err(error) => tracing::error!(sender = %engine.sender(), %error, "this key sends no more"),
             }
@@ -255,10 +258,11 @@ impl Chain {
     }
 }
 
-/// That the vault obeys another key than the one given, where that is so: then the keeper can decide and never act.
+/// That the vault obeys none of the keys given, where that is so: then the keeper can decide and never act.
 pub(super) fn wrong_key(keeper: &Keeper, cycle: &Cycle) -> Option<String> {
-    let (sender, obeyed) = (keeper.sender()?, cycle.snapshot.vault.keeper);
-    (sender != obeyed).then(|| keeper::wrong_key(sender, obeyed))
+    let (senders, obeyed) = (keeper.senders(), cycle.snapshot.vault.keeper);
+    let strange = !senders.is_empty() && !senders.contains(&obeyed);
+    strange.then(|| keeper::wrong_key(&senders, obeyed))
 }
 
 /// Names the vault whose cycle failed.

@@ -8,6 +8,7 @@ use eyre::{WrapErr, eyre};
 use serde::Serialize;
 
 use crate::cli::connect::{configuration, pool, sending};
+use crate::cli::keys::Keys;
 use crate::cli::output::Row;
 use crate::cli::run::unopened;
 use crate::cli::{Context, Failure, Outcome};
@@ -105,7 +106,7 @@ async fn here(
     let chain = config.chains.iter().find(|chain| chain.id == entry.record.chain_id);
     let chain = chain
         .ok_or_else(|| Failure::usage(eyre!("the configuration has no chain {}", entry.record.chain_id)))?;
-    let key = key(context, config, chain, entry)?;
+    let key = key(context, config, chain, entry).await?;
     let directories: Vec<_> = context.environment.key_locks().into_iter().collect();
     journal.claim(chain.id, key.address(), &directories).map_err(unopened)?;
     let pool = Arc::new(pool(chain, &context.environment).await?);
@@ -120,20 +121,21 @@ async fn here(
 }
 
 /// The key that signed the intent.
-fn key(
+async fn key(
     context: &Context,
     config: &Config,
     chain: &ChainConfig,
     entry: &IntentEntry,
 ) -> Result<KeeperKey, Failure> {
-    let mut names = std::collections::BTreeSet::new();
-    for vault in config.vaults.iter().filter(|vault| vault.chain.id == chain.id) {
-        if !names.insert(&vault.signer.name) {
+    let (mut names, mut keys) = (std::collections::BTreeSet::new(), Keys::new(context));
+    let vaults = config.vaults.iter().filter(|vault| vault.chain.id == chain.id);
+    for signer in vaults.flat_map(|vault| &vault.signers) {
+        if !names.insert(&signer.name) {
             continue;
         }
-        let key = vault.signer.unlock(&context.environment).map_err(Failure::usage)?;
+        let key = keys.key(signer, chain).await?;
         if key.address() == entry.record.sender {
-            return Ok(KeeperKey::from(key));
+            return Ok(key);
         }
     }
     let sender = entry.record.sender;

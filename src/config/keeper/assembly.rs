@@ -1,5 +1,7 @@
 //! From the keys of `keeper.toml` to a [`Config`]: rules, names resolved, policies read.
 
+mod signers;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,8 +11,8 @@ use super::super::mistakes::Mistake;
 use super::super::policy::parse_policy;
 use super::format::{KeeperFile, VaultEntry};
 use super::{
-    ChainConfig, Config, Endpoint, EndpointClass, Finality, KeySource, SendingConfig, SignerConfig,
-    SubmissionPolicy, VaultConfig,
+    ChainConfig, Config, Endpoint, EndpointClass, Finality, SendingConfig, SignerConfig, SubmissionPolicy,
+    VaultConfig,
 };
 use crate::domain::policy::{ChainKind, PublishedPolicy, Violation};
 
@@ -56,7 +58,7 @@ struct Assembly<'a> {
 impl<'a> Assembly<'a> {
     fn new(base: &'a Path, file: &KeeperFile) -> Self {
         let chains = file.chain.iter().cloned().map(Arc::new).collect();
-        let signers = file.signer.iter().map(|signer| Arc::new(beside(base, signer))).collect();
+        let signers = file.signer.iter().map(|signer| Arc::new(signer.beside(base))).collect();
         Self { base, chains, signers, read: BTreeMap::new(), broken: Vec::new(), elsewhere: Vec::new() }
     }
 
@@ -73,44 +75,22 @@ impl<'a> Assembly<'a> {
         document: &Document<'_, KeeperFile>,
     ) -> Option<VaultConfig> {
         let chain = self.chains.iter().find(|chain| chain.name == entry.chain).cloned();
-        let chains = self.chains.iter().map(|c| &c.name);
+        let chains = self.chains.iter().map(|chain| &chain.name);
         self.broken.extend(unknown(format!("{key}.chain"), "chain", &entry.chain, chains));
-        let signer = self.signer(key, "signer", (&entry.signer, &entry.chain));
-        let guardian =
-            entry.guardian.as_ref().and_then(|name| self.signer(key, "guardian", (name, &entry.chain)));
-        if entry.guardian.as_ref() == Some(&entry.signer) {
-            let message =
-                "expected another signer than the vault's keeper has: its nonces are the keeper's alone";
-            self.broken.push(Violation::between(format!("{key}.guardian"), format!("{key}.signer"), message));
-        }
+        let signers = self.signers(key, entry);
+        let guardian = entry.guardian.as_ref().and_then(|name| {
+            self.apart(key, entry, name);
+            self.signer(key, "guardian", (name, &entry.chain))
+        });
         let policies = self.policies(key, entry, chain.as_deref(), document);
         Some(VaultConfig {
             name: entry.name.clone(),
             chain: chain?,
             address: entry.address,
-            signer: signer?,
+            signers: signers?,
             guardian,
             policies,
         })
-    }
-
-    /// The signer that `field` of a vault names, where it is there; one of another chain is noted.
-    fn signer(
-        &mut self,
-        key: &str,
-        field: &str,
-        (name, chain): (&String, &String),
-    ) -> Option<Arc<SignerConfig>> {
-        let path = format!("{key}.{field}");
-        let signers = self.signers.iter().map(|signer| &signer.name);
-        self.broken.extend(unknown(path.clone(), "signer", name, signers));
-        let signer = self.signers.iter().find(|signer| signer.name == *name).cloned()?;
-        if let Some(only) = signer.chain.as_ref().filter(|only| *only != chain) {
-            let message =
-                format!("expected a signer for the vault's chain; this one signs for `{only}` alone");
-            self.broken.push(Violation::between(path, format!("{key}.chain"), message));
-        }
-        Some(signer)
     }
 
     fn policies(
@@ -176,16 +156,6 @@ impl<'a> Assembly<'a> {
         self.read.insert(path.to_owned(), policy.clone());
         policy
     }
-}
-
-fn beside(base: &Path, signer: &SignerConfig) -> SignerConfig {
-    let key = match &signer.key {
-        KeySource::Variable(variable) => KeySource::Variable(variable.clone()),
-        KeySource::Keystore { path, password_variable } => {
-            KeySource::Keystore { path: base.join(path), password_variable: password_variable.clone() }
-        }
-    };
-    SignerConfig { key, ..signer.clone() }
 }
 
 /// The rules that need no other file.

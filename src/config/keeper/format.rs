@@ -8,8 +8,8 @@ use url::Url;
 
 use super::super::document::{At, Read, Table, table, words};
 use super::{
-    ChainConfig, Endpoint, EndpointClass, Finality, HealthConfig, KeySource, Location, RelayMethod,
-    SendingConfig, SignerConfig, SubmissionPolicy, is_http, is_socket,
+    ChainConfig, Endpoint, EndpointClass, Finality, HealthConfig, Location, RelayMethod, SendingConfig,
+    SignerConfig, SubmissionPolicy, is_http, is_socket,
 };
 
 /// The file as it is written, before its names are resolved.
@@ -29,9 +29,19 @@ pub(super) struct VaultEntry {
     pub(super) name: String,
     pub(super) chain: String,
     pub(super) address: Address,
-    pub(super) signer: String,
+    pub(super) signer: Option<String>,
+    pub(super) signers: Option<Vec<String>>,
     pub(super) guardian: Option<String>,
     pub(super) policies: Vec<PathBuf>,
+}
+
+impl VaultEntry {
+    /// The signers that it names, each with its key.
+    pub(super) fn signers(&self) -> Vec<(String, &str)> {
+        let one = self.signer.iter().map(|name| ("signer".to_owned(), name.as_str()));
+        let several = self.signers.iter().flatten().enumerate();
+        one.chain(several.map(|(i, name)| (format!("signers[{i}]"), name.as_str()))).collect()
+    }
 }
 
 table!(KeeperFile { journal, chain = Vec::new(), signer = Vec::new(), sending, vault = Vec::new() });
@@ -68,7 +78,7 @@ table!(SendingConfig {
     submission = SubmissionPolicy::default(),
     runway_transactions = 10,
 });
-table!(VaultEntry { name, chain, address, signer, guardian = None, policies });
+table!(VaultEntry { name, chain, address, signer = None, signers = None, guardian = None, policies });
 
 impl Read for Finality {
     const EXPECTED: &'static str = "\"finalized\" or { depth = 12 }";
@@ -175,31 +185,8 @@ fn location_of_socket(
     location(url, variable)
 }
 
-impl Read for SignerConfig {
-    const EXPECTED: &'static str = "a table";
-
-    fn read(at: &At<'_>) -> Self {
-        let table = at.table(&["name", "chain", "key_env", "keystore", "password_env"]);
-        let (name, chain) = (table.field("name"), table.field("chain"));
-        let variable = table.field::<Option<Variable>>("key_env");
-        let keystore =
-            (table.field::<Option<PathBuf>>("keystore"), table.field::<Option<Variable>>("password_env"));
-        let key = match (variable, keystore) {
-            (Some(variable), (None, None)) => KeySource::Variable(variable.0),
-            (None, (Some(path), Some(password))) => {
-                KeySource::Keystore { path, password_variable: password.0 }
-            }
-            _ => {
-                table.wrong("expected either `key_env`, or `keystore` and `password_env`; a key never stands in this file");
-                KeySource::Variable(String::new())
-            }
-        };
-        Self { name, chain, key }
-    }
-}
-
 /// The name of an environment variable.
-struct Variable(String);
+pub(super) struct Variable(pub(super) String);
 
 impl Read for Variable {
     const EXPECTED: &'static str = "the name of an environment variable in capitals, not what it holds";
@@ -216,7 +203,7 @@ impl Read for Variable {
 }
 
 /// An address that anyone may read; nothing where it is not one.
-struct PlainUrl(Option<Url>);
+pub(super) struct PlainUrl(pub(super) Option<Url>);
 
 impl Read for PlainUrl {
     const EXPECTED: &'static str = "an address that starts with http:// or https://";

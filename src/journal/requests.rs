@@ -42,7 +42,8 @@ impl Requests {
     /// What the file system does not allow.
     pub fn leave(&self, request: &Request) -> io::Result<()> {
         fs::create_dir_all(&self.0)?;
-        let number = self.names()?.last().and_then(|last| last.parse::<u64>().ok()).unwrap_or_default();
+        let numbers = self.names()?.into_iter().filter_map(|name| name.parse::<u64>().ok());
+        let number = numbers.max().unwrap_or_default();
         let (hidden, name) =
             (format!(".{}", std::process::id()), format!("{:020}", number.saturating_add(1)));
         let (hidden, name) = (self.0.join(hidden), self.0.join(name));

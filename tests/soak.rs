@@ -87,11 +87,16 @@ impl Dice {
     }
 }
 
+/// A number that `scripts/soak` gives.
+#[expect(clippy::disallowed_methods, reason = "parameters of a test, not of the keeper")]
+fn given(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
 #[tokio::test]
 async fn fault_56_all_of_them_together() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let (seconds, seed) =
-        (number("KEEPER_SOAK_SECONDS").unwrap_or(10), number("KEEPER_SOAK_SEED").unwrap_or(1));
+        (given("KEEPER_SOAK_SECONDS").unwrap_or(10), given("KEEPER_SOAK_SEED").unwrap_or(1));
     let (mut world, mut dice) = (World::set(seed % 2 == 1).await, Dice::new(seed));
     let (began, mut steps) = (Instant::now(), 0_u64);
     while began.elapsed() < Duration::from_secs(seconds) {

@@ -235,13 +235,11 @@ impl World {
     /// I1 to I3 and I6 to I9 as far as they can be told while everything goes on.
     pub(crate) async fn assert_sound(&mut self, when: &str) {
         let head = self.head().await;
-        for (public, proxy) in
-            self.proxies.iter().map(|p| (true, p)).chain(self.relay.iter().map(|p| (false, p)))
-        {
-            for bytes in proxy.take_transactions() {
-                let first = self.seen.entry(bytes).or_default();
-                *first = if public { first.or(Some(head)) } else { *first };
-            }
+        for bytes in self.relay.iter().flat_map(Proxy::take_transactions) {
+            self.seen.entry(bytes).or_default();
+        }
+        for bytes in self.proxies.iter().flat_map(Proxy::take_transactions) {
+            self.seen.entry(bytes).or_default().get_or_insert(head);
         }
         let intents = self.intents().await;
         let signed: BTreeMap<&Bytes, _> =

@@ -32,6 +32,7 @@ enum Act {
     Plan(u8, bool, u64),
     Withdraw(u8),
     Averse(u8, bool),
+    Keyless(bool),
     Die(u32),
 }
 
@@ -62,6 +63,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (1_u8..4, any::<bool>(), 1_u64..30).prop_map(|(vault, urgent, patience)| Act::Plan(vault, urgent, patience)),
         1 => (1_u8..4).prop_map(Act::Withdraw),
         1 => (1_u8..4, any::<bool>()).prop_map(|(vault, averse)| Act::Averse(vault, averse)),
+        2 => prop_oneof![1 => Just(true), 4 => Just(false)].prop_map(Act::Keyless),
         3 => (0_u32..12).prop_map(Act::Die),
     ]
 }
@@ -79,6 +81,7 @@ async fn play(sim: &Sim, process: &mut Process<'_>, act: &Act) {
         Act::Plan(vault, urgent, patience) => process.plan(vault, urgent, patience).await,
         Act::Withdraw(vault) => process.withdraw(vault).await,
         Act::Averse(vault, averse) => sim.turn_averse(vault, averse),
+        Act::Keyless(away) => sim.keep_the_key(away),
         Act::Die(steps) => sim.die_in(steps),
     }
 }
@@ -161,7 +164,7 @@ fn the_histories_hold_every_kind_of_signature_and_of_end() {
         TestRunner::new_with_rng(ProptestConfig::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let acts = prop::collection::vec(act(), 1..60);
     let mut tally = Tally::default();
-    for _ in 0..400 {
+    for _ in 0..600 {
         let acts = acts.new_tree(&mut runner).unwrap().current();
         let sim = Sim::new(3);
         run(async {

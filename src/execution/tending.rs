@@ -112,12 +112,24 @@ impl World for Tending<'_> {
         Ok(())
     }
 
-    async fn sign(&mut self, slot: &Slot, look: &Look, signing: Signing) -> Result<Attempt, ExecutionError> {
+    async fn sign(
+        &mut self,
+        slot: &Slot,
+        look: &Look,
+        signing: Signing,
+    ) -> Result<Option<Attempt>, ExecutionError> {
         let engine = self.round.engine;
         let Some(filed) = self.file.intents.get(signing.claim) else { return Err(ExecutionError::Unknown) };
         let transaction = transaction(slot, &filed.record, &signing, engine.sender());
         let kind = attempt_kind(signing.kind);
-        let mut attempt = engine.signed(transaction, kind, look.head.number).await?;
+        let mut attempt = match engine.signed(transaction, kind, look.head.number).await {
+            Ok(attempt) => attempt,
+            Err(ExecutionError::Key(error)) => {
+                tracing::error!(alert = "signer", nonce = slot.nonce, %error, "nothing is raised or cancelled at this block");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let state = match signing.kind {
             Kind::Cancel => {
                 (attempt.gas_limit, attempt.to) = (Some(CANCEL_GAS), Some(engine.sender()));
@@ -137,7 +149,7 @@ impl World for Tending<'_> {
         let signed = machine_attempt(signing.claim, &attempt);
         self.file.attempts.push(attempt);
         tracing::info!(intent = %id, nonce = slot.nonce, kind = kind.name(), hash = %signed.hash, "signed");
-        Ok(signed)
+        Ok(Some(signed))
     }
 
     async fn publish(&mut self, slot: &Slot, look: &Look) -> Published {

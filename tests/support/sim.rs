@@ -102,6 +102,8 @@ struct State {
     reader: usize,
     /// Vaults whose calls revert when they are run again.
     averse: BTreeSet<Address>,
+    /// Whether the key is away: nothing is raised or cancelled.
+    keyless: bool,
     journal: Vec<(Slot, Vec<Event>)>,
     /// Durable steps until the process dies.
     dies_in: Option<u32>,
@@ -134,6 +136,7 @@ impl Sim {
             peers: vec![Peer { fault: Fault::None, pool: BTreeMap::new() }; nodes],
             reader: 0,
             averse: BTreeSet::new(),
+            keyless: false,
             journal: Vec::new(),
             dies_in: None,
             dead: false,
@@ -177,6 +180,11 @@ impl Sim {
         let state = &mut *self.0.borrow_mut();
         let node = node % state.peers.len();
         state.peers[node].fault = fault;
+    }
+
+    /// From now on the key is away, or back.
+    pub(crate) fn keep_the_key(&self, away: bool) {
+        self.0.borrow_mut().keyless = away;
     }
 
     /// From now on calls of a vault revert when they are run again, or do not.
@@ -227,6 +235,7 @@ impl Sim {
         let state = &mut *self.0.borrow_mut();
         state.base_fee = CALM;
         state.dies_in = None;
+        state.keyless = false;
         state.peers.iter_mut().for_each(|peer| peer.fault = Fault::None);
     }
 
@@ -566,13 +575,16 @@ impl World for &Sim {
         self.step()
     }
 
-    async fn sign(&mut self, slot: &Slot, look: &Look, signing: Signing) -> Result<Attempt, Stop> {
+    async fn sign(&mut self, slot: &Slot, look: &Look, signing: Signing) -> Result<Option<Attempt>, Stop> {
+        if self.0.borrow().keyless {
+            return Ok(None);
+        }
         let Signing { kind, claim, fees } = signing;
         let call = if kind == Kind::Cancel { None } else { self.call_of(slot, claim) };
         let hash = self.signed(slot.nonce, fees, call);
         let attempt = Attempt { hash, claim, kind, fees, signed_at: look.head.number };
         self.record(slot, &Event::Signed(attempt)).await?;
-        Ok(attempt)
+        Ok(Some(attempt))
     }
 
     async fn publish(&mut self, slot: &Slot, _look: &Look) -> Published {

@@ -165,11 +165,8 @@ impl Chain {
             }
             match engine.resolve().await {
                 Ok(outcomes) => report(&outcomes),
-                Err(ExecutionError::Chain(error)) => {
+                Err(error @ (ExecutionError::Chain(_) | ExecutionError::Key(_))) => {
                     tracing::warn!(%error, "what was sent cannot be looked up")
-                }
-                Err(ExecutionError::Key(error)) => {
-                    tracing::error!(alert = "signer", %error, "nothing is raised or cancelled at this block");
                 }
                 Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
                 Err(error) => tracing::error!(sender = %engine.sender(), %error, "this key sends no more"),

@@ -17,8 +17,14 @@ pub trait World {
     /// Makes an event durable.
     async fn record(&mut self, slot: &Slot, event: &Event) -> Result<(), Self::Error>;
 
-    /// Signs an attempt and makes its bytes durable. Nothing of it may have left when this fails.
-    async fn sign(&mut self, slot: &Slot, look: &Look, signing: Signing) -> Result<Attempt, Self::Error>;
+    /// Signs an attempt and makes its bytes durable; `None` where the key cannot sign now. Nothing of it may have left when
+    /// this fails.
+    async fn sign(
+        &mut self,
+        slot: &Slot,
+        look: &Look,
+        signing: Signing,
+    ) -> Result<Option<Attempt>, Self::Error>;
 
     /// Hands the newest bytes of a nonce to every node of their class.
     async fn publish(&mut self, slot: &Slot, look: &Look) -> Published;
@@ -66,8 +72,10 @@ pub async fn tend<W: World>(
                 break;
             }
             Step::Sign(signing) => {
-                let attempt = world.sign(slot, &look, signing).await?;
-                slot.apply(&Event::Signed(attempt));
+                // Where the key is away the bytes that there are go out again.
+                if let Some(attempt) = world.sign(slot, &look, signing).await? {
+                    slot.apply(&Event::Signed(attempt));
+                }
                 publish(world, slot, &look).await?;
                 break;
             }

@@ -182,8 +182,8 @@ impl Keeper {
     pub async fn cycle(&mut self, header: &Header) -> Result<Cycle, CycleError> {
         let read = snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies);
         let (snapshot, policy) = read.instrument(debug_span!("read")).await?;
-        self.hands.obey(self.vault, snapshot.vault.keeper).await?;
-        let in_flight = self.in_flight().await?;
+        self.hands.obey((self.vault, header.timestamp), snapshot.vault.keeper).await?;
+        let in_flight = self.in_flight(header.timestamp).await?;
         let snapshot = credulous::facts(snapshot, policy.policy());
         let decision = debug_span!("decide").in_scope(|| decide(&snapshot, policy));
         let policy_hash = policy.hash();
@@ -270,10 +270,10 @@ impl Keeper {
     }
 
     /// The intent of this vault that is under way and in no block yet.
-    async fn in_flight(&self) -> Result<Option<InFlight>, JournalError> {
+    async fn in_flight(&self, time: u64) -> Result<Option<InFlight>, JournalError> {
         match self.hands.hand().engine() {
             None => Ok(None),
-            Some(engine) => engine.in_flight(self.vault).await,
+            Some(engine) => engine.in_flight(self.vault, time).await,
         }
     }
 

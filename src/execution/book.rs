@@ -77,9 +77,10 @@ impl Nonce {
         self.file.intents.last()
     }
 
-    /// Whether it is under way for this vault and not in a block yet.
-    pub(super) fn is_for(&self, vault: Address) -> bool {
-        self.slot.is_in_flight() && self.wanted().is_some_and(|wanted| wanted.record.vault == vault)
+    /// Whether it is under way for this vault at this chain time and not in a block yet.
+    pub(super) fn is_for(&self, vault: Address, time: u64) -> bool {
+        let under_way = self.slot.is_in_flight() && !self.slot.is_free(time);
+        under_way && self.wanted().is_some_and(|wanted| wanted.record.vault == vault)
     }
 }
 

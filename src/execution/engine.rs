@@ -129,13 +129,14 @@ impl Engine {
         }
     }
 
-    /// The intent for `vault` that is under way and in no block yet, if there is one.
+    /// The intent for `vault` that is under way at this chain time and in no block yet, if there is one. One that no node
+    /// ever took and that is not wanted any more is none: its nonce is for the next intent.
     ///
     /// # Errors
     /// A failure of the journal.
-    pub async fn in_flight(&self, vault: Address) -> Result<Option<InFlight>, JournalError> {
+    pub async fn in_flight(&self, vault: Address, time: u64) -> Result<Option<InFlight>, JournalError> {
         let book = self.opened().await?;
-        let nonce = book.open.iter().flatten().find(|nonce| nonce.is_for(vault));
+        let nonce = book.open.iter().flatten().find(|nonce| nonce.is_for(vault, time));
         Ok(nonce.and_then(|nonce| nonce.wanted()).map(|wanted| InFlight {
             intent: wanted.id,
             state: wanted.last.state,

@@ -54,7 +54,7 @@ impl Requests {
         left
     }
 
-    /// Takes all requests, oldest first. One that cannot be read is removed and told.
+    /// Takes all requests, oldest first. One that cannot be read is told, and removed where that is possible.
     ///
     /// # Errors
     /// What the file system does not allow.
@@ -62,10 +62,9 @@ impl Requests {
         let mut requests = Vec::new();
         for name in self.names()? {
             let path = self.0.join(name);
-            let text = fs::read(&path)?;
-            fs::remove_file(&path)?;
-            match serde_json::from_slice(&text) {
+            match taken(&path) {
                 Ok(request) => requests.push(request),
+                // It stops none of the others.
                 Err(error) => {
                     tracing::error!(path = %path.display(), %error, "a request that cannot be read")
                 }
@@ -88,6 +87,14 @@ impl Requests {
     }
 }
 
+/// The request in a file, which is gone then. Nothing is read of one that is too large to be a request.
+fn taken(path: &Path) -> io::Result<Request> {
+    const MOST_BYTES: u64 = 4_096;
+    let bytes = if fs::metadata(path)?.len() <= MOST_BYTES { fs::read(path) } else { Ok(Vec::new()) };
+    fs::remove_file(path)?;
+    Ok(serde_json::from_slice(&bytes?)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +108,9 @@ mod tests {
         let asked = [Request::Cancel { intent: 3 }, Request::SpeedUp { intent: 4 }];
         requests.leave(&asked[0]).unwrap();
         fs::write(directory.path().join("keeper.db.requests/7/00000000000000000001x"), "torn").unwrap();
+        fs::create_dir(directory.path().join("keeper.db.requests/7/00000000000000000001y")).unwrap();
+        fs::write(directory.path().join("keeper.db.requests/7/00000000000000000001z"), vec![b' '; 5_000])
+            .unwrap();
         requests.leave(&asked[1]).unwrap();
         assert_eq!(Requests::beside(&journal, 8).take().unwrap(), [], "another chain");
         assert_eq!(requests.take().unwrap(), asked);

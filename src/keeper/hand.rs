@@ -49,7 +49,11 @@ impl Hands {
     ///
     /// # Errors
     /// The journal.
-    pub(super) async fn obey(&mut self, vault: Address, obeyed: Address) -> Result<(), ExecutionError> {
+    pub(super) async fn obey(
+        &mut self,
+        (vault, time): (Address, u64),
+        obeyed: Address,
+    ) -> Result<(), ExecutionError> {
         let Some(hand) = fitting(&self.all, Hand::sender, obeyed) else { return Ok(()) };
         let from = self.hand.sender();
         if from != Some(obeyed) {
@@ -57,7 +61,7 @@ impl Hands {
             self.hand = hand.clone();
         }
         for engine in self.engines().filter(|engine| engine.sender() != obeyed) {
-            let Some(flight) = engine.in_flight(vault).await? else { continue };
+            let Some(flight) = engine.in_flight(vault, time).await? else { continue };
             match engine.withdraw(flight.intent, "the vault obeys another key").await {
                 // It has just come to its end.
                 Ok(()) | Err(ExecutionError::Unknown) => {}

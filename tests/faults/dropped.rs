@@ -122,7 +122,7 @@ async fn fault_47_a_submission_that_is_dropped_anywhere_leaves_no_gap_and_is_exe
     let submit = async |rig: &Rig| drop(rig.engine.submit(&submission, &head).await.unwrap());
     let drops = dropped_everywhere(rig, submit, async |rig| {
         rig.resolve().await.unwrap();
-        if rig.engine.in_flight(rig.scene.vault).await.unwrap().is_none() {
+        if rig.engine.in_flight(rig.scene.vault, 0).await.unwrap().is_none() {
             submit(rig).await;
         }
         finished(rig).await;
@@ -143,7 +143,7 @@ async fn fault_47_a_takeover_that_is_dropped_anywhere_leaves_one_nonce_and_one_e
     submission.cycle.urgency = Urgency::Urgent;
     let take_over = async |rig: &Rig| drop(rig.engine.submit(&submission, &head).await.unwrap());
     let drops = dropped_everywhere(rig, take_over, async |rig| {
-        let flight = rig.engine.in_flight(rig.scene.vault).await.unwrap().unwrap();
+        let flight = rig.engine.in_flight(rig.scene.vault, 0).await.unwrap().unwrap();
         if flight.urgency == Urgency::Routine {
             take_over(rig).await;
         }

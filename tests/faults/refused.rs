@@ -73,6 +73,27 @@ async fn fault_33_an_account_without_funds_holds_its_nonce_and_goes_on_with_the_
 }
 
 #[tokio::test]
+async fn what_no_node_took_until_its_deadline_leaves_its_nonce_to_the_next_plan() {
+    let mut rig = Rig::set().await;
+    rig.proxies[0].rule("eth_sendRawTransaction", Calls::Every, Act::Error(-32_003, "Insufficient funds"));
+    let intent = rig.sent().await;
+    assert_eq!(rig.state().await, IntentState::Prepared);
+    rig.mine_and_resolve(9).await;
+    assert!(matches!(rig.dispatched().await, Dispatch::InFlight { .. }), "within its deadline it waits");
+    rig.mine_and_resolve(3).await;
+    assert!(rig.scene.now().await > rig.entry().await.record.deadline);
+    assert_eq!(rig.hashes(intent).await.len(), 1, "no cancel of what nobody has");
+    rig.proxies[0].obey();
+    let next = rig.sent().await;
+    assert_ne!(next, intent);
+    rig.mine_and_resolve(3).await;
+    let ends: Vec<_> = rig.entries().await.iter().map(|e| (e.record.nonce, e.last_event.state)).collect();
+    assert_eq!(ends, [(0, IntentState::Superseded), (0, IntentState::Executed)]);
+    assert_eq!(rig.scene.deeds().await, Deeds::ONE);
+    rig.assert_invariants().await;
+}
+
+#[tokio::test]
 async fn fault_33_an_account_that_is_known_to_be_empty_signs_nothing_and_takes_no_nonce() {
     let heard = Heard::listen();
     let mut rig =

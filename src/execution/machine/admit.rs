@@ -149,8 +149,7 @@ fn place(
     if let Some(slot) = in_flight().find(|slot| slot.phase == Phase::Parked) {
         return Err(Busy::Parked { nonce: slot.nonce });
     }
-    let unused =
-        in_flight().find(|slot| matches!(slot.phase, Phase::Refused(_)) && slot.is_unwanted(account.time));
+    let unused = in_flight().find(|slot| slot.is_free(account.time));
     let own = in_flight().find(|slot| slot.wanted().is_some_and(|(_, claim)| claim.vault == plan.vault));
     if let Some(slot) = unused.or_else(|| own.filter(|slot| plan.urgent && is_routine(slot)))
         && let Some(over) = slot.newest()

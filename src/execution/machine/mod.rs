@@ -260,6 +260,13 @@ impl Slot {
         matches!(self.phase, Phase::Prepared | Phase::Refused(_) | Phase::Live | Phase::Parked)
     }
 
+    /// Whether no node ever took bytes of it and its intent is not wanted any more at this chain time: the next intent takes
+    /// the nonce.
+    #[must_use]
+    pub fn is_free(&self, time: u64) -> bool {
+        matches!(self.phase, Phase::Refused(_)) && self.is_unwanted(time)
+    }
+
     /// Whether the wanted claim is not wanted any more at this chain time.
     #[must_use]
     pub fn is_unwanted(&self, time: u64) -> bool {

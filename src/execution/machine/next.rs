@@ -210,7 +210,8 @@ impl Slot {
             return Step::Note(Event::Parked);
         }
         let raisable =
-            matches!(self.phase, Phase::Prepared | Phase::Live | Phase::Refused(Rejection::Underpriced));
+            matches!(self.phase, Phase::Prepared | Phase::Live | Phase::Refused(Rejection::Underpriced))
+                || (self.hurried && self.phase == Phase::Parked);
         let due = self.hurried || age(newest) >= rules.bump_after;
         if raisable && (lowest || !defended(15)) && due {
             return self.bump(newest, at, look, rules);
@@ -232,7 +233,7 @@ impl Slot {
             Kind::Original | Kind::Bump => (Kind::Bump, rules.calls.per_gas(gas_limit)),
         };
         let signed = self.attempts.iter().filter(|attempt| attempt.kind != Kind::Cancel).count();
-        let spent = kind == Kind::Bump && signed >= rules.most_attempts;
+        let spent = kind == Kind::Bump && signed >= rules.most_attempts && !self.hurried;
         match bumped(newest.fees, look.market, most).filter(|_| !spent) {
             Some(fees) => Step::Sign(Signing { kind, claim, fees }),
             None => Step::Publish { held: true },

@@ -17,7 +17,7 @@ use crate::domain::plan::Plan;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
 use crate::execution::{
-    DataFee, Engine, ExecutionError, Halt, InFlight, Outcome, Preflight, Refusal, Submission, Turn,
+    DataFee, Engine, ExecutionError, InFlight, Outcome, Preflight, Refusal, Submission, Turn,
 };
 use crate::journal::{CycleRecord, IntentState, Journal, JournalError, Urgency};
 use crate::protocols::ReadError;
@@ -91,11 +91,10 @@ impl CycleError {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Read(_) | Self::Chain(_) => true,
-            // A key that is elsewhere may be away for a while, and what a reorganisation undid may come back.
+            // A key that is elsewhere may be away for a while, and a halted one signs nothing: it is asked again with each
+            // block, and the vault may obey another one by then.
             Self::Execution(
-                ExecutionError::Chain(_)
-                | ExecutionError::Key(_)
-                | ExecutionError::Halted(Halt::Undone { .. }),
+                ExecutionError::Chain(_) | ExecutionError::Key(_) | ExecutionError::Halted(_),
             ) => true,
             Self::Journal(_) | Self::Canonical(_) | Self::Execution(_) => false,
         }

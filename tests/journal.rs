@@ -191,11 +191,11 @@ async fn committed_fees_count_the_cap_until_the_fee_is_known() {
     let cheap = AttemptRecord { max_fee_per_gas: 30, ..attempt(5) };
     let id = journal.record_prepared(&cycle(5), &intent(5), &cheap).await.unwrap();
     let fees = async |since| journal.committed_fees(CHAIN, SENDER, since, None).await.unwrap();
-    assert_eq!(fees(1_005).await, U256::from(3_000_000));
-    assert_eq!(fees(1_006).await, U256::ZERO);
+    // Open, it may still cost, whenever it was decided on.
+    assert_eq!((fees(1_005).await, fees(1_006).await), (U256::from(3_000_000), U256::from(3_000_000)));
     let paid = EventRecord { fee: Some(U256::from(21_000)), ..event(IntentState::Executed) };
     journal.append_event(id, &paid).await.unwrap();
-    assert_eq!(fees(0).await, U256::from(21_000));
+    assert_eq!((fees(1_005).await, fees(1_006).await), (U256::from(21_000), U256::ZERO));
 }
 
 #[tokio::test]

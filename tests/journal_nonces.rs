@@ -214,13 +214,16 @@ async fn a_nonce_costs_its_highest_cap_until_the_fee_of_one_attempt_is_known() {
     let urgent = taken_over(&place.journal, 5).await;
     assert_eq!(fees(0).await, U256::from(60 * 100_000));
     // Decided at 1,005 and 1,105.
-    assert_eq!((fees(1_105).await, fees(1_106).await), (U256::from(60 * 100_000), U256::ZERO));
+    // It is open, so it may still cost, whenever it was decided on.
+    assert_eq!((fees(1_105).await, fees(1_106).await), (U256::from(60 * 100_000), U256::from(60 * 100_000)));
     prepared(&place.journal, 6).await;
     assert_eq!(fees(0).await, U256::from(90 * 100_000));
     let paid = EventRecord { fee: Some(U256::from(77)), ..event(IntentState::Executed) };
     let superseded = event(IntentState::Superseded);
     place.journal.append_events(&[(urgent, &paid), (routine, &superseded)]).await.unwrap();
     assert_eq!(fees(0).await, U256::from(77 + 30 * 100_000));
+    // What has ended counts within the day of its decision, at 1,005 and 1,105.
+    assert_eq!(fees(1_106).await, U256::from(30 * 100_000));
 }
 
 /// A journal as the first schema left it: an executed intent, an open one, a cycle on a block that left the chain.

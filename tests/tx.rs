@@ -98,3 +98,25 @@ async fn bytes_of_the_journal_are_handed_over_again() {
     assert_eq!(ended.json()["answers"], json!([["stage-1", "has it"]]));
     assert_eq!(scene.deeds().await, Deeds { sent: 1, ..Deeds::NONE });
 }
+
+#[tokio::test]
+async fn a_keeper_is_asked_beside_its_journal_whatever_link_leads_there_and_no_dry_run_takes_it() {
+    let (scene, home) = waiting().await;
+    std::fs::create_dir(home.path("real")).unwrap();
+    std::fs::rename(home.path("keeper.db"), home.path("real/keeper.db")).unwrap();
+    std::os::unix::fs::symlink(home.path("real/keeper.db"), home.path("keeper.db")).unwrap();
+    let dry = home.start(&["run", "--dry-run"]);
+    until("it decides", async || home.cycles(&scene).await.len() > 1).await;
+    let ended = tx(&home, &["cancel", "1"]).await;
+    assert_eq!((&ended.json()["done"], ended.code), (&json!(false), Some(0)), "{ended:?}");
+    let cycles = home.cycles(&scene).await.len();
+    scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
+    scene.mine(1).await;
+    until("it decides again", async || home.cycles(&scene).await.len() > cycles).await;
+    dry.terminate().await;
+    // The keeper that has the key does it.
+    let keeper = home.start(&["run"]);
+    let cancelled = async || kinds(&entry(&scene, &home).await).contains(&AttemptKind::Cancel);
+    until("its cancel is signed", async || cancelled().await).await;
+    keeper.terminate().await;
+}

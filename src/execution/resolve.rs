@@ -2,7 +2,7 @@
 
 use super::book::{Filed, Nonce, withdrawn};
 use super::engine::Book;
-use super::machine::{Event, Phase, Tended, tend};
+use super::machine::{Event, Phase, Rank, Tended, tend};
 use super::tending::{Round, Tending};
 use super::{Engine, ExecutionError, Halt, Inclusion, Outcome, ParkReason};
 use crate::chain::Receipt;
@@ -39,8 +39,9 @@ impl Engine {
         let lease = self.pool.reader()?;
         lease.verify_chain_id().await?;
         let (second, head) = (self.pool.second(&lease), lease.latest_header().await?);
+        let signs_nothing = book.undone.is_some();
         let tip = self.config.fees.tip(self.pool.suggested_tip().await.ok());
-        self.round(&mut book, &Round { engine: self, lease: &lease, second, head, tip }).await
+        self.round(&mut book, &Round { engine: self, lease: &lease, second, head, tip, signs_nothing }).await
     }
 
     /// Says that an intent is not wanted any more: the next look cancels it at its nonce. Nothing where it is withdrawn or
@@ -118,9 +119,9 @@ impl Engine {
         let mut open = book.taken();
         let (mut outcomes, mut failed) = (std::mem::take(&mut book.untold), None);
         for at in 0..open.len() {
-            let lowest = open.iter().position(|nonce| nonce.slot.is_in_flight()) == Some(at);
+            let rank = Rank::of(open.iter().map(|nonce| &nonce.slot), at);
             let Some(nonce) = open.get_mut(at) else { break };
-            match self.tended(nonce, round, lowest).await {
+            match self.tended(nonce, round, rank).await {
                 Ok(told) => outcomes.extend(told),
                 Err(error @ (ExecutionError::Chain(_) | ExecutionError::Key(_))) => {
                     tracing::warn!(nonce = nonce.slot.nonce, %error, "not resolved now");
@@ -148,12 +149,12 @@ impl Engine {
         &self,
         nonce: &mut Nonce,
         round: &Round<'_>,
-        lowest: bool,
+        rank: Rank,
     ) -> Result<Outcomes, ExecutionError> {
         let rules = round.rules(nonce).await?;
         let Nonce { slot, file } = nonce;
         let mut world = Tending { round, file, vetted: false, receipt: None };
-        let tended = tend(&mut world, slot, &rules, lowest).await?;
+        let tended = tend(&mut world, slot, &rules, rank).await?;
         let receipt = world.receipt.take();
         if tended == Tended::Halted || slot.phase == Phase::Foreign {
             return Err(self.foreign(nonce).into());

@@ -28,6 +28,8 @@ pub(super) struct Round<'a> {
     pub(super) head: Header,
     /// Tip within the configured bounds, wei per gas.
     pub(super) tip: u128,
+    /// Whether nothing may be signed: what ended was undone.
+    pub(super) signs_nothing: bool,
 }
 
 /// One nonce in it.
@@ -119,6 +121,9 @@ impl World for Tending<'_> {
         signing: Signing,
     ) -> Result<Option<Attempt>, ExecutionError> {
         let engine = self.round.engine;
+        if self.round.signs_nothing {
+            return Ok(None);
+        }
         let Some(filed) = self.file.intents.get(signing.claim) else { return Err(ExecutionError::Unknown) };
         let transaction = transaction(slot, &filed.record, &signing, engine.sender());
         let kind = attempt_kind(signing.kind);

@@ -288,14 +288,16 @@ impl Engine {
 
     fn halt(&self, book: &Book, ahead: Ahead) -> Halt {
         let sender = self.sender();
-        match ahead {
+        let halt = match ahead {
             Ahead::Chain { journal, latest } => Halt::ChainAhead { sender, journal, chain: latest },
             Ahead::Pool { journal, pending } => Halt::PoolAhead { sender, expected: journal, pending },
             Ahead::Foreign { nonce } => {
                 let chain = nonce.saturating_add(1);
-                self.halted(book).unwrap_or(Halt::ChainAhead { sender, journal: nonce, chain })
+                return self.halted(book).unwrap_or(Halt::ChainAhead { sender, journal: nonce, chain });
             }
-        }
+        };
+        tracing::error!(alert = "nonce_ahead", %sender, "nothing is signed: {halt}");
+        halt
     }
 
     /// Reads the account at the head, and checks that the endpoint still serves this chain and this head. `None` when

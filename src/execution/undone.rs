@@ -23,14 +23,16 @@ impl Engine {
         let mut book = self.opened().await?;
         let ended = self.journal.ended_intents(self.pool.chain_id(), self.sender(), WATCHED).await?;
         let lease = self.pool.reader()?;
-        book.undone = None;
+        let mut undone = None;
         for intent in &ended {
             if let Some(halt) = self.undone(&lease, intent).await? {
                 tracing::error!(alert = "reorg_beyond_finality", intent = %intent.id, %halt, "a final intent is undone");
-                book.undone = Some(halt);
+                undone = Some(halt);
             }
         }
-        Ok(book.undone.clone())
+        // Not before all were looked at: a call that fails lifts no halt.
+        book.undone.clone_from(&undone);
+        Ok(undone)
     }
 
     /// Whether this key was found to be undone, and may not be any more.

@@ -90,7 +90,9 @@ impl Requests {
 /// The request in a file, which is gone then. Nothing is read of one that is too large to be a request.
 fn taken(path: &Path) -> io::Result<Request> {
     const MOST_BYTES: u64 = 4_096;
-    let bytes = if fs::metadata(path)?.len() <= MOST_BYTES { fs::read(path) } else { Ok(Vec::new()) };
+    let file = fs::symlink_metadata(path)?;
+    // Whoever reads from a pipe waits.
+    let bytes = if file.is_file() && file.len() <= MOST_BYTES { fs::read(path) } else { Ok(Vec::new()) };
     fs::remove_file(path)?;
     Ok(serde_json::from_slice(&bytes?)?)
 }
@@ -108,6 +110,12 @@ mod tests {
         let asked = [Request::Cancel { intent: 3 }, Request::SpeedUp { intent: 4 }];
         requests.leave(&asked[0]).unwrap();
         fs::write(directory.path().join("keeper.db.requests/7/00000000000000000001x"), "torn").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(
+            "/dev/zero",
+            directory.path().join("keeper.db.requests/7/00000000000000000001w"),
+        )
+        .unwrap();
         fs::create_dir(directory.path().join("keeper.db.requests/7/00000000000000000001y")).unwrap();
         fs::write(directory.path().join("keeper.db.requests/7/00000000000000000001z"), vec![b' '; 5_000])
             .unwrap();

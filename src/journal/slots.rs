@@ -62,7 +62,7 @@ impl Journal {
     }
 
     /// Wei that `sender` has spent or may still spend on nonces with an intent whose decision block is at `since`
-    /// (seconds since the Unix epoch, chain time) or later, `except` for one nonce. One transaction of a nonce can be
+    /// (seconds since the Unix epoch, chain time) or later, or that is not final, `except` for one nonce. One transaction of a nonce can be
     /// mined: it counts with the fee paid where that is final, and with the highest cap among its attempts where it is not.
     ///
     /// # Errors
@@ -78,7 +78,9 @@ impl Journal {
         let query = "SELECT json_group_array(json_array(i.nonce, coalesce(a.gas_limit, i.gas_limit), a.max_fee_per_gas, \
              CASE WHEN e.state IN ('executed', 'reverted', 'cancelled') THEN e.fee END)) AS fees \
              FROM (SELECT DISTINCT n.nonce FROM intents n JOIN cycles c ON c.id = n.cycle_id \
-                   WHERE n.chain_id = ?1 AND n.sender = ?2 AND c.block_timestamp >= ?3 AND n.nonce IS NOT ?4) recent \
+                   WHERE n.chain_id = ?1 AND n.sender = ?2 AND n.nonce IS NOT ?4 AND (c.block_timestamp >= ?3 OR \
+                   (SELECT state FROM intent_events WHERE intent_id = n.id ORDER BY id DESC LIMIT 1) \
+                   NOT IN ('executed', 'reverted', 'cancelled', 'superseded'))) recent \
              JOIN intents i ON i.chain_id = ?1 AND i.sender = ?2 AND i.nonce = recent.nonce \
              JOIN attempts a ON a.intent_id = i.id \
              JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";

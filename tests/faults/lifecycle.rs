@@ -5,6 +5,7 @@ use vault_keeper::journal::{AttemptKind, IntentState, SubmissionClass, Urgency};
 use vault_keeper::keeper::Dispatch;
 
 use crate::keeper_process::PRICE;
+use crate::proxy::{Act, Calls};
 use crate::rig::{Build, GWEI, Heard, Rig, sending};
 
 /// Bids more after each block.
@@ -167,4 +168,64 @@ async fn a_balance_for_few_more_transactions_is_told() {
     assert!(heard.text().contains("alert=\"runway\""), "{}", heard.text());
     rig.mine_and_resolve(2).await;
     rig.assert_executed_once().await;
+}
+
+#[tokio::test]
+async fn a_takeover_is_as_patient_as_if_it_were_alone() {
+    let patience = Patience { bump_after: 1, most_attempts: 2, park_after: 6, ..Patience::default() };
+    let mut rig =
+        Rig::of(Build { sending: SendingConfig { patience, ..sending() }, ..Build::default() }).await;
+    for _ in 0..3 {
+        rig.sent().await;
+        rig.mine_and_resolve(2).await;
+        rig.scene.price(PRICE, 301).await;
+    }
+    rig.scene.price(PRICE + 900, 301).await;
+    rig.scene.price(PRICE + 900, 3_600).await;
+    // The routine intent uses up its signatures, and is parked.
+    let routine = rig.sent().await;
+    for _ in 0..6 {
+        rig.lose_what_waits().await;
+        rig.mine_and_resolve(1).await;
+    }
+    assert_eq!((rig.state().await, rig.hashes(routine).await.len()), (IntentState::Parked, 2));
+    rig.lose_what_waits().await;
+    rig.scene.price(2_200, 12).await;
+    let urgent = rig.sent().await;
+    assert_ne!(urgent, routine, "it takes over also what is parked");
+    rig.lose_what_waits().await;
+    rig.mine_and_resolve(1).await;
+    assert_eq!(rig.hashes(urgent).await.len(), 2, "and is raised all the same");
+    assert_eq!(rig.state().await, IntentState::Live);
+    rig.mine_and_resolve(3).await;
+    assert_eq!(rig.state().await, IntentState::Executed);
+    rig.assert_invariants().await;
+}
+
+#[tokio::test]
+async fn a_nonce_that_no_node_took_does_not_hold_up_those_behind_it() {
+    let mut rig = Rig::set().await;
+    let mut neighbour = rig.neighbour().await;
+    rig.proxies[0].rule("eth_sendRawTransaction", Calls::First(1), Act::Error(-32_003, "Insufficient funds"));
+    let refused = rig.sent().await;
+    // It is refused with every look, and the other vault's waits behind it.
+    rig.proxies[0].rule("eth_sendRawTransaction", Calls::Every, Act::Error(-32_003, "Insufficient funds"));
+    let head = rig.head().await;
+    neighbour.cycle(&head).await.unwrap();
+    rig.mine_and_resolve(8).await;
+    assert_eq!(rig.hashes(refused).await.len(), 1);
+    rig.mine_and_resolve(4).await;
+    // Nobody plans anew after its deadline: its nonce is filled by a cancel.
+    assert_eq!(rig.hashes(refused).await.len(), 2);
+    rig.proxies[0].obey();
+    rig.mine_and_resolve(4).await;
+    let slots = rig.journal.slot(31_337, rig.sender(), 0).await.unwrap().unwrap();
+    assert_eq!(slots.intents[0].last_event.state, IntentState::Cancelled);
+    // The one behind is free as well by now: the next plan takes it.
+    let head = rig.head().await;
+    neighbour.cycle(&head).await.unwrap();
+    rig.mine_and_resolve(3).await;
+    let behind = rig.journal.slot(31_337, rig.sender(), 1).await.unwrap().unwrap();
+    let states: Vec<_> = behind.intents.iter().map(|intent| intent.last_event.state).collect();
+    assert_eq!(states, [IntentState::Superseded, IntentState::Executed]);
 }

@@ -2,10 +2,12 @@
 
 use alloy::primitives::B256;
 use serde_json::json;
+use vault_keeper::execution::{ExecutionError, Halt};
 use vault_keeper::journal::IntentState;
+use vault_keeper::keeper::CycleError;
 
 use crate::proxy::{Act, Calls};
-use crate::rig::{Build, Rig};
+use crate::rig::{Build, Heard, Rig};
 use IntentState::{Executed, Included, Live, Prepared};
 
 const SEND: &str = "eth_sendRawTransaction";
@@ -99,5 +101,35 @@ async fn fault_42_one_node_has_it_and_the_others_say_that_its_nonce_is_too_low()
     assert_eq!(rig.entry().await.last_event.detail, json!({ "publish": "accepted" }));
     rig.mine_and_resolve(2).await;
     assert_eq!(rig.states(intent).await, [Prepared, Live, Included, Executed]);
+    rig.assert_executed_once().await;
+}
+
+#[tokio::test]
+async fn one_node_that_makes_up_pending_transactions_costs_its_blocks_and_no_vault() {
+    let heard = Heard::listen();
+    let mut rig = Rig::set().await;
+    let made_up = Act::Mutate(std::sync::Arc::new(|request, answer| {
+        if request["params"][1] == "pending" {
+            answer["result"] = json!("0x5");
+        }
+    }));
+    rig.proxies[0].rule("eth_getTransactionCount", Calls::Every, made_up);
+    for _ in 0..2 {
+        let error = rig.cycle().await.unwrap_err();
+        assert!(
+            matches!(
+                &error,
+                CycleError::Execution(ExecutionError::Halted(Halt::PoolAhead { pending: 5, .. }))
+            ),
+            "{error:?}"
+        );
+        assert!(error.is_passing(), "the vault is kept, and asked about again");
+        rig.scene.mine(1).await;
+    }
+    assert!(heard.text().contains("alert=\"nonce_ahead\""), "{}", heard.text());
+    assert_eq!(rig.entries().await.len(), 0, "nothing was signed");
+    rig.proxies[0].obey();
+    rig.sent().await;
+    rig.mine_and_resolve(2).await;
     rig.assert_executed_once().await;
 }

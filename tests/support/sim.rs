@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy::primitives::{Address, B256, U256};
 use vault_keeper::execution::machine::{
     Account, Admission, Attempt, CANCEL_GAS, Claim, Event, Fees, Kind, Limits, Look, Market, Mined, Node,
-    Phase, Plan, Point, Rules, Signing, Slot, Tended, Witness, World, admit, bumped, joined, observe,
+    Phase, Plan, Point, Rank, Rules, Signing, Slot, Tended, Witness, World, admit, bumped, joined, observe,
     publish, tend,
 };
 use vault_keeper::execution::{Doubt, Published, Rejection};
@@ -637,8 +637,8 @@ impl<'a> Process<'a> {
         }
         let mut slots = std::mem::take(&mut self.open);
         for at in 0..slots.len() {
-            let lowest = slots.iter().position(Slot::is_in_flight) == Some(at);
-            match tend(&mut self.sim, &mut slots[at], &RULES, lowest).await {
+            let rank = Rank::of(slots.iter(), at);
+            match tend(&mut self.sim, &mut slots[at], &RULES, rank).await {
                 Ok(Tended::Open | Tended::Ended) | Err(Stop::NoNode) => {}
                 Ok(Tended::Halted) => self.halted = true,
                 Err(Stop::Dead) => return *self = Self::start(self.sim),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::Address;
-use eyre::WrapErr;
 
 use super::crew::Crew;
 use super::watch::{Watch, tell};
@@ -39,8 +38,15 @@ impl Chain {
     /// Takes up what an earlier process left before anything is planned.
     pub(super) async fn recover(&self) -> Result<(), Failure> {
         for engine in self.crew.engines() {
-            let outcomes = engine.recover().await.wrap_err("what an earlier run sent cannot be resolved")?;
-            report(&outcomes);
+            match engine.recover().await {
+                Ok(outcomes) => report(&outcomes),
+                Err(error @ ExecutionError::Journal(_)) => return Err(eyre::Report::from(error).into()),
+                // The other keys have done nothing wrong, and every block asks again.
+                Err(error) => {
+                    let (sender, alert) = (engine.sender(), "not_recovered");
+                    tracing::error!(%sender, alert, %error, "what an earlier run sent cannot be resolved");
+                }
+            }
         }
         Ok(())
     }
@@ -196,6 +202,10 @@ impl Chain {
 
     /// Does what people ask for.
     async fn asked(&self) -> eyre::Result<()> {
+        if self.crew.engines().next().is_none() {
+            // A dry run has no key to do it with.
+            return Ok(());
+        }
         let requests = match self.journal.requests(self.pool.chain_id()).take() {
             Ok(requests) => requests,
             Err(error) => {

@@ -14,7 +14,7 @@ use crate::cli::run::unopened;
 use crate::cli::{Context, Failure, Outcome};
 use crate::config::{ChainConfig, Config};
 use crate::execution::{Engine, KeeperKey};
-use crate::journal::{IntentEntry, Journal, JournalError, Request};
+use crate::journal::{IntentEntry, Journal, JournalError, Request, Requests};
 
 /// Cancels an intent that is under way: a transfer of nothing takes its nonce, unless its transaction is mined first.
 ///
@@ -62,11 +62,10 @@ impl SpeedUp {
 
 async fn act(context: &Context, number: i64, request: &Request) -> Outcome {
     let config = configuration(context)?;
-    let entry = open_intent(&config, number).await?;
+    let (entry, requests) = open_intent(&config, number).await?;
     let (entry, done) = match Journal::open(&config.journal).await {
         Ok(journal) => (here(context, &config, Arc::new(journal), (&entry, request)).await?, true),
         Err(JournalError::InUse { .. }) => {
-            let requests = crate::journal::Requests::beside(&config.journal, entry.record.chain_id);
             requests.leave(request).wrap_err("the keeper that runs cannot be asked")?;
             (entry, false)
         }
@@ -83,17 +82,19 @@ async fn act(context: &Context, number: i64, request: &Request) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The intent of this number, which is not final.
-async fn open_intent(config: &Config, number: i64) -> Result<IntentEntry, Failure> {
+/// The intent of this number, which is not final, and how the keeper that runs is asked about it.
+async fn open_intent(config: &Config, number: i64) -> Result<(IntentEntry, Requests), Failure> {
     let journal = Journal::open_read_only(&config.journal).await.map_err(unopened)?;
     let entry = journal.intent(number.into()).await.map_err(eyre::Report::from)?;
-    journal.close().await;
     let entry = entry.ok_or_else(|| Failure::usage(eyre!("there is no intent {number} in the journal")))?;
+    // Beside the file itself, whatever links lead to it.
+    let requests = journal.requests(entry.record.chain_id);
+    journal.close().await;
     let state = entry.last_event.state;
     if state.is_final() {
         return Err(Failure::usage(eyre!("intent {number} is final: {}", state.name())));
     }
-    Ok(entry)
+    Ok((entry, requests))
 }
 
 /// Does it with the key of the intent, and says where it stands then.
@@ -112,10 +113,7 @@ async fn here(
     let pool = Arc::new(pool(chain, &context.environment).await?);
     let engine = Engine::new(pool, journal.clone(), key, sending(&config.sending, chain));
     engine.asked(request).await.wrap_err("it cannot be done")?;
-    engine
-        .resolve()
-        .await
-        .wrap_err("it is recorded, and was not sent yet: start the keeper, or try again")?;
+    engine.resolve().await.wrap_err("it was not sent yet: start the keeper, or try again")?;
     let entry = journal.intent(entry.id).await.map_err(eyre::Report::from)?;
     Ok(entry.ok_or_else(|| eyre!("the intent is gone from the journal"))?)
 }

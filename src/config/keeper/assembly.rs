@@ -302,12 +302,12 @@ fn patience_violations(broken: &mut Vec<Violation>, sending: &SendingConfig) {
     for (key, value) in positive {
         require(broken, value > 0, format!("sending.{key}"), "expected a number above 0");
     }
-    let cancels = sending.max_cancel_fee_per_gas_wei;
+    let (cancels, most) = (sending.max_cancel_fee_per_gas_wei, sending.max_fee_per_gas_wei);
     require(
         broken,
-        cancels.is_none_or(|cancels| cancels > sending.max_fee_per_gas_wei),
+        cancels.is_none_or(|cancels| cancels >= most.saturating_add(most.div_ceil(8))),
         "sending.max_cancel_fee_per_gas_wei",
-        "expected more than `max_fee_per_gas_wei`: a cancel has to outbid a call at its cap by an eighth",
+        "expected an eighth more than `max_fee_per_gas_wei` at least: a cancel has to outbid a call at its cap by that",
     );
 }
 

@@ -146,15 +146,18 @@ fn place(
     if account.latest != known {
         return Err(Busy::Unsettled { known, latest: account.latest });
     }
+    let free = in_flight().find(|slot| slot.is_free(account.time));
+    let is_own = |slot: &&Slot| slot.wanted().is_some_and(|(_, claim)| claim.vault == plan.vault);
+    let own = in_flight().filter(|slot| !slot.is_free(account.time)).find(is_own);
+    let over = match own {
+        Some(slot) => Some(slot).filter(|slot| plan.urgent && is_routine(slot)),
+        None => free,
+    };
+    if let Some((nonce, over)) = over.and_then(|slot| Some((slot.nonce, *slot.newest()?))) {
+        return Ok(Admission::Takeover { nonce, over });
+    }
     if let Some(slot) = in_flight().find(|slot| slot.phase == Phase::Parked) {
         return Err(Busy::Parked { nonce: slot.nonce });
-    }
-    let unused = in_flight().find(|slot| slot.is_free(account.time));
-    let own = in_flight().find(|slot| slot.wanted().is_some_and(|(_, claim)| claim.vault == plan.vault));
-    if let Some(slot) = unused.or_else(|| own.filter(|slot| plan.urgent && is_routine(slot)))
-        && let Some(over) = slot.newest()
-    {
-        return Ok(Admission::Takeover { nonce: slot.nonce, over: *over });
     }
     if let Some(slot) = own {
         return Err(Busy::InFlight { nonce: slot.nonce });

@@ -24,7 +24,7 @@ use alloy::primitives::{Address, B256};
 
 pub use admit::{Account, Admission, Ahead, Busy, Plan, admit};
 pub use fees::{Fees, Limits, Market, bumped};
-pub use next::{CANCEL_GAS, Consumption, Look, Mined, Point, Rules, Signing, Step};
+pub use next::{CANCEL_GAS, Consumption, Look, Mined, Point, Rank, Rules, Signing, Step};
 pub use observe::{Node, Witness, observe};
 pub use tend::{Tended, World, publish, tend};
 
@@ -195,6 +195,9 @@ impl Slot {
                 self.claims.push(*claim);
                 self.attempts.push(*attempt);
                 self.unrefused();
+                if self.phase == Phase::Parked {
+                    self.phase = Phase::Live;
+                }
             }
             Event::Signed(attempt) => {
                 self.attempts.push(*attempt);

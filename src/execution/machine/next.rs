@@ -82,6 +82,34 @@ pub struct Rules {
 /// Gas of a transfer.
 pub const CANCEL_GAS: u64 = 21_000;
 
+/// Where a nonce stands among those of its key that are under way. A node takes the others only after the first, so only
+/// that is raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// No other is under way.
+    Alone,
+    /// Others wait behind it.
+    First,
+    /// It waits behind another.
+    Behind,
+}
+
+impl Rank {
+    /// That of the slot at this place among all of its key, ascending.
+    pub fn of<'a>(slots: impl Iterator<Item = &'a Slot>, at: usize) -> Self {
+        let others: Vec<usize> = slots
+            .enumerate()
+            .filter(|(place, slot)| *place != at && slot.is_in_flight())
+            .map(|(place, _)| place)
+            .collect();
+        match others.first() {
+            None => Self::Alone,
+            Some(first) if *first < at => Self::Behind,
+            Some(_) => Self::First,
+        }
+    }
+}
+
 /// What to do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -119,10 +147,9 @@ fn age(attempt: &Attempt, head: u64) -> u64 {
 }
 
 impl Slot {
-    /// What comes next. `lowest` says whether no lower nonce is open: a node takes the others only after it, so only the
-    /// lowest is raised.
+    /// What comes next for a nonce of this rank.
     #[must_use]
-    pub fn next(&self, look: &Look, rules: &Rules, lowest: bool) -> Step {
+    pub fn next(&self, look: &Look, rules: &Rules, rank: Rank) -> Step {
         match (self.phase, look.mined) {
             (Phase::Ended(_), _) => Step::Wait,
             (Phase::Foreign, _) => Step::Halt,
@@ -134,7 +161,9 @@ impl Slot {
             (Phase::Refused(_), None) if !defended(33) => Step::Wait,
             (Phase::Prepared | Phase::Refused(_) | Phase::Live | Phase::Parked, None) => {
                 match look.consumed {
-                    Consumption::No => self.unmined(look, rules, lowest),
+                    Consumption::No => self.unmined(look, rules, rank),
+                    // By nobody that can be told, for too long.
+                    _ if self.is_overdue(look, rules) => Step::Note(Event::Parked),
                     // Most likely by one of ours, whose receipt this node does not have yet.
                     Consumption::Shallow | Consumption::Deep { foreign: Some(false) } => Step::Wait,
                     Consumption::Deep { foreign } => self.consumed(look, foreign),
@@ -191,29 +220,36 @@ impl Slot {
         }
     }
 
-    fn unmined(&self, look: &Look, rules: &Rules, lowest: bool) -> Step {
+    /// Whether nothing is decided of it for too long: since the first bytes of the wanted claim.
+    fn is_overdue(&self, look: &Look, rules: &Rules) -> bool {
+        let wanted = self.claims.len().saturating_sub(1);
+        let first = self.attempts.iter().find(|attempt| attempt.claim == wanted);
+        self.phase != Phase::Parked
+            && first.is_some_and(|first| age(first, look.head.number) >= rules.park_after)
+    }
+
+    fn unmined(&self, look: &Look, rules: &Rules, rank: Rank) -> Step {
         let (Some((at, _)), Some(newest)) = (self.wanted(), self.newest()) else { return Step::Wait };
         let unwanted = self.is_unwanted(look.head.time);
         if look.reverts && !unwanted && newest.kind != Kind::Cancel && defended(23) {
             return Step::Note(Event::Withdrawn);
         }
-        if unwanted && matches!(self.phase, Phase::Refused(_)) {
-            // No node has a byte of it: the next intent takes the nonce.
+        if unwanted && matches!(self.phase, Phase::Refused(_)) && rank != Rank::First {
+            // No node has a byte of it, and nobody waits for it: the next intent takes the nonce.
             return Step::Wait;
         }
         if unwanted && newest.kind != Kind::Cancel && defended(41) {
             return self.cancel(newest, at, look, rules);
         }
-        let first = self.attempts.first().unwrap_or(newest);
         let age = |attempt: &Attempt| age(attempt, look.head.number);
-        if self.phase != Phase::Parked && age(first) >= rules.park_after {
+        if self.is_overdue(look, rules) {
             return Step::Note(Event::Parked);
         }
         let raisable =
             matches!(self.phase, Phase::Prepared | Phase::Live | Phase::Refused(Rejection::Underpriced))
-                || (self.hurried && self.phase == Phase::Parked);
+                || (self.phase == Phase::Parked && (self.hurried || newest.kind == Kind::Cancel));
         let due = self.hurried || age(newest) >= rules.bump_after;
-        if raisable && (lowest || !defended(15)) && due {
+        if raisable && (rank != Rank::Behind || !defended(15)) && due {
             return self.bump(newest, at, look, rules);
         }
         if defended(16) { Step::Publish { held: false } } else { Step::Wait }
@@ -232,7 +268,8 @@ impl Slot {
             Kind::Cancel => (Kind::Cancel, rules.cancels.per_gas(CANCEL_GAS)),
             Kind::Original | Kind::Bump => (Kind::Bump, rules.calls.per_gas(gas_limit)),
         };
-        let signed = self.attempts.iter().filter(|attempt| attempt.kind != Kind::Cancel).count();
+        let own = |attempt: &&Attempt| attempt.claim == claim && attempt.kind != Kind::Cancel;
+        let signed = self.attempts.iter().filter(own).count();
         let spent = kind == Kind::Bump && signed >= rules.most_attempts && !self.hurried;
         match bumped(newest.fees, look.market, most).filter(|_| !spent) {
             Some(fees) => Step::Sign(Signing { kind, claim, fees }),

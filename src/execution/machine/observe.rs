@@ -64,7 +64,7 @@ pub async fn observe<N: Node>(
 ) -> Result<Option<Look>, N::Error> {
     let (witnessed, witness) = (!matches!(witness, Witness::Missing), witness.node());
     let (head, market) = node.head().await?;
-    let deep = node.deep(&head).await?;
+    let deep = borne_out(node, witness, node.deep(&head).await?, &head).await?;
     let mined = match sight(node, witness, slot).await? {
         Sight::Mined(mined) => Some(mined),
         Sight::Unseen => None,
@@ -77,6 +77,21 @@ pub async fn observe<N: Node>(
     // Every answer above is of this head's chain, or the look is of no use.
     let still = node.block(head.number).await?.is_some_and(|block| block.hash == head.hash);
     Ok(still.then_some(Look { head, deep, consumed, mined, market, reverts: false, witnessed }))
+}
+
+/// The newest block that counts as final by both: no higher than what the witness says, who may not know it yet.
+async fn borne_out<N: Node>(
+    node: &N,
+    witness: Option<&N>,
+    deep: Option<Point>,
+    head: &Point,
+) -> Result<Option<Point>, N::Error> {
+    let (Some(deep), Some(witness)) = (deep, witness) else { return Ok(deep) };
+    match witness.deep(head).await {
+        Ok(Some(theirs)) if theirs.number < deep.number => node.block(theirs.number).await,
+        Ok(Some(_)) => Ok(Some(deep)),
+        Ok(None) | Err(_) => Ok(None),
+    }
 }
 
 enum Sight {

@@ -1,6 +1,6 @@
 //! The loop between what comes next and a world that does it.
 
-use super::{Attempt, Event, Look, Phase, Rules, Signing, Slot, Step};
+use super::{Attempt, Event, Look, Phase, Rank, Rules, Signing, Slot, Step};
 use crate::execution::Published;
 
 /// What the machine needs done: the keeper's node, journal and key, or a simulated chain.
@@ -52,11 +52,11 @@ pub async fn tend<W: World>(
     world: &mut W,
     slot: &mut Slot,
     rules: &Rules,
-    lowest: bool,
+    rank: Rank,
 ) -> Result<Tended, W::Error> {
     let Some(look) = world.look(slot).await? else { return Ok(Tended::Open) };
     loop {
-        match slot.next(&look, rules, lowest) {
+        match slot.next(&look, rules, rank) {
             Step::Wait => break,
             Step::Halt => return Ok(Tended::Halted),
             Step::Suspect(head) => {

@@ -61,7 +61,8 @@ async fn fault_28_a_wrong_hash_is_tracked_by_the_own_one() {
     assert_eq!((event.state, &event.detail["returned"]), (Live, &json!(wrong)), "it may be live");
     assert_eq!(standings(&rig), ["quarantined", "quarantined"]);
     rig.scene.mine(2).await;
-    while rig.pool.reader().is_err() {
+    // Both are back: the one has to bear out what the other says.
+    while standings(&rig) != ["healthy", "healthy"] {
         rig.pool.look().await;
     }
     rig.resolve().await.unwrap();

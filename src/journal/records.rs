@@ -338,11 +338,3 @@ pub struct SlotEntry {
     /// before it.
     pub intents: Vec<IntentEntry>,
 }
-
-impl SlotEntry {
-    /// Whether something may still become of it.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.intents.iter().any(|intent| !intent.last_event.state.is_final())
-    }
-}

@@ -217,8 +217,7 @@ async fn fault_09_a_twin_elsewhere_is_refused_while_anything_is_pending_and_halt
         "{halt}"
     );
     assert_eq!(rig.state().await, IntentState::Foreign);
-    rig.scene.price(PRICE + 900, 301).await;
-    rig.scene.price(PRICE + 900, 3_600).await;
+    rig.rise().await;
     let halt = refuses(&mut rig).await;
     assert!(matches!(halt, Halt::ForeignNonce { nonce: 0, .. }), "{halt}");
     let deeds = rig.scene.deeds().await;
@@ -263,9 +262,8 @@ async fn fault_55_with_an_old_journal_nothing_is_signed_whether_what_it_lacks_is
     let old = rig.image();
     rig.mine_and_resolve(2).await;
     rig.assert_executed_once().await;
-    // A rise, long enough ago for the pool's average price to know of it, and another trade.
-    rig.scene.price(PRICE + 900, 301).await;
-    rig.scene.price(PRICE + 900, 3_600).await;
+    // A rise, and another trade.
+    rig.rise().await;
     rig.sent().await;
     let newest = rig.image();
 

@@ -104,14 +104,7 @@ async fn private_bytes_become_public_at_their_height_and_no_earlier() {
 #[tokio::test]
 async fn a_floor_at_risk_takes_the_nonce_of_a_routine_plan_over() {
     let mut rig = Rig::set().await;
-    for _ in 0..3 {
-        rig.sent().await;
-        rig.mine_and_resolve(2).await;
-        rig.scene.price(PRICE, 301).await;
-    }
-    // A rise, long enough ago for the pool's average price to know of it.
-    rig.scene.price(PRICE + 900, 301).await;
-    rig.scene.price(PRICE + 900, 3_600).await;
+    rig.invest_and_rise().await;
     let routine = rig.sent().await;
     rig.lose_what_waits().await;
     rig.scene.price(2_200, 60).await;
@@ -175,13 +168,7 @@ async fn a_takeover_is_as_patient_as_if_it_were_alone() {
     let patience = Patience { bump_after: 1, most_attempts: 2, park_after: 6, ..Patience::default() };
     let mut rig =
         Rig::of(Build { sending: SendingConfig { patience, ..sending() }, ..Build::default() }).await;
-    for _ in 0..3 {
-        rig.sent().await;
-        rig.mine_and_resolve(2).await;
-        rig.scene.price(PRICE, 301).await;
-    }
-    rig.scene.price(PRICE + 900, 301).await;
-    rig.scene.price(PRICE + 900, 3_600).await;
+    rig.invest_and_rise().await;
     // The routine intent uses up its signatures, and is parked.
     let routine = rig.sent().await;
     for _ in 0..6 {

@@ -10,7 +10,7 @@ use vault_keeper::journal::{IntentId, IntentState, Urgency};
 use vault_keeper::keeper::Dispatch;
 
 use crate::geth::decoded;
-use crate::keeper_process::{Deeds, PRICE};
+use crate::keeper_process::Deeds;
 use crate::proxy::{Act, Calls};
 use crate::rig::{Build, Heard, Rig, sending, while_on_its_way};
 
@@ -165,13 +165,7 @@ async fn fault_35_a_mined_revert_is_final_at_its_depth_alone_and_not_tried_again
 #[tokio::test]
 async fn fault_35_a_floor_at_risk_does_not_wait_for_a_revert_to_cool_down() {
     let mut rig = Rig::set().await;
-    for _ in 0..3 {
-        rig.sent().await;
-        rig.mine_and_resolve(2).await;
-        rig.scene.price(PRICE, 301).await;
-    }
-    rig.scene.price(PRICE + 900, 301).await;
-    rig.scene.price(PRICE + 900, 3_600).await;
+    rig.invest_and_rise().await;
     rig.sent().await;
     let venue = rig.venue_code(REVERT).await;
     rig.mine_and_resolve(2).await;

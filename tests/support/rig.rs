@@ -23,7 +23,7 @@ use vault_keeper::journal::{EventRecord, IntentEntry, IntentId, IntentState, Jou
 use vault_keeper::keeper::{Cycle, CycleError, Dispatch, Hand, Keeper};
 use vault_keeper::stage::account::Actor;
 
-use super::keeper_process::{Scene, published, until};
+use super::keeper_process::{PRICE, Scene, published, until};
 use super::proxy::{Act, Calls, Proxy};
 
 alloy::sol! {
@@ -208,6 +208,23 @@ impl Rig {
         let dispatch = self.dispatched().await;
         assert!(matches!(dispatch, Dispatch::Sent { .. }), "{dispatch:?}");
         self.entry().await.id
+    }
+
+    /// The price rises, long enough ago for the pool's average to know of it: more is wanted.
+    pub(crate) async fn rise(&self) {
+        for seconds in [301, 3_600] {
+            self.scene.price(PRICE + 900, seconds).await;
+        }
+    }
+
+    /// The vault buys what it wants, and the price rises: a fall would be a risk to the floor.
+    pub(crate) async fn invest_and_rise(&mut self) {
+        for _ in 0..3 {
+            self.sent().await;
+            self.mine_and_resolve(2).await;
+            self.scene.price(PRICE, 301).await;
+        }
+        self.rise().await;
     }
 
     /// One look at everything that is open.

@@ -419,6 +419,12 @@ fn patience_and_the_class_of_endpoints_have_defaults_and_bounds() {
         let zero = with(KEEPER, line, &format!("{key} = 0"));
         assert_eq!(found(&keeper_error(&zero)), [(line_of(&zero, key), format!("sending.{key}").as_str())]);
     }
+    let line = KEEPER.lines().find(|line| line.starts_with("park_after_seconds")).unwrap();
+    let hasty = with(KEEPER, line, "park_after_seconds = 36");
+    assert_eq!(
+        found(&keeper_error(&hasty)),
+        [(line_of(&hasty, "park_after_seconds"), "sending.park_after_seconds")]
+    );
     let cheap = with(
         KEEPER,
         "max_cancel_fee_per_gas_wei = 1_000_000_000_000",

@@ -15,8 +15,8 @@ use records::{
 };
 use tempfile::TempDir;
 use vault_keeper::journal::{
-    AttemptKind, AttemptRecord, EventRecord, IntentId, IntentState, Journal, JournalError, SlotEntry,
-    SubmissionClass, Urgency,
+    AttemptKind, AttemptRecord, ENDED_AT, EventRecord, IntentId, IntentState, Journal, JournalError,
+    SlotEntry, SubmissionClass, Urgency,
 };
 
 fn is_open(slot: &SlotEntry) -> bool {
@@ -226,8 +226,40 @@ async fn a_nonce_costs_its_highest_cap_until_the_fee_of_one_attempt_is_known() {
     let superseded = event(IntentState::Superseded);
     place.journal.append_events(&[(urgent, &paid), (routine, &superseded)]).await.unwrap();
     assert_eq!(fees(0).await, U256::from(77 + 30 * 100_000));
-    // What has ended counts within the day of its decision, at 1,005 and 1,105.
+    // What has ended counts within the day of its decision, at 1,005 and 1,105, where nothing says when it ended.
     assert_eq!(fees(1_106).await, U256::from(30 * 100_000));
+}
+
+#[tokio::test]
+async fn what_was_paid_counts_within_the_day_of_its_end_however_long_it_was_under_way() {
+    let place = Place::new().await;
+    let fees = async |since| place.journal.committed_fees(CHAIN, sender(), since, None).await.unwrap();
+    let routine = prepared(&place.journal, 5).await;
+    let ended = EventRecord {
+        fee: Some(U256::from(77)),
+        detail: serde_json::json!({ ENDED_AT: 90_000 }),
+        ..event(IntentState::Executed)
+    };
+    place.journal.append_event(routine, &ended).await.unwrap();
+    assert_eq!((fees(90_000).await, fees(90_001).await), (U256::from(77), U256::ZERO), "decided at 1,005");
+}
+
+#[tokio::test]
+async fn what_was_ever_cancelling_is_read_back_as_not_wanted() {
+    use IntentState::{Cancelling, Included, Live, Parked};
+    let place = Place::new().await;
+    for (nonce, states, withdrawn) in [
+        (5, vec![Live, Parked], false),
+        (6, vec![Cancelling, Parked], true),
+        (7, vec![Live, Cancelling, Included, Live], true),
+    ] {
+        let intent = prepared(&place.journal, nonce).await;
+        for state in states {
+            place.journal.append_event(intent, &event(state)).await.unwrap();
+        }
+        let slot = place.journal.slot(CHAIN, sender(), nonce).await.unwrap().unwrap();
+        assert_eq!(slot.intents[0].withdrawn, withdrawn, "{nonce}");
+    }
 }
 
 /// A journal as the first schema left it: an executed intent, an open one, a cycle on a block that left the chain.

@@ -25,11 +25,10 @@ use alloy::primitives::Address;
 use clap::Args;
 use serde::Serialize;
 
-use super::connect::{configuration, sending, vaults};
+use super::connect::{configuration, reckoned, sending, vaults};
 use super::output::grid;
 use super::{Context, Outcome, clock};
 use crate::config::{ChainConfig, Config, SignerConfig, VaultConfig};
-use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::signers::{self, SignerError};
 use account::Account;
 use finding::{Finding, Level};
@@ -118,15 +117,8 @@ async fn chain_lines(
     for signer in distinct(&vaults) {
         let Some(Ok(address)) = signers.get(&signer.name) else { continue };
         let its = vaults.iter().filter(|vault| vault.signers.contains(&signer));
-        let policies: Vec<_> = its.flat_map(|vault| &vault.policies).map(PublishedPolicy::policy).collect();
-        let units = policies.iter().map(|policy| policy.gas.rebalance_units).max();
-        // Arbitrum sells the data as gas, so that its node's estimate holds it.
-        let beside = policies.iter().filter(|policy| policy.gas.chain == ChainKind::OpStack);
-        let account = Account {
-            address: *address,
-            rebalance_units: units.unwrap_or_default(),
-            beside_gas: beside.map(|policy| policy.reserve.exit_data_fee_wei).max().unwrap_or_default(),
-        };
+        let reckoned = reckoned(its.flat_map(|vault| &vault.policies));
+        let account = Account { address: *address, reckoned };
         let findings = account::check(&reached, account, &sending, found.journal.as_ref()).await;
         lines.extend(about(&format!("signer {} on {}", signer.name, chain.name), findings));
     }

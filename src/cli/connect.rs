@@ -13,7 +13,8 @@ use crate::chain::{ChainError, Credentials, Endpoint, HeadTimes, SecretUrl, Time
 use crate::config::{
     self, ChainConfig, Config, EndpointClass, Environment, Secret, SubmissionPolicy, VaultConfig,
 };
-use crate::execution::{ClassPolicy, FeeCaps, Finality, Patience, SendingConfig};
+use crate::domain::policy::{ChainKind, PublishedPolicy};
+use crate::execution::{ClassPolicy, FeeCaps, Finality, Patience, Reckoned, SendingConfig};
 
 /// Looks at the chain that `keeper run --once` waits for an outcome, at the configured poll interval.
 const PATIENCE: u32 = 600;
@@ -209,4 +210,16 @@ pub(super) fn sending(sending: &config::SendingConfig, chain: &ChainConfig) -> S
 fn blocks(chain: &ChainConfig, seconds: u64) -> u64 {
     let block = u64::try_from(chain.block_time().as_millis()).unwrap_or(u64::MAX).max(1);
     seconds.saturating_mul(1_000).div_ceil(block)
+}
+
+/// What one rebalance under these policies needs at most, as they reckon.
+pub(super) fn reckoned<'a>(policies: impl Iterator<Item = &'a PublishedPolicy>) -> Reckoned {
+    policies.map(PublishedPolicy::policy).fold(Reckoned::default(), |most, policy| {
+        // Arbitrum sells the data as gas, so that its node's estimate holds it.
+        let beside = (policy.gas.chain == ChainKind::OpStack).then_some(policy.reserve.exit_data_fee_wei);
+        Reckoned {
+            gas: most.gas.max(policy.gas.rebalance_units),
+            beside_gas: most.beside_gas.max(U256::from(beside.unwrap_or_default())),
+        }
+    })
 }

@@ -177,7 +177,7 @@ impl Scene<'_> {
         let state = rebalancing_vault::state(lease, head.hash, address).await?;
         state.ok_or_else(|| {
             let what = format!("{address} is no vault on chain `{}`", self.vault.chain.name);
-            Stop::Failure(Failure::usage(eyre!("{what}: correct `address` or `chain` in keeper.toml")))
+            Stop::Failure(Failure::usage(eyre!("{what}: correct `address` or `chain` in the configuration")))
         })
     }
 
@@ -202,9 +202,8 @@ impl Scene<'_> {
                 ));
             }
         };
-        let margin = u64::from(self.sending.gas_margin_bps);
-        let gas = gas.saturating_mul(margin.saturating_add(10_000)).div_ceil(10_000);
-        Ok(Harmless { to: self.vault.address, calldata, gas_limit: gas.max(LEAST_GAS) })
+        let gas_limit = self.sending.gas_limit(gas).max(LEAST_GAS);
+        Ok(Harmless { to: self.vault.address, calldata, gas_limit })
     }
 
     fn printed(&self, state: &State, head: &Header, sent: Option<&Insistence<'_>>) -> Printed {

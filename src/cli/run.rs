@@ -14,7 +14,7 @@ use eyre::WrapErr;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::connect::{configuration, head_times, pool, sending, vaults};
+use super::connect::{configuration, head_times, pool, reckoned, sending, vaults};
 use super::keys::Keys;
 use super::output::Row;
 use super::show::{cycle_rows, dispatch_text};
@@ -145,6 +145,7 @@ impl Run {
             look: Duration::from_millis(chain.health.interval_ms),
             journal: journal.clone(),
             keepers: keepers.collect(),
+            reckoned: reckoned(vaults.iter().flat_map(|vault| &vault.policies)),
             crew,
             lease,
             strange: BTreeMap::new(),

@@ -112,6 +112,8 @@ struct Attempt {
     hash: B256,
     max_fee_per_gas: String,
     max_priority_fee_per_gas: String,
+    /// That of a cancel is not its intent's.
+    gas_limit: String,
 }
 
 impl Status {
@@ -188,6 +190,7 @@ fn transaction(entry: IntentEntry) -> Transaction {
         hash: attempt.hash,
         max_fee_per_gas: attempt.max_fee_per_gas.to_string(),
         max_priority_fee_per_gas: attempt.max_priority_fee_per_gas.to_string(),
+        gas_limit: attempt.gas_limit.unwrap_or(record.gas_limit).to_string(),
     });
     Transaction {
         intent: entry.id.to_string(),
@@ -270,7 +273,7 @@ fn attempt_rows(open: &Transaction) -> Vec<Vec<String>> {
             open.nonce.clone(),
             attempt.hash.to_string(),
             attempt.max_fee_per_gas.clone(),
-            open.gas_limit.clone(),
+            attempt.gas_limit.clone(),
         ]
     };
     open.attempts.iter().map(row).collect()

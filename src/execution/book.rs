@@ -7,8 +7,8 @@ use super::machine::{Attempt, Claim, Event, Fate, Fees, Kind, Mined, Phase, Slot
 use super::{Doubt, Published, Rejection};
 use crate::chain::Receipt;
 use crate::journal::{
-    AttemptKind, AttemptRecord, EventRecord, IntentEntry, IntentId, IntentRecord, IntentState, SlotEntry,
-    Urgency,
+    AttemptKind, AttemptRecord, ENDED_AT, EventRecord, IntentEntry, IntentId, IntentRecord, IntentState,
+    SlotEntry, Urgency,
 };
 
 /// A nonce that has not ended.
@@ -38,6 +38,17 @@ pub(super) struct Filed {
     /// Height of the block that was decided on.
     pub(super) decided_at: u64,
     pub(super) last: EventRecord,
+    /// Whether it was found not to be wanted any more when it was read.
+    pub(super) withdrawn: bool,
+}
+
+/// What an event was seen by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sight<'a> {
+    /// The receipt of the attempt that was seen mined.
+    pub(super) receipt: Option<&'a Receipt>,
+    /// Time of the head that was looked at, seconds since the Unix epoch.
+    pub(super) time: u64,
 }
 
 impl Nonce {
@@ -53,9 +64,17 @@ impl Nonce {
         let (mut intents, mut attempts, mut machine) = (Vec::new(), Vec::new(), Vec::new());
         for (at, intent) in entry.intents.into_iter().enumerate() {
             machine.extend(intent.attempts.iter().map(|attempt| machine_attempt(at, attempt)));
-            let IntentEntry { id, record, decision_block, attempts: signed, last_event, .. } = intent;
+            let IntentEntry {
+                id,
+                record,
+                decision_block: decided_at,
+                attempts: signed,
+                last_event: last,
+                withdrawn,
+                ..
+            } = intent;
             attempts.extend(signed);
-            intents.push(Filed { id, record, decided_at: decision_block, last: last_event });
+            intents.push(Filed { id, record, decided_at, last, withdrawn });
         }
         let claims: Vec<Claim> = intents.iter().map(claim).collect();
         let (first, attempt) = (claims.first()?, machine.first()?);
@@ -103,12 +122,12 @@ impl File {
         &self,
         slot: &Slot,
         event: &Event,
-        receipt: Option<&Receipt>,
+        sight: Sight<'_>,
     ) -> Vec<(IntentId, EventRecord)> {
         let wanted = self.intents.len().saturating_sub(1);
         let about = match event {
             Event::Overtaken(..) | Event::Signed(_) => return Vec::new(),
-            Event::Ended(_) => return self.ends(slot, event, receipt),
+            Event::Ended(_) => return self.ends(slot, event, sight),
             Event::Published(published) => (wanted, after(slot, published)),
             Event::Withdrawn => (wanted, withdrawn("its call reverts on the newest block")),
             Event::Parked => {
@@ -117,9 +136,7 @@ impl File {
             Event::Foreign => {
                 (wanted, plain(IntentState::Foreign, json!({ "foreign": slot.nonce.to_string() })))
             }
-            Event::Included(mined) => {
-                (self.claim_of(slot, mined), seen(IntentState::Included, mined, receipt))
-            }
+            Event::Included(mined) => (self.claim_of(slot, mined), seen(IntentState::Included, mined, sight)),
             Event::Vanished => match slot.phase {
                 Phase::Included(mined) => (self.claim_of(slot, &mined), vanished(slot, &mined)),
                 Phase::Prepared
@@ -150,15 +167,15 @@ impl File {
     }
 
     /// One of the intents took effect, the others are superseded.
-    fn ends(&self, slot: &Slot, event: &Event, receipt: Option<&Receipt>) -> Vec<(IntentId, EventRecord)> {
+    fn ends(&self, slot: &Slot, event: &Event, sight: Sight<'_>) -> Vec<(IntentId, EventRecord)> {
         let mut ended = slot.clone();
         ended.apply(event);
         let (Some(fates), Event::Ended(end)) = (ended.fates(), event) else { return Vec::new() };
         let record = |fate| match fate {
             Fate::Superseded => plain(IntentState::Superseded, json!({ "by": end.mined.attempt })),
-            Fate::Executed => seen(IntentState::Executed, &end.mined, receipt),
-            Fate::Reverted => seen(IntentState::Reverted, &end.mined, receipt),
-            Fate::Cancelled => seen(IntentState::Cancelled, &end.mined, receipt),
+            Fate::Executed => seen(IntentState::Executed, &end.mined, sight),
+            Fate::Reverted => seen(IntentState::Reverted, &end.mined, sight),
+            Fate::Cancelled => seen(IntentState::Cancelled, &end.mined, sight),
         };
         self.intents.iter().zip(fates).map(|(filed, fate)| (filed.id, record(fate))).collect()
     }
@@ -166,8 +183,7 @@ impl File {
 
 fn claim(filed: &Filed) -> Claim {
     let IntentRecord { vault, deadline, gas_limit, urgency, .. } = filed.record;
-    let withdrawn = filed.last.state == IntentState::Cancelling;
-    Claim { vault, urgent: urgency == Urgency::Urgent, deadline, gas_limit, withdrawn }
+    Claim { vault, urgent: urgency == Urgency::Urgent, deadline, gas_limit, withdrawn: filed.withdrawn }
 }
 
 /// What the machine has to know of signed bytes of the claim at this place.
@@ -207,17 +223,20 @@ pub(super) fn inclusion(event: &EventRecord) -> Option<Mined> {
     })
 }
 
-fn seen(state: IntentState, mined: &Mined, receipt: Option<&Receipt>) -> EventRecord {
+fn seen(state: IntentState, mined: &Mined, sight: Sight<'_>) -> EventRecord {
     let mut detail = json!({
         "transaction": mined.attempt,
         "block_number": mined.number.to_string(),
         "success": mined.success,
     });
-    if let (Some(receipt), Some(fields)) = (receipt, detail.as_object_mut()) {
+    if let (Some(receipt), Some(fields)) = (sight.receipt, detail.as_object_mut()) {
         fields.insert("gas_used".to_owned(), receipt.gas_used.to_string().into());
         fields.insert("effective_gas_price".to_owned(), receipt.effective_gas_price.to_string().into());
+        if state.is_final() {
+            fields.insert(ENDED_AT.to_owned(), sight.time.into());
+        }
     }
-    let fee = receipt.filter(|_| state.is_final()).map(Receipt::fee);
+    let fee = sight.receipt.filter(|_| state.is_final()).map(Receipt::fee);
     EventRecord { state, detail, block_hash: Some(mined.block), fee }
 }
 

@@ -46,6 +46,8 @@ pub struct Engine {
     pub(super) book: Mutex<Book>,
     /// Height of the highest block that counted as final.
     finalised: AtomicU64,
+    /// Chain time from which on the balance is looked at again, seconds since the Unix epoch.
+    pub(super) next_runway: AtomicU64,
 }
 
 /// What an engine holds in memory of its key.
@@ -90,7 +92,8 @@ impl Engine {
     #[must_use]
     pub fn new(pool: Arc<Pool>, journal: Arc<Journal>, key: KeeperKey, config: SendingConfig) -> Self {
         let key = key.for_chain(pool.chain_id());
-        Self { pool, journal, config, key, book: Mutex::default(), finalised: AtomicU64::new(0) }
+        let (book, finalised, next_runway) = Default::default();
+        Self { pool, journal, config, key, book, finalised, next_runway }
     }
 
     /// Account of the key.

@@ -351,8 +351,27 @@ pub enum ExecutionError {
     Key(#[from] KeyError),
     /// The key is halted.
     #[error("halted: {0}")]
-    Halted(#[from] Halt),
+    Halted(Halt),
     /// What is asked for is not under way.
     #[error("it is not under way: the intent is final, or there is none")]
     Unknown,
+}
+
+// Not as its source: it says all there is to say.
+impl From<Halt> for ExecutionError {
+    fn from(halt: Halt) -> Self {
+        Self::Halted(halt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_key_is_halted_is_said_once() {
+        let halt = Halt::ChainAhead { sender: Address::ZERO, journal: 3, chain: 5 };
+        let (why, error) = (halt.to_string(), eyre::Report::from(ExecutionError::from(halt)));
+        assert_eq!(format!("{error:#}"), format!("halted: {why}"));
+    }
 }

@@ -153,7 +153,7 @@ impl Engine {
     ) -> Result<Outcomes, ExecutionError> {
         let rules = round.rules(nonce).await?;
         let Nonce { slot, file } = nonce;
-        let mut world = Tending { round, file, vetted: false, receipt: None };
+        let mut world = Tending { round, file, vetted: false, receipt: None, time: 0 };
         let tended = tend(&mut world, slot, &rules, rank).await?;
         let receipt = world.receipt.take();
         if tended == Tended::Halted || slot.phase == Phase::Foreign {

@@ -4,7 +4,7 @@ use alloy::consensus::TxEip1559;
 use alloy::primitives::{Address, Bytes, TxKind, U256};
 use serde_json::json;
 
-use super::book::{File, Nonce, machine_attempt, plain};
+use super::book::{File, Nonce, Sight, machine_attempt, plain};
 use super::machine::{
     Attempt, CANCEL_GAS, Consumption, Event, Kind, Look, Point, Rules, Signing, Slot, Witness, World, observe,
 };
@@ -41,6 +41,8 @@ pub(super) struct Tending<'a> {
     pub(super) vetted: bool,
     /// The receipt of the attempt that the last look saw mined.
     pub(super) receipt: Option<Receipt>,
+    /// Time of the head of the last look.
+    pub(super) time: u64,
 }
 
 impl Round<'_> {
@@ -95,7 +97,7 @@ impl World for Tending<'_> {
             return Ok(None);
         }
         let Some((mut look, receipt)) = self.round.look(slot).await? else { return Ok(None) };
-        self.receipt = receipt;
+        (self.receipt, self.time) = (receipt, look.head.time);
         look.head.time = chain_time(look.head.time);
         let open = look.mined.is_none() && look.consumed == Consumption::No;
         if open && !slot.is_unwanted(look.head.time) && !slot.is_cancelling() {
@@ -105,7 +107,8 @@ impl World for Tending<'_> {
     }
 
     async fn record(&mut self, slot: &Slot, event: &Event) -> Result<(), ExecutionError> {
-        let records = self.file.records(slot, event, self.receipt.as_ref());
+        let sight = Sight { receipt: self.receipt.as_ref(), time: self.time };
+        let records = self.file.records(slot, event, sight);
         let events: Vec<_> = records.iter().map(|(id, record)| (*id, record)).collect();
         if !events.is_empty() {
             self.round.engine.journal.append_events(&events).await?;

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, TxKind, U256};
 use tokio::sync::MutexGuard;
 use tracing::{Instrument, debug_span};
 
-use super::book::{Filed, Nonce, inclusion, plain};
+use super::book::{Filed, Nonce, Sight, inclusion, plain};
 use super::engine::Book;
 use super::fees::{self, FeeQuote, FeeRequest};
 use super::machine::{self, Admission, Ahead, Attempt, Busy, Event, Market, Plan, Slot, admit, bumped};
@@ -131,7 +131,8 @@ impl<'a> Turn<'a> {
         let id = committed?;
         failpoint::reached(attempt.kind.name(), Moment::AfterCommit);
         let last = plain(IntentState::Prepared, serde_json::Value::Null);
-        let filed = Filed { id, record: intent, decided_at: submission.cycle.block_number, last };
+        let filed =
+            Filed { id, record: intent, decided_at: submission.cycle.block_number, last, withdrawn: false };
         let published =
             engine.publish(&attempt, (head.number, true)).instrument(debug_span!("publish")).await;
         let at = place(&mut open, &admission, filed, attempt);
@@ -238,7 +239,7 @@ impl Engine {
         published: Published,
     ) -> Result<Outcome, JournalError> {
         let event = Event::Published(published.clone());
-        let records = nonce.file.records(&nonce.slot, &event, None);
+        let records = nonce.file.records(&nonce.slot, &event, Sight::default());
         for (id, record) in &records {
             self.journal.append_event(*id, record).await?;
         }
@@ -258,15 +259,6 @@ impl Engine {
         let last = self.journal.intents(vault, 1).await?.pop();
         let mined = last.and_then(|last| inclusion(&last.last_event)).filter(|mined| !mined.success);
         Ok(mined.map(|mined| mined.number.saturating_add(self.config.patience.cool_down)))
-    }
-
-    /// Says once for every transaction that the balance is near its end.
-    fn warn_of_the_runway(&self, each: U256, balance: U256) {
-        let left = balance.checked_div(each).unwrap_or(U256::MAX);
-        if left < U256::from(self.config.runway) {
-            let (sender, alert) = (self.sender(), "runway");
-            tracing::error!(%sender, alert, %balance, %each, %left, "the key can pay for few more transactions: refill it");
-        }
     }
 
     fn admitted(

@@ -25,9 +25,9 @@ pub use audit::{Fault, Verified};
 pub use error::JournalError;
 pub use ledger::LedgerEntry;
 pub use records::{
-    AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
-    IntentState, ReasonCount, SlotEntry, SubmissionClass, Urgency,
+    AttemptKind, AttemptRecord, CycleEntry, CycleRecord, ENDED_AT, EventRecord, IntentEntry, IntentId,
+    IntentRecord, IntentState, ReasonCount, SlotEntry, SubmissionClass, Urgency,
 };
-pub use requests::{Request, Requests};
+pub use requests::{Lying, Request, Requests};
 pub use store::{Journal, JournalOptions};
 pub use transactions::IntentFilter;

@@ -15,7 +15,8 @@ use super::{
 /// Intents with their cycle and last event; a condition follows.
 pub(super) const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.vault, i.vault_nonce, i.recipient, i.calldata, \
      i.deadline, i.gas_limit, i.planned, i.urgency, c.decision_hash, c.block_number, \
-     e.state, e.detail, e.block_hash AS event_block, e.fee, e.recorded_at AS event_at \
+     e.state, e.detail, e.block_hash AS event_block, e.fee, e.recorded_at AS event_at, \
+     EXISTS (SELECT 1 FROM intent_events w WHERE w.intent_id = i.id AND w.state = 'cancelling') AS withdrawn \
      FROM intents i JOIN cycles c ON c.id = i.cycle_id \
      JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";
 
@@ -254,6 +255,7 @@ impl Journal {
                 attempts: self.attempts(id).await?,
                 last_event: self.event_record(row)?,
                 last_event_at: self.column(row, "event_at")?,
+                withdrawn: self.column(row, "withdrawn")?,
             });
         }
         Ok(entries)

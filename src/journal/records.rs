@@ -297,6 +297,9 @@ impl IntentState {
     }
 }
 
+/// The field of an end's detail with the chain time at which it was seen, seconds since the Unix epoch.
+pub const ENDED_AT: &str = "ended_at";
+
 /// One thing that happened to an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
@@ -327,6 +330,8 @@ pub struct IntentEntry {
     pub last_event: EventRecord,
     /// Wall-clock time of that event, seconds since the Unix epoch. For the reader's orientation alone.
     pub last_event_at: i64,
+    /// Whether it was ever cancelling: whatever came after, it is not wanted.
+    pub withdrawn: bool,
 }
 
 /// All that is recorded of one nonce of a key.

@@ -7,6 +7,8 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
+use super::IntentId;
+
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
@@ -23,9 +25,37 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The intent that it is about.
+    #[must_use]
+    pub const fn intent(&self) -> IntentId {
+        match *self {
+            Self::Cancel { intent } | Self::SpeedUp { intent } => IntentId(intent),
+        }
+    }
+}
+
 /// The requests to the keeper of one chain.
 #[derive(Debug, Clone)]
 pub struct Requests(PathBuf);
+
+/// A request that lies there until it is removed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lying {
+    /// What is asked for.
+    pub request: Request,
+    path: PathBuf,
+}
+
+impl Lying {
+    /// Removes it: it is done, or cannot be.
+    ///
+    /// # Errors
+    /// What the file system does not allow.
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_file(self.path)
+    }
+}
 
 impl Requests {
     /// Those beside the journal at `path`, of the chain of this id.
@@ -54,23 +84,25 @@ impl Requests {
         left
     }
 
-    /// Takes all requests, oldest first. One that cannot be read is told, and removed where that is possible.
+    /// All requests, oldest first; each lies there until it is removed, so that none is lost where this process ends before it
+    /// is done. One that cannot be read is told, and removed where that is possible.
     ///
     /// # Errors
     /// What the file system does not allow.
-    pub fn take(&self) -> io::Result<Vec<Request>> {
-        let mut requests = Vec::new();
+    pub fn lying(&self) -> io::Result<Vec<Lying>> {
+        let mut lying = Vec::new();
         for name in self.names()? {
             let path = self.0.join(name);
-            match taken(&path) {
-                Ok(request) => requests.push(request),
+            match read(&path) {
+                Ok(request) => lying.push(Lying { request, path }),
                 // It stops none of the others.
                 Err(error) => {
-                    tracing::error!(path = %path.display(), %error, "a request that cannot be read")
+                    let removed = fs::remove_file(&path).is_ok();
+                    tracing::error!(path = %path.display(), %error, removed, "a request that cannot be read");
                 }
             }
         }
-        Ok(requests)
+        Ok(lying)
     }
 
     /// Names of the files, ascending; of no directory none.
@@ -87,26 +119,29 @@ impl Requests {
     }
 }
 
-/// The request in a file, which is gone then. Nothing is read of one that is too large to be a request.
-fn taken(path: &Path) -> io::Result<Request> {
+/// The request in a file. Nothing is read of one that is too large to be a request.
+fn read(path: &Path) -> io::Result<Request> {
     const MOST_BYTES: u64 = 4_096;
     let file = fs::symlink_metadata(path)?;
     // Whoever reads from a pipe waits.
-    let bytes = if file.is_file() && file.len() <= MOST_BYTES { fs::read(path) } else { Ok(Vec::new()) };
-    fs::remove_file(path)?;
-    Ok(serde_json::from_slice(&bytes?)?)
+    let bytes = if file.is_file() && file.len() <= MOST_BYTES { fs::read(path)? } else { Vec::new() };
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn asked_of(requests: &Requests) -> Vec<Request> {
+        requests.lying().unwrap().into_iter().map(|lying| lying.request).collect()
+    }
+
     #[test]
-    fn requests_are_taken_once_in_their_order_and_what_cannot_be_read_stops_none() {
+    fn requests_lie_in_their_order_until_they_are_removed_and_what_cannot_be_read_stops_none() {
         let directory = tempfile::tempdir().unwrap();
         let journal = directory.path().join("keeper.db");
         let requests = Requests::beside(&journal, 7);
-        assert_eq!(requests.take().unwrap(), []);
+        assert_eq!(asked_of(&requests), []);
         let asked = [Request::Cancel { intent: 3 }, Request::SpeedUp { intent: 4 }];
         requests.leave(&asked[0]).unwrap();
         fs::write(directory.path().join("keeper.db.requests/7/00000000000000000001x"), "torn").unwrap();
@@ -120,8 +155,16 @@ mod tests {
         fs::write(directory.path().join("keeper.db.requests/7/00000000000000000001z"), vec![b' '; 5_000])
             .unwrap();
         requests.leave(&asked[1]).unwrap();
-        assert_eq!(Requests::beside(&journal, 8).take().unwrap(), [], "another chain");
-        assert_eq!(requests.take().unwrap(), asked);
-        assert_eq!(requests.take().unwrap(), []);
+        assert_eq!(asked_of(&Requests::beside(&journal, 8)), [], "another chain");
+        for _ in 0..2 {
+            assert_eq!(asked_of(&requests), asked);
+        }
+        requests.lying().unwrap().remove(0).remove().unwrap();
+        assert_eq!(asked_of(&requests), asked[1..]);
+        assert_eq!(
+            fs::read_dir(directory.path().join("keeper.db.requests/7")).unwrap().count(),
+            2,
+            "the directory stays"
+        );
     }
 }

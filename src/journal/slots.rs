@@ -61,9 +61,10 @@ impl Journal {
         self.intent_entries(&rows).await
     }
 
-    /// Wei that `sender` has spent or may still spend on nonces with an intent whose decision block is at `since`
-    /// (seconds since the Unix epoch, chain time) or later, or that is not final, `except` for one nonce. One transaction of a nonce can be
-    /// mined: it counts with the fee paid where that is final, and with the highest cap among its attempts where it is not.
+    /// Wei that `sender` has spent or may still spend on nonces whose end was seen at `since` (seconds since the Unix epoch,
+    /// chain time) or later, or that have not ended, `except` for one nonce. One transaction of a nonce can be mined: it
+    /// counts with the fee paid where that is final, and with the highest cap among its attempts where it is not. Where
+    /// nothing says when it ended it is the time of the decision.
     ///
     /// # Errors
     /// What the disk or the file does not allow.
@@ -78,9 +79,10 @@ impl Journal {
         let query = "SELECT json_group_array(json_array(i.nonce, coalesce(a.gas_limit, i.gas_limit), a.max_fee_per_gas, \
              CASE WHEN e.state IN ('executed', 'reverted', 'cancelled') THEN e.fee END)) AS fees \
              FROM (SELECT DISTINCT n.nonce FROM intents n JOIN cycles c ON c.id = n.cycle_id \
-                   WHERE n.chain_id = ?1 AND n.sender = ?2 AND n.nonce IS NOT ?4 AND (c.block_timestamp >= ?3 OR \
-                   (SELECT state FROM intent_events WHERE intent_id = n.id ORDER BY id DESC LIMIT 1) \
-                   NOT IN ('executed', 'reverted', 'cancelled', 'superseded'))) recent \
+                   JOIN intent_events l ON l.id = (SELECT max(id) FROM intent_events WHERE intent_id = n.id) \
+                   WHERE n.chain_id = ?1 AND n.sender = ?2 AND n.nonce IS NOT ?4 \
+                   AND (coalesce(json_extract(l.detail, '$.ended_at'), c.block_timestamp) >= ?3 \
+                        OR l.state NOT IN ('executed', 'reverted', 'cancelled', 'superseded'))) recent \
              JOIN intents i ON i.chain_id = ?1 AND i.sender = ?2 AND i.nonce = recent.nonce \
              JOIN attempts a ON a.intent_id = i.id \
              JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";

@@ -116,13 +116,13 @@ pub enum ReadError {
     #[error(transparent)]
     Chain(#[from] ChainError),
     /// There is no vault of ours at the address.
-    #[error("{0} does not answer state(): check the vault's address and chain in keeper.toml")]
+    #[error("{0} does not answer state(): check the vault's address and chain in the configuration")]
     NotAVault(Address),
     /// There is no Uniswap v3 pool at the address.
     #[error("{0} does not answer as a Uniswap v3 pool: check its address and chain")]
     NotAPool(Address),
     /// There is no policy to read the facts for.
-    #[error("no policy is held for vault {0}: name one in keeper.toml")]
+    #[error("no policy is held for vault {0}: name one in the configuration")]
     NoPolicy(Address),
     /// The policy is for a chain that charges otherwise.
     #[error(

@@ -1,7 +1,9 @@
 //! Bumps, cancels and takeovers, each until it is final.
 
-use vault_keeper::execution::{ClassPolicy, Outcome, ParkReason, Patience, SendingConfig};
-use vault_keeper::journal::{AttemptKind, IntentState, SubmissionClass, Urgency};
+use alloy::primitives::U256;
+use vault_keeper::chain::Header;
+use vault_keeper::execution::{ClassPolicy, Outcome, ParkReason, Patience, Reckoned, SendingConfig};
+use vault_keeper::journal::{AttemptKind, EventRecord, IntentState, SubmissionClass, Urgency};
 use vault_keeper::keeper::Dispatch;
 
 use crate::keeper_process::PRICE;
@@ -161,6 +163,44 @@ async fn a_balance_for_few_more_transactions_is_told() {
     assert!(heard.text().contains("alert=\"runway\""), "{}", heard.text());
     rig.mine_and_resolve(2).await;
     rig.assert_executed_once().await;
+}
+
+#[tokio::test]
+async fn a_balance_for_few_transactions_is_told_every_ten_minutes_without_a_plan() {
+    let heard = Heard::listen();
+    let rig =
+        Rig::of(Build { sending: SendingConfig { runway: 1_000, ..sending() }, ..Build::default() }).await;
+    rig.balance(1).await;
+    let lease = rig.pool.reader().unwrap();
+    let reckoned = Reckoned { gas: 400_000, beside_gas: U256::ZERO };
+    let head = rig.head().await;
+    for (after, alerts) in [(0, 1), (599, 1), (600, 2), (1_000, 2)] {
+        let head = Header { timestamp: head.timestamp + after, ..head.clone() };
+        rig.engine.watch_runway(&lease, &head, reckoned).await;
+        assert_eq!(heard.alerts("runway"), alerts, "{after}");
+    }
+    rig.balance(1_000).await;
+    let head = rig.head().await;
+    let head = Header { timestamp: head.timestamp + 3_600, ..head };
+    rig.engine.watch_runway(&lease, &head, reckoned).await;
+    assert_eq!(heard.alerts("runway"), 2, "good for more now");
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_and_then_parked_is_cancelled_after_a_restart() {
+    let patience = Patience { park_after: 2, ..Patience::default() };
+    let mut rig =
+        Rig::of(Build { sending: SendingConfig { patience, ..sending() }, ..Build::default() }).await;
+    let intent = rig.sent().await;
+    rig.engine.withdraw(intent, "a test").await.unwrap();
+    let detail = serde_json::json!({ "parked": "undecided for too long" });
+    let parked = EventRecord { state: IntentState::Parked, detail, block_hash: None, fee: None };
+    rig.journal.append_event(intent, &parked).await.unwrap();
+    let rig = rig.restart().await;
+    rig.lose_what_waits().await;
+    rig.resolve().await.unwrap();
+    let kinds: Vec<_> = rig.entry().await.attempts.iter().map(|attempt| attempt.kind).collect();
+    assert_eq!(kinds, [AttemptKind::Original, AttemptKind::Cancel]);
 }
 
 #[tokio::test]

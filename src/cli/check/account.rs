@@ -5,7 +5,7 @@ use alloy::primitives::{Address, U256};
 use crate::chain::{At, ChainError};
 use crate::config::ConfigError;
 use crate::domain::units::from_raw;
-use crate::execution::{FeeQuote, FeeRequest, Refusal, SendingConfig, quote};
+use crate::execution::{FeeQuote, Reckoned, Refusal, SendingConfig};
 use crate::journal::Journal;
 use crate::signers::SignerError;
 
@@ -16,10 +16,8 @@ use super::finding::Finding;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Account {
     pub(super) address: Address,
-    /// Gas of one rebalance, as the policies of its vaults reckon.
-    pub(super) rebalance_units: u64,
-    /// Wei that one may cost beside its gas, as they reckon.
-    pub(super) beside_gas: u64,
+    /// What one rebalance needs.
+    pub(super) reckoned: Reckoned,
 }
 
 /// What the chain and the journal say of an account's nonce.
@@ -55,7 +53,7 @@ pub(super) fn unusable(check: &'static str, error: &ConfigError) -> Finding {
         let what = format!("{variable} is not set, and {wanted_by} needs it");
         return Finding::error(check, what, "export it or put it in .env; .env.example shows how");
     }
-    Finding::error(check, error.to_string(), "correct what keeper.toml or the environment says")
+    Finding::error(check, error.to_string(), "correct what the configuration or the environment says")
 }
 
 /// Looks at an account on its chain.
@@ -128,26 +126,11 @@ fn funds(
     next_base_fee: Option<u64>,
 ) -> Vec<Finding> {
     let Some(next_base_fee) = next_base_fee else { return Vec::new() };
-    let gas_limit = gas_limit(account.rebalance_units, sending.gas_margin_bps);
-    let request = FeeRequest {
-        next_base_fee,
-        suggested_tip: None,
-        gas_limit,
-        beside_gas: U256::from(account.beside_gas),
-        committed_today: U256::ZERO,
-    };
-    let fees = quote(&request, &sending.fees);
-    let gas = U256::from(gas_limit);
-    let cost = |per_gas: u128| gas.saturating_mul(U256::from(per_gas)).saturating_add(request.beside_gas);
-    let now = fees.as_ref().ok().map(|fees| cost(fees.max_fee_per_gas));
-    let cap = cost(sending.fees.max_fee_per_gas);
-    let cap = cap.min(sending.fees.max_per_transaction);
-    vec![fee_caps(&fees), runway(balance, (now.unwrap_or(cap), cap), sending.runway)]
-}
-
-fn gas_limit(units: u64, margin_bps: u16) -> u64 {
-    let with_margin = u128::from(units).saturating_mul(u128::from(margin_bps).saturating_add(10_000));
-    u64::try_from(with_margin / 10_000).unwrap_or(u64::MAX)
+    let reckoned = account.reckoned;
+    let fees = sending.quoted(next_base_fee, reckoned);
+    let now = fees.as_ref().ok().map(|fees| sending.locked_up(fees.max_fee_per_gas, reckoned));
+    let at_caps = sending.locked_up_at_caps(reckoned);
+    vec![fee_caps(&fees), runway(balance, (now.unwrap_or(at_caps), at_caps), sending.runway)]
 }
 
 fn fee_caps(fees: &Result<FeeQuote, Refusal>) -> Finding {
@@ -237,7 +220,8 @@ mod tests {
     #[test]
     fn the_runway_is_counted_at_the_price_of_today_and_at_the_caps() {
         // 400,000 gas and a fifth at 2 · 20 + 1 gwei lock up 0.01968 ether; the cap of a transaction is 0.1 ether.
-        let account = Account { address: Address::ZERO, rebalance_units: 400_000, beside_gas: 0 };
+        let account =
+            Account { address: Address::ZERO, reckoned: Reckoned { gas: 400_000, beside_gas: U256::ZERO } };
         let found = |milliether: u64| {
             let balance = U256::from(milliether) * U256::from(1_000_000 * GWEI);
             funds(balance, account, &sending(), Some(20_000_000_000))
@@ -259,7 +243,8 @@ mod tests {
 
     #[test]
     fn gas_over_the_caps_is_a_warning() {
-        let account = Account { address: Address::ZERO, rebalance_units: 400_000, beside_gas: 0 };
+        let account =
+            Account { address: Address::ZERO, reckoned: Reckoned { gas: 400_000, beside_gas: U256::ZERO } };
         let [caps, balance] =
             funds(U256::MAX, account, &sending(), Some(600_000_000_000)).try_into().unwrap();
         assert_eq!(caps.level, Level::Warning);

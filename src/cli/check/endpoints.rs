@@ -79,7 +79,7 @@ fn refused(error: &ChainError) -> Finding {
     let what = error.to_string();
     match error {
         ChainError::WrongChainId { .. } | ChainError::BadUrl { .. } => {
-            Finding::error("chain_id", what, "correct `endpoints` or `id` of the chain in keeper.toml")
+            Finding::error("chain_id", what, "correct `endpoints` or `id` of the chain in the configuration")
         }
         ChainError::Timeout { .. }
         | ChainError::Connection { .. }
@@ -158,7 +158,7 @@ fn base_fee(name: &str, header: &Header, kind: ChainKind) -> Finding {
         None => Finding::error(
             "base_fee",
             format!("the head of {name}: {}", header.base_fee_fault(kind).unwrap_or_default()),
-            "correct `kind` of the chain in keeper.toml; use a node that tells whole headers",
+            "correct `kind` of the chain in the configuration; use a node that tells whole headers",
         ),
     }
 }

@@ -38,7 +38,7 @@ fn unopened(chain: &ChainConfig, failure: &Failure) -> Vec<Finding> {
     vec![Finding::error(
         "relay",
         format!("{report:#}"),
-        "correct the private endpoints of the chain in keeper.toml",
+        "correct the private endpoints of the chain in the configuration",
     )]
 }
 

@@ -10,7 +10,7 @@ use crate::journal::{IntentEntry, IntentState, Journal, JournalError};
 
 use super::finding::Finding;
 
-const REMEDY: &str = "check `journal.path` in keeper.toml";
+const REMEDY: &str = "check `journal.path` in the configuration";
 
 /// Room on the disk below which a keeper will soon stop, and below which it cannot begin, bytes: a day of decisions of one
 /// vault is some megabytes, and the log takes a few before it is written back.

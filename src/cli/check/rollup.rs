@@ -28,7 +28,7 @@ pub(super) async fn declared(name: &str, endpoint: &Endpoint, header: &Header) -
 
 /// `found` are the marks that the chain has.
 fn marked(name: &str, kind: ChainKind, found: &[(ChainKind, Address)]) -> Finding {
-    let remedy = "correct `kind` of the chain in keeper.toml, and gas.chain of its policies";
+    let remedy = "correct `kind` of the chain in the configuration, and gas.chain of its policies";
     if let Some((other, address)) = found.iter().find(|(other, _)| *other != kind) {
         let what = format!(
             "{name} is configured as `{}`, but has at {address} what a chain of kind `{}` has there",

@@ -62,7 +62,7 @@ fn no_vault(address: Address, has_code: bool) -> Finding {
     Finding::error(
         "vault",
         format!("{address} {why}"),
-        "correct `address` or `chain` of the vault in keeper.toml",
+        "correct `address` or `chain` of the vault in the configuration",
     )
 }
 

@@ -21,7 +21,7 @@ pub(super) fn signer(
 ) -> Result<Arc<SignerConfig>, Failure> {
     let Some(name) = name else {
         let none = || {
-            let what = format!("vault `{}` has no `guardian` in keeper.toml", vault.name);
+            let what = format!("vault `{}` has no `guardian` in the configuration", vault.name);
             Failure::usage(eyre!(
                 "{what}: add the name of the [[signer]] with the guardian's key, or give --signer"
             ))

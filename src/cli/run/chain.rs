@@ -1,6 +1,7 @@
 //! The vaults of one chain, kept block by block.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +12,15 @@ use super::watch::{Watch, tell};
 use super::{Failure, alert, log};
 use crate::chain::pool::{Lease, Pool};
 use crate::chain::{ChainError, HeadEvent, HeadTimes, Heads, NewHead};
-use crate::execution::{Engine, ExecutionError, Outcome as Sent};
+use crate::execution::{Engine, ExecutionError, Outcome as Sent, Reckoned};
 use crate::journal::{IntentId, Journal, Request};
 use crate::keeper::{self, Cycle, CycleError, Keeper};
 
 /// Shortest pause after a failed look at a chain.
 const MIN_RETRY: Duration = Duration::from_millis(500);
+
+/// Pause between two looks for what people ask.
+const HEARING: Duration = Duration::from_secs(1);
 
 /// All vaults of one chain, which share its endpoints and its heads.
 pub(super) struct Chain {
@@ -30,6 +34,8 @@ pub(super) struct Chain {
     /// The endpoint that is read.
     pub(super) lease: Lease,
     pub(super) keepers: Vec<Keeper>,
+    /// What one rebalance needs at most.
+    pub(super) reckoned: Reckoned,
     /// Vaults that are known to obey another key, and whose.
     pub(super) strange: BTreeMap<String, Address>,
 }
@@ -57,9 +63,14 @@ impl Chain {
         let mut heads = Heads::new(self.pool.clone(), self.times);
         let _watch = Watch::over(self.name.clone(), self.pool.clone(), self.look);
         loop {
-            let event = tokio::select! {
-                event = heads.next() => event,
-                _ = stop.changed() => return Ok(()),
+            let mut next = pin!(heads.next());
+            // People are heard whether blocks come or not.
+            let event = loop {
+                tokio::select! {
+                    event = &mut next => break event,
+                    () = tokio::time::sleep(HEARING) => self.hear_people().await?,
+                    _ = stop.changed() => return Ok(()),
+                }
             };
             self.heard(event).await?;
             tell(&self.name, &self.pool.take_notices());
@@ -164,19 +175,12 @@ impl Chain {
         if head.skipped > 0 {
             tracing::warn!(chain = %self.name, skipped = head.skipped, "blocks passed unseen");
         }
-        self.asked().await?;
         for engine in self.crew.engines() {
             if !head.left.is_empty() || engine.is_undone().await {
                 self.checked(engine).await?;
             }
-            match engine.resolve().await {
-                Ok(outcomes) => report(&outcomes),
-                Err(error @ (ExecutionError::Chain(_) | ExecutionError::Key(_))) => {
-                    tracing::warn!(%error, "what was sent cannot be looked up")
-                }
-                Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
-                Err(error) => tracing::error!(sender = %engine.sender(), %error, "this key sends no more"),
-            }
+            self.resolved(engine).await?;
+            engine.watch_runway(&self.lease, &head.header, self.reckoned).await;
         }
         let mut left = Vec::with_capacity(self.keepers.len());
         let mut last = None;
@@ -200,38 +204,54 @@ impl Chain {
         last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
     }
 
-    /// Does what people ask for.
-    async fn asked(&self) -> eyre::Result<()> {
+    async fn resolved(&self, engine: &Engine) -> eyre::Result<()> {
+        match engine.resolve().await {
+            Ok(outcomes) => report(&outcomes),
+            Err(error @ (ExecutionError::Chain(_) | ExecutionError::Key(_))) => {
+                tracing::warn!(%error, "what was sent cannot be looked up")
+            }
+            Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
+            Err(error) => tracing::error!(sender = %engine.sender(), %error, "this key sends no more"),
+        }
+        Ok(())
+    }
+
+    /// Does what people ask for. What is about a key that is not here is left for the keeper that has it.
+    async fn hear_people(&self) -> eyre::Result<()> {
         if self.crew.engines().next().is_none() {
             // A dry run has no key to do it with.
             return Ok(());
         }
-        let requests = match self.journal.requests(self.pool.chain_id()).take() {
-            Ok(requests) => requests,
+        let lying = match self.journal.requests(self.pool.chain_id()).lying() {
+            Ok(lying) => lying,
             Err(error) => {
-                tracing::error!(chain = %self.name, %error, "requests cannot be taken; check the journal's directory");
+                tracing::error!(chain = %self.name, %error, "requests cannot be read; check the journal's directory");
                 return Ok(());
             }
         };
-        for request in &requests {
-            match self.done(request).await {
-                Ok(()) => tracing::info!(?request, "a person asked for it"),
-                Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
-                Err(error) => tracing::error!(?request, %error, "asked for, and not done"),
+        for lying in lying {
+            let asked = lying.request.intent();
+            let intent = self.journal.intent(asked).await?;
+            let engine = |sender| self.crew.engines().find(|engine| engine.sender() == sender);
+            match intent.map(|intent| engine(intent.record.sender)) {
+                Some(None) => continue,
+                Some(Some(engine)) => self.answer(engine, &lying.request).await?,
+                None => tracing::error!(intent = %asked, "asked for, and not in this journal"),
+            }
+            if let Err(error) = lying.remove() {
+                tracing::error!(intent = %asked, %error, "done, and still there: remove it from the journal's directory");
             }
         }
         Ok(())
     }
 
-    /// Does it with the key whose intent it is.
-    async fn done(&self, request: &Request) -> Result<(), ExecutionError> {
-        for engine in self.crew.engines() {
-            match engine.asked(request).await {
-                Err(ExecutionError::Unknown) => {}
-                other => return other,
-            }
+    async fn answer(&self, engine: &Engine, request: &Request) -> eyre::Result<()> {
+        match engine.asked(request).await {
+            Ok(()) => tracing::info!(?request, "a person asked for it"),
+            Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
+            Err(error) => tracing::error!(?request, %error, "asked for, and not done"),
         }
-        Err(ExecutionError::Unknown)
+        self.resolved(engine).await
     }
 
     /// Whether what had ended is still on the chain.

@@ -18,7 +18,7 @@ use crate::journal::{IntentEntry, Journal, JournalError, Request, Requests};
 
 /// Cancels an intent that is under way: a transfer of nothing takes its nonce, unless its transaction is mined first.
 ///
-/// A keeper that runs is asked to, and does so at its next block; where none runs it is done here. The keeper plans anew
+/// A keeper that runs is asked to, and does so within seconds; where none runs it is done here. The keeper plans anew
 /// afterwards: stop it, or pause the vault, where that is not wanted.
 #[derive(Debug, Args)]
 pub(super) struct Cancel {
@@ -29,7 +29,8 @@ pub(super) struct Cancel {
 
 /// Bids more for an intent that is under way, at once and within the caps of the configuration.
 ///
-/// A keeper that runs is asked to, and does so at its next block; where none runs it is done here.
+/// A keeper that runs is asked to, and does so within seconds; where none runs it is done here. It exits with 1 where
+/// nothing was signed.
 #[derive(Debug, Args)]
 pub(super) struct SpeedUp {
     /// Number of the intent.
@@ -46,6 +47,8 @@ struct Printed {
     done: bool,
     state: &'static str,
     attempts: usize,
+    /// Transactions that were signed here.
+    signed: usize,
 }
 
 impl Cancel {
@@ -63,6 +66,7 @@ impl SpeedUp {
 async fn act(context: &Context, number: i64, request: &Request) -> Outcome {
     let config = configuration(context)?;
     let (entry, requests) = open_intent(&config, number).await?;
+    let before = entry.attempts.len();
     let (entry, done) = match Journal::open(&config.journal).await {
         Ok(journal) => (here(context, &config, Arc::new(journal), (&entry, request)).await?, true),
         Err(JournalError::InUse { .. }) => {
@@ -77,9 +81,11 @@ async fn act(context: &Context, number: i64, request: &Request) -> Outcome {
         done,
         state: entry.last_event.state.name(),
         attempts: entry.attempts.len(),
+        signed: entry.attempts.len().saturating_sub(before),
     };
     context.output.print(&printed, rows)?;
-    Ok(ExitCode::SUCCESS)
+    let in_vain = done && printed.signed == 0 && matches!(request, Request::SpeedUp { .. });
+    Ok(if in_vain { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// The intent of this number, which is not final, and how the keeper that runs is asked about it.
@@ -141,9 +147,11 @@ async fn key(
 }
 
 fn rows(printed: &Printed) -> Vec<Row> {
-    let done = match printed.done {
-        true => format!("done; it is {} with {} signed transactions", printed.state, printed.attempts),
-        false => "the keeper that runs is asked to, and does so at its next block".to_owned(),
+    let Printed { state, attempts, .. } = printed;
+    let done = match (printed.done, printed.signed) {
+        (false, _) => "the keeper that runs is asked to, and does so within seconds".to_owned(),
+        (true, 0) => format!("it is {state}; nothing was signed, what was said above is why"),
+        (true, _) => format!("done; it is {state} with {attempts} signed transactions"),
     };
     vec![("intent", printed.intent.clone()), ("nonce", printed.nonce.clone()), ("outcome", done)]
 }

@@ -302,6 +302,12 @@ fn patience_violations(broken: &mut Vec<Violation>, sending: &SendingConfig) {
     for (key, value) in positive {
         require(broken, value > 0, format!("sending.{key}"), "expected a number above 0");
     }
+    require(
+        broken,
+        sending.park_after_seconds > sending.bump_after_seconds,
+        "sending.park_after_seconds",
+        "expected more than `bump_after_seconds`: what is parked is raised no more",
+    );
     let (cancels, most) = (sending.max_cancel_fee_per_gas_wei, sending.max_fee_per_gas_wei);
     require(
         broken,

@@ -21,6 +21,7 @@ pub mod signers;
 pub mod keeper;
 
 pub mod calibration;
+pub mod replay;
 
 pub mod stage;
 

@@ -38,7 +38,8 @@ pub async fn past(subject: &Subject<'_>, range: Range) -> Result<Vec<Past>> {
     let mut from = range.from;
     while from <= range.to {
         let to = range.to.min(from.saturating_add(MOST_BLOCKS).saturating_sub(1));
-        let filter = LogFilter { address: subject.vault, event: Rebalanced::SIGNATURE_HASH, from, to };
+        let filter =
+            LogFilter { addresses: vec![subject.vault], event: Some(Rebalanced::SIGNATURE_HASH), from, to };
         let logs = subject.endpoint.logs(&filter).await;
         for mined in logs.wrap_err_with(|| format!("events of blocks {from} to {to}"))? {
             all.push(one(subject, &reader, &mined).await?);

@@ -7,6 +7,7 @@ use alloy::rpc::types::state::StateOverride;
 
 use super::pulse::Pulse;
 use super::receipt::WireReceipt;
+use super::transaction::{FullBlock, Transaction, WireBlock, WireTransaction};
 use super::transport::Transport;
 use super::{At, Block, CallRequest, ChainError, Header, LogFilter, MinedLog, Receipt, SecretUrl, Simulated};
 use crate::domain::policy::ChainKind;
@@ -280,6 +281,38 @@ impl Endpoint {
         }
     }
 
+    /// A transaction that is mined; `None` where this node knows none or it waits.
+    ///
+    /// # Errors
+    /// The failure of the call, also when the answer is another transaction, or its bytes are not what its hash says.
+    pub async fn transaction(&self, hash: B256) -> Result<Option<Transaction>, ChainError> {
+        const METHOD: &str = "eth_getTransactionByHash";
+        let wire: Option<WireTransaction> = self.transport.call(METHOD, (hash,)).await?;
+        let Some(wire) = wire.filter(WireTransaction::is_mined) else { return Ok(None) };
+        match wire.verified() {
+            Ok(transaction) if transaction.hash == hash => Ok(Some(transaction)),
+            Ok(_) => Err(self.unusable(METHOD, "it is another transaction than asked for")),
+            Err(reason) => Err(self.transport.bad_response(METHOD, &reason)),
+        }
+    }
+
+    /// The block of this hash with its transactions in their order; `None` where the node does not know it.
+    ///
+    /// # Errors
+    /// The failure of the call, also when the answer is another block, or the bytes of a transaction are not what its hash
+    /// says: so it is for one of a type that this program does not know.
+    pub async fn full_block(&self, hash: B256) -> Result<Option<FullBlock>, ChainError> {
+        const METHOD: &str = "eth_getBlockByHash";
+        let block: Option<WireBlock> = self.transport.call(METHOD, (hash, true)).await?;
+        let Some(WireBlock { header, transactions }) = block else { return Ok(None) };
+        if header.hash != hash {
+            return Err(self.unusable(METHOD, "it is another block than asked for"));
+        }
+        let transactions = transactions.into_iter().map(WireTransaction::verified).collect::<Result<_, _>>();
+        let bad = |reason: String| self.transport.bad_response(METHOD, &reason);
+        Ok(Some(FullBlock { header, transactions: transactions.map_err(bad)? }))
+    }
+
     /// Mined events in the order of the chain.
     ///
     /// # Errors
@@ -289,8 +322,11 @@ impl Endpoint {
         let logs: Vec<alloy::rpc::types::Log> = self.transport.call(METHOD, (filter,)).await?;
         let mined = |log: alloy::rpc::types::Log| {
             let mined = (log.block_number?, log.transaction_hash?);
-            let asked = log.inner.address == filter.address && (filter.from..=filter.to).contains(&mined.0);
-            asked.then_some(MinedLog { block_number: mined.0, transaction_hash: mined.1, log: log.inner })
+            filter.asks_for(&log.inner, mined.0).then_some(MinedLog {
+                block_number: mined.0,
+                transaction_hash: mined.1,
+                log: log.inner,
+            })
         };
         let unasked = || self.unusable(METHOD, "it holds an event that was not asked for");
         logs.into_iter().map(|log| mined(log).ok_or_else(unasked)).collect()

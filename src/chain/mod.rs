@@ -15,6 +15,7 @@ mod pulse;
 mod receipt;
 mod request;
 mod said;
+mod transaction;
 mod transport;
 
 pub use credentials::Credentials;
@@ -25,4 +26,5 @@ pub use heads::{HeadEvent, HeadTimes, Heads, NewHead, next_head, try_socket};
 pub use receipt::Receipt;
 pub use request::{At, CallRequest, LogFilter, MinedLog, Simulated};
 pub use said::shown;
+pub use transaction::{FullBlock, Transaction};
 pub use transport::SecretUrl;

@@ -39,24 +39,36 @@ pub struct CallRequest {
     pub data: Bytes,
 }
 
-/// Events of one contract and one signature in a range of blocks, its ends included.
+/// Events of some contracts in a range of blocks, its ends included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter {
-    /// The contract.
-    pub address: Address,
-    /// Hash of the event's signature.
-    pub event: B256,
+    /// The contracts; never none, since that would be all.
+    pub addresses: Vec<Address>,
+    /// Hash of the event's signature; where absent, every event.
+    pub event: Option<B256>,
     /// First block.
     pub from: u64,
     /// Last block.
     pub to: u64,
 }
 
+impl LogFilter {
+    /// Whether it asks for `log` of the block at this height.
+    pub(super) fn asks_for(&self, log: &Log, height: u64) -> bool {
+        let topic = log.topics().first();
+        self.addresses.contains(&log.address)
+            && (self.from..=self.to).contains(&height)
+            && self.event.is_none_or(|event| topic == Some(&event))
+    }
+}
+
 impl Serialize for LogFilter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("address", &self.address)?;
-        map.serialize_entry("topics", &[self.event])?;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("address", &self.addresses)?;
+        if let Some(event) = self.event {
+            map.serialize_entry("topics", &[event])?;
+        }
         map.serialize_entry("fromBlock", &U64::from(self.from))?;
         map.serialize_entry("toBlock", &U64::from(self.to))?;
         map.end()

@@ -155,9 +155,9 @@ pub(super) fn endpoint_name(chain: &ChainConfig, number: usize) -> String {
 ///
 /// # Errors
 /// [`Failure::Usage`] for a URL that is none, [`Failure::Failed`] where it does not answer.
-pub(super) async fn open(url: &str) -> Result<Endpoint, Failure> {
+pub(super) async fn open(name: &str, url: &str) -> Result<Endpoint, Failure> {
     let url = SecretUrl::parse(url).map_err(Failure::usage)?;
-    let endpoint = Endpoint::discover("--rpc", url, timeouts(Duration::from_secs(10))).await;
+    let endpoint = Endpoint::discover(name, url, timeouts(Duration::from_secs(30))).await;
     Ok(endpoint.wrap_err("the endpoint cannot be used")?)
 }
 

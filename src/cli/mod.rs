@@ -3,6 +3,7 @@
 //! Every command prints a table for people and, with `--json`, one JSON document; messages go to standard error.
 //! Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
 
+mod audit;
 mod band;
 mod check;
 mod clock;
@@ -12,6 +13,7 @@ mod demo;
 mod greeks;
 mod journal;
 mod keys;
+mod look_back;
 mod output;
 mod pause;
 mod quote;
@@ -55,6 +57,7 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Audit(audit::Audit),
     Band(band::Band),
     Check(check::Check),
     Decide(decide::Decide),
@@ -121,6 +124,7 @@ async fn dispatch(cli: Cli) -> Outcome {
     let environment = Environment::of_process(&directory).map_err(Failure::usage)?;
     let context = Context { config, environment, output: Output { json } };
     match cli.command {
+        Command::Audit(command) => command.run(&context).await,
         Command::Band(command) => command.run(&context),
         Command::Check(command) => command.run(&context).await,
         Command::Decide(command) => command.run(&context).await,

@@ -68,7 +68,7 @@ fn amount(text: &str) -> Result<U256, String> {
 
 impl Quote {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
-        let endpoint = open(&self.rpc).await?;
+        let endpoint = open("--rpc", &self.rpc).await?;
         let header = At(self.block).header(&endpoint).await?;
         let read = pool(&endpoint, &header, (self.pool, self.tick_words), self.reader).await;
         let pool = read.wrap_err_with(|| format!("pool {} cannot be read", self.pool))?;

@@ -2,10 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 
+use crate::chain::{ChainError, Endpoint};
 use crate::domain::snapshot::{Feed, Round, Sequencer, SequencerStatus};
 use crate::protocols::abi::ISnapshotReader;
+use crate::protocols::multicall::alone;
+
+alloy::sol! {
+    interface IAggregatorProxy {
+        /// The contract that oracles report to in the proxy's present phase, which emits the events.
+        function aggregator() external view returns (address);
+    }
+}
 
 /// A round this old at the block it was read at will not be changed by a reorganisation.
 const SETTLED_SECONDS: u64 = 3_600;
@@ -61,6 +70,19 @@ fn earliest(latest: u128, count: u16) -> u128 {
 
 fn round(round: &ISnapshotReader::Round) -> Round {
     Round { id: round.roundId.to(), answer: round.answer, updated_at: round.updatedAt }
+}
+
+/// The contract behind the proxy of a feed, on the state of the block `hash`; `None` where it does not say.
+///
+/// # Errors
+/// The failure of the call.
+pub async fn aggregator(
+    endpoint: &Endpoint,
+    hash: B256,
+    proxy: Address,
+) -> Result<Option<Address>, ChainError> {
+    let answer = alone(endpoint, hash, proxy, &IAggregatorProxy::aggregatorCall {}).await?;
+    Ok(answer.filter(|aggregator| !aggregator.is_zero()))
 }
 
 /// A feed of which only the newest round counts.

@@ -1,0 +1,66 @@
+//! Mined transactions with the bytes that were signed.
+
+use alloy::consensus::Transaction as _;
+use alloy::eips::eip2718::Encodable2718;
+use alloy::primitives::{Address, B256, Bytes, keccak256};
+use serde::Deserialize;
+
+use super::Header;
+
+/// A signed transaction, checked: its bytes hash to its hash, and its signature is that of its sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its hash.
+    pub hash: B256,
+    /// Who signed it.
+    pub from: Address,
+    /// Who was called; absent for a creation.
+    pub to: Option<Address>,
+    /// Calldata.
+    pub input: Bytes,
+    /// The signed bytes, as a node takes them.
+    pub raw: Bytes,
+}
+
+/// A block with its transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullBlock {
+    /// The header.
+    pub header: Header,
+    /// The transactions, in their order.
+    pub transactions: Vec<Transaction>,
+}
+
+/// A block on the wire.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireBlock {
+    #[serde(flatten)]
+    pub(super) header: Header,
+    pub(super) transactions: Vec<WireTransaction>,
+}
+
+/// A transaction on the wire.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct WireTransaction(alloy::rpc::types::Transaction);
+
+impl WireTransaction {
+    /// Whether it is in a block.
+    pub(super) const fn is_mined(&self) -> bool {
+        self.0.block_number.is_some()
+    }
+
+    /// The transaction, where its bytes and its signature say the same as the node; otherwise what is wrong.
+    pub(super) fn verified(self) -> Result<Transaction, String> {
+        let (envelope, from) = self.0.inner.into_parts();
+        let (hash, raw) = (*envelope.tx_hash(), Bytes::from(envelope.encoded_2718()));
+        if keccak256(&raw) != hash {
+            return Err(format!("the bytes of transaction {hash} have another hash"));
+        }
+        let signer = envelope.signature().recover_address_from_prehash(&envelope.signature_hash());
+        if signer.ok() != Some(from) {
+            return Err(format!("transaction {hash} was not signed by {from}"));
+        }
+        Ok(Transaction { hash, from, to: envelope.to(), input: envelope.input().clone(), raw })
+    }
+}

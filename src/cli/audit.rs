@@ -1,0 +1,113 @@
+//! `keeper audit`: whether a keeper did what its policy says, at every block, without its word.
+
+mod checkpoint;
+mod text;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use eyre::{WrapErr, eyre};
+use serde::Serialize;
+
+use super::look_back::{Sight, View, bar};
+use super::signals::interrupted;
+use super::{Context, Failure, Outcome};
+use crate::replay::audit::{self, Found, Question, Reading, Totals};
+use checkpoint::Checkpoint;
+
+/// Takes the decision of every block again and holds what was done against it. Trusts no record.
+///
+/// Exits with 0 only where every action and every inaction is as the policy says.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  keeper audit --vault main --from 21000000 --to 21007200\n  \
+    keeper audit --vault 0x5FbD… --policy published.json --rpc http://127.0.0.1:8545 --from 100 --to 600 --json")]
+pub(super) struct Audit {
+    #[command(flatten)]
+    sight: Sight,
+    /// First block.
+    #[arg(long, value_name = "N")]
+    from: u64,
+    /// Last block; the newest where absent.
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+    /// Blocks that an action may come late: what is decided at one block can be in the next.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 5)]
+    grace: u64,
+    /// Which blocks are read: those before which something happened, or every one. Both find the same.
+    #[arg(long, value_enum, default_value_t = Reading::Changes)]
+    read: Reading,
+    /// Where to note how far the audit is. Where the file is there, of the same question, it goes on from there.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+}
+
+/// What the command prints.
+#[derive(Serialize)]
+struct Printed {
+    chain_id: String,
+    #[serde(flatten)]
+    question: Question,
+    /// Whether everything is as the policy says.
+    clean: bool,
+    vaults: Vec<PrintedVault>,
+}
+
+#[derive(Serialize)]
+struct PrintedVault {
+    #[serde(flatten)]
+    found: Found,
+    totals: Totals,
+}
+
+impl Audit {
+    pub(super) async fn run(&self, context: &Context) -> Outcome {
+        let view = self.sight.view(context).await?;
+        let newest = view.source.height().await?;
+        let to = self.to.unwrap_or(newest);
+        if self.from > to || to > newest {
+            let (from, what) = (self.from, "there are no such blocks");
+            return Err(Failure::usage(eyre!("{what}: from {from} to {to}, the newest is {newest}")));
+        }
+        let question = Question { from: self.from, to, grace: self.grace, reading: self.read };
+        let found = self.found(&view, question).await?;
+        let clean = found.iter().all(Found::is_clean);
+        let vaults = found.into_iter().map(|found| PrintedVault { totals: found.totals(), found }).collect();
+        let printed = Printed { chain_id: view.source.chain_id().to_string(), question, clean, vaults };
+        context.output.show(&printed, text::text)?;
+        Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    async fn found(&self, view: &View, question: Question) -> Result<Vec<Found>, Failure> {
+        let checkpoint = self.checkpoint.as_deref().map(|file| Checkpoint::of(file, view, question));
+        let progress = checkpoint.as_ref().map(Checkpoint::load).transpose()?.flatten();
+        let mut audit = audit::Audit::new(&view.source, question, &view.subjects, progress);
+        let bar = bar(question.to.saturating_sub(question.from).saturating_add(1));
+        let mut signal = std::pin::pin!(interrupted());
+        loop {
+            bar.set_position(audit.progress().next.saturating_sub(question.from));
+            // Dropped in the midst of a stretch it is as far as before.
+            let more = tokio::select! {
+                more = audit.stretch() => more?,
+                signal = &mut signal => {
+                    signal?;
+                    return Err(self.stopped(audit.progress().next).into());
+                }
+            };
+            if let Some(checkpoint) = &checkpoint {
+                checkpoint.save(audit.progress()).wrap_err("how far the audit is cannot be noted")?;
+            }
+            if !more {
+                bar.finish_and_clear();
+                return Ok(audit.found());
+            }
+        }
+    }
+
+    fn stopped(&self, next: u64) -> eyre::Report {
+        match &self.checkpoint {
+            Some(file) => eyre!("stopped at block {next}: the same command goes on from {}", file.display()),
+            None => eyre!("stopped at block {next}; with --checkpoint it can be gone on with"),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! How far an audit is, on disk.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use alloy::primitives::{Address, B256};
+use eyre::{WrapErr, eyre};
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::super::Failure;
+use super::View;
+use crate::domain::decision::DECISION_VERSION;
+use crate::domain::policy::PublishedPolicy;
+use crate::replay::audit::{Progress, Question};
+
+/// A file that holds how far an audit is.
+pub(super) struct Checkpoint {
+    file: PathBuf,
+    about: About,
+}
+
+/// What an audit is about: only of the same does another go on from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct About {
+    decision_version: String,
+    chain_id: u64,
+    question: Question,
+    /// The vaults with the hashes of the policies given for each.
+    vaults: Vec<(Address, Vec<B256>)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Noted {
+    about: About,
+    progress: Progress,
+}
+
+impl Checkpoint {
+    pub(super) fn of(file: &Path, view: &View, question: Question) -> Self {
+        let hashes = |policies: &[PublishedPolicy]| policies.iter().map(PublishedPolicy::hash).collect();
+        let vaults = view.subjects.iter().map(|subject| (subject.vault, hashes(&subject.policies)));
+        let about = About {
+            decision_version: DECISION_VERSION.to_owned(),
+            chain_id: view.source.chain_id(),
+            question,
+            vaults: vaults.collect(),
+        };
+        Self { file: file.to_owned(), about }
+    }
+
+    /// How far it was; nothing where the file is not there.
+    pub(super) fn load(&self) -> Result<Option<Progress>, Failure> {
+        let file = self.file.display();
+        let text = match fs::read(&self.file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.wrap_err_with(|| format!("{file} cannot be read")).map_err(Failure::usage)?,
+        };
+        let noted: Noted = serde_json::from_slice(&text)
+            .wrap_err_with(|| format!("{file} is no checkpoint of an audit: name another file"))
+            .map_err(Failure::usage)?;
+        if noted.about == self.about {
+            return Ok(Some(noted.progress));
+        }
+        Err(Failure::usage(eyre!("{file} is of another audit: name another file, or remove it")))
+    }
+
+    /// Notes how far it is: the whole of it or nothing.
+    pub(super) fn save(&self, progress: &Progress) -> eyre::Result<()> {
+        let noted = Noted { about: self.about.clone(), progress: progress.clone() };
+        let directory = self.file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let mut file = NamedTempFile::new_in(directory.unwrap_or_else(|| Path::new(".")))?;
+        file.write_all(&serde_json::to_vec(&noted)?)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.file)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! An audit for people.
+
+use super::super::output::{grid, table};
+use super::{Printed, PrintedVault};
+use crate::replay::audit::{Action, Class, End, Episode, Finding};
+
+/// The whole.
+pub(super) fn text(printed: &Printed) -> String {
+    let vaults: Vec<_> = printed.vaults.iter().map(vault).collect();
+    vaults.join("\n\n")
+}
+
+fn vault(vault: &PrintedVault) -> String {
+    let PrintedVault { found, totals } = vault;
+    let rows = table(vec![
+        ("vault", format!("{} ({})", found.name, found.vault)),
+        ("held as the policy says", format!("{} blocks", found.held_as_policy)),
+        ("a trade was wanted", format!("{} blocks", found.wanted)),
+        ("policy not known", format!("{} blocks", found.unknown)),
+        ("acted as the policy says", totals.acted.to_string()),
+        ("missed", totals.missed.to_string()),
+        ("unexplained", totals.unexplained.to_string()),
+        ("wrong decision hash", totals.wrong_hash.to_string()),
+        ("wanted for a moment alone", found.passed.to_string()),
+        ("waiting cost (USD)", format!("{:.2}", totals.waiting_usd)),
+        ("expected shortfall of the floor (USD)", format!("{:.4}", totals.shortfall_usd)),
+        ("in hindsight (asset)", format!("{:.2}", totals.hindsight)),
+        ("blocks read", found.reads.to_string()),
+    ]);
+    if found.findings.is_empty() {
+        return rows;
+    }
+    let findings = found.findings.iter().map(finding).collect();
+    format!("{rows}\n\n{}", grid(&["block", "finding", "what"], findings))
+}
+
+fn finding(finding: &Finding) -> Vec<String> {
+    match finding {
+        Finding::Action { action, class } => of_action(action, class),
+        Finding::Missed(episode) => {
+            vec![episode.from.to_string(), "missed".to_owned(), missed(episode)]
+        }
+        Finding::PolicyChanged { block, policy_hash, known } => {
+            let known = if *known { "" } else { ", which is not given: name its file with --policy" };
+            vec![block.to_string(), "policy changed".to_owned(), format!("now {policy_hash}{known}")]
+        }
+        Finding::Deleveraged { block, transaction } => {
+            vec![block.to_string(), "deleveraged".to_owned(), format!("by anyone, in {transaction}")]
+        }
+    }
+}
+
+fn of_action(action: &Action, class: &Class) -> Vec<String> {
+    let Action { block, transaction, decision_block, decision_hash, .. } = action;
+    let (name, what) = match class {
+        Class::ActedAsPolicy => ("acted as policy", format!("decided at {decision_block}, in {transaction}")),
+        Class::WrongDecisionHash { expected } => (
+            "wrong decision hash",
+            format!(
+                "{transaction} says {decision_hash}, the decision of block {decision_block} is {expected}"
+            ),
+        ),
+        Class::UnexplainedAction { why } => ("unexplained", format!("{transaction}: {why}")),
+        Class::UnknownPolicy => ("policy not known", format!("{transaction} follows {}", action.policy_hash)),
+    };
+    vec![block.to_string(), name.to_owned(), what]
+}
+
+fn missed(episode: &Episode) -> String {
+    let end = match episode.end {
+        End::Acted => "acted late",
+        End::Passed => "nobody acted, until it was not wanted any more",
+        End::PolicyChanged => "nobody acted, until another policy came into force",
+        End::Open => "nobody has acted yet",
+    };
+    let urgent = if episode.mandatory { ", the floor at risk" } else { "" };
+    format!(
+        "{} blocks late{urgent}: {end} (wanted from {} to {}); waiting {:.2} USD, shortfall {:.4} USD, in hindsight {:.2}",
+        episode.blocks_late,
+        episode.from,
+        episode.to,
+        episode.waiting_usd,
+        episode.shortfall_usd,
+        episode.hindsight
+    )
+}

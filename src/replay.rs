@@ -1,0 +1,14 @@
+//! Looking back: what was decided and done, recomputed from the chain by whoever has an archive node and the published
+//! policy.
+//!
+//! Nothing here is read from a keeper, unless its own record is what is looked into. A fact comes from every endpoint that
+//! is given, and one that two of them tell otherwise ends the work: one of them lies, or they are of two chains.
+
+pub mod audit;
+mod difference;
+mod recompute;
+mod source;
+
+pub use difference::{Difference, first_difference};
+pub use recompute::{Recomputed, Subject, recompute};
+pub use source::Source;

@@ -1,0 +1,155 @@
+//! Whether a keeper did what its policy says, at every block and without its word.
+//!
+//! The decision of every block of a range is taken again; what the vault's events say was done is held against it. What the
+//! policy wanted and nobody did in time is missed; what was done and the policy did not want is unexplained.
+
+mod action;
+mod episodes;
+mod range;
+mod walk;
+mod want;
+
+use alloy::primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+
+pub use action::{Action, Class};
+pub use episodes::{End, Episode, Episodes, State, Step, Want};
+pub use range::{Audit, Progress};
+pub use walk::Reading;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// First block.
+    pub from: u64,
+    /// Last block.
+    pub to: u64,
+    /// Blocks that an action may come late: what is decided at one block can be in the next.
+    pub grace: u64,
+    /// Which blocks are read.
+    pub reading: Reading,
+}
+
+/// Something to be told of a vault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "finding", rename_all = "snake_case")]
+pub enum Finding {
+    /// The keeper acted.
+    Action {
+        /// What it did.
+        #[serde(flatten)]
+        action: Action,
+        /// What that is.
+        #[serde(flatten)]
+        class: Class,
+    },
+    /// The policy wanted a trade, and nobody made it within the grace.
+    Missed(Episode),
+    /// Another policy came into force.
+    PolicyChanged {
+        /// The first block at which it was.
+        block: u64,
+        /// Its hash.
+        policy_hash: B256,
+        /// Whether it is among those given: otherwise what the keeper does under it cannot be judged.
+        known: bool,
+    },
+    /// Anyone made the vault sell down to its bound, as its contract allows when nobody else did.
+    Deleveraged {
+        /// Height of its block.
+        block: u64,
+        /// Its transaction.
+        transaction: B256,
+    },
+}
+
+/// What was found of one vault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// What the vault is called here.
+    pub name: String,
+    /// Its contract.
+    pub vault: Address,
+    /// Blocks at which the policy held or refused, and nothing was done or an earlier decision carried out.
+    pub held_as_policy: u64,
+    /// Blocks at which it wanted a trade.
+    pub wanted: u64,
+    /// Blocks at which the policy in force is not known.
+    pub unknown: u64,
+    /// Times in which it wanted a trade, that ended within the grace without one.
+    pub passed: u64,
+    /// Blocks whose facts were read; those of the others follow from them.
+    pub reads: u64,
+    /// What there is to tell, in the order of the blocks.
+    pub findings: Vec<Finding>,
+}
+
+/// What the findings of a vault come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Actions that are as the policy says.
+    pub acted: u64,
+    /// Trades that it wanted and nobody made in time.
+    pub missed: u64,
+    /// Actions that it did not want, or whose policy is not known.
+    pub unexplained: u64,
+    /// Actions that it wanted, with another hash.
+    pub wrong_hash: u64,
+    /// What waiting cost beyond the optimum, by the policy's own reckoning, USD.
+    pub waiting_usd: f64,
+    /// What it added to the expected shortfall below the floor, USD.
+    pub shortfall_usd: f64,
+    /// What the trades would have brought more at the first price than at the last, units of the asset.
+    pub hindsight: f64,
+}
+
+impl Found {
+    /// What the findings come to.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let one = |counter: &mut u64| *counter = counter.saturating_add(1);
+        for (_, class) in self.actions() {
+            match class {
+                Class::ActedAsPolicy => one(&mut totals.acted),
+                Class::WrongDecisionHash { .. } => one(&mut totals.wrong_hash),
+                Class::UnexplainedAction { .. } | Class::UnknownPolicy => one(&mut totals.unexplained),
+            }
+        }
+        for episode in self.missed() {
+            one(&mut totals.missed);
+            totals.waiting_usd += episode.waiting_usd;
+            totals.shortfall_usd += episode.shortfall_usd;
+            totals.hindsight += episode.hindsight;
+        }
+        totals
+    }
+
+    /// Whether everything is as the policy says, and every block could be judged.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        let clean = |finding: &Finding| match finding {
+            Finding::Action { class, .. } => *class == Class::ActedAsPolicy,
+            Finding::PolicyChanged { known, .. } => *known,
+            Finding::Deleveraged { .. } => true,
+            Finding::Missed(_) => false,
+        };
+        self.unknown == 0 && self.findings.iter().all(clean)
+    }
+
+    /// The episodes that were missed.
+    pub fn missed(&self) -> impl Iterator<Item = &Episode> {
+        self.findings.iter().filter_map(|finding| match finding {
+            Finding::Missed(episode) => Some(episode),
+            Finding::Action { .. } | Finding::PolicyChanged { .. } | Finding::Deleveraged { .. } => None,
+        })
+    }
+
+    /// Actions of the keeper with their class.
+    pub fn actions(&self) -> impl Iterator<Item = (&Action, &Class)> {
+        self.findings.iter().filter_map(|finding| match finding {
+            Finding::Action { action, class } => Some((action, class)),
+            Finding::Missed(_) | Finding::PolicyChanged { .. } | Finding::Deleveraged { .. } => None,
+        })
+    }
+}

@@ -16,6 +16,7 @@ use crate::domain::units::Usd;
 use crate::journal::Journal;
 
 pub use past::past;
+pub(crate) use past::{Decided, comparison, operator_fee, worth};
 pub use statistics::{Calibration, GasErrors, Spread, Suggested, VenueErrors, calibrate};
 
 /// Whose rebalances are looked at, and through what.

@@ -6,9 +6,13 @@
 
 pub mod audit;
 mod difference;
+mod execution;
+mod fork;
 mod recompute;
 mod source;
 
 pub use difference::{Difference, first_difference};
+pub use execution::{Anvil, Executed, Explained, execute, explain};
+pub use fork::{Fork, LeftOut};
 pub use recompute::{Recomputed, Subject, recompute};
 pub use source::Source;

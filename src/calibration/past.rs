@@ -5,7 +5,7 @@ use alloy::sol_types::{SolEvent, SolValue};
 use eyre::{Result, WrapErr};
 
 use super::{Compared, Comparison, Pair, Past, Range, Source, Subject, SwapComparison, Unknown};
-use crate::chain::{At, CallRequest, ChainError, LogFilter, MinedLog, Receipt, Simulated};
+use crate::chain::{At, CallRequest, ChainError, Endpoint, LogFilter, MinedLog, Receipt, Simulated};
 use crate::domain::decision::{Decision, Texts, Trade, Verdict, decide};
 use crate::domain::gas::Sending;
 use crate::domain::policy::{ChainKind, PublishedPolicy};
@@ -22,10 +22,10 @@ use crate::reader::Reader;
 const MOST_BLOCKS: u64 = 2_000;
 
 /// The facts and the decision behind an event.
-struct Decided {
-    source: Source,
-    snapshot: Snapshot,
-    trade: Trade,
+pub(crate) struct Decided {
+    pub(crate) source: Source,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) trade: Trade,
 }
 
 /// Every rebalance of the vault in `range`, oldest first, compared with its decision where that is known.
@@ -85,7 +85,7 @@ async fn compare(
         Ok(decided) => decided,
         Err(why) => return Ok(Err(why)),
     };
-    let Some(operator_fee) = operator_fee(subject, policy, receipt).await? else {
+    let Some(operator_fee) = operator_fee(subject.endpoint, policy, receipt).await? else {
         return Ok(Err(Unknown::Receipt));
     };
     let known = comparison(&decided, policy, receipt, operator_fee.saturating_add(receipt.l1_fee));
@@ -151,8 +151,8 @@ async fn recorded(subject: &Subject<'_>, decision_hash: B256) -> Result<Option<S
 
 /// What the operator of an OP-stack chain took for the transaction, which its receipt does not say; `None` where the
 /// chain does not say it either.
-async fn operator_fee(
-    subject: &Subject<'_>,
+pub(crate) async fn operator_fee(
+    endpoint: &Endpoint,
     policy: &PublishedPolicy,
     receipt: &Receipt,
 ) -> Result<Option<U256>> {
@@ -161,7 +161,7 @@ async fn operator_fee(
     }
     let (to, data) = op_stack::operator_fee(U256::from(receipt.gas_used));
     let request = CallRequest { from: None, to, data };
-    let answer = subject.endpoint.call(&request, At::Hash(receipt.block_hash)).await;
+    let answer = endpoint.call(&request, At::Hash(receipt.block_hash)).await;
     Ok(match answer.wrap_err("the operator's fee")? {
         Simulated::Success(answer) => U256::abi_decode(&answer).ok(),
         Simulated::Reverted(_) => None,
@@ -169,7 +169,7 @@ async fn operator_fee(
 }
 
 /// `None` where the receipt does not hold the swaps, or a number does not fit.
-fn comparison(
+pub(crate) fn comparison(
     decided: &Decided,
     published: &PublishedPolicy,
     receipt: &Receipt,
@@ -207,7 +207,7 @@ fn comparison(
 }
 
 /// What a raw amount of the token received is worth by the oracle.
-fn worth(snapshot: &Snapshot, books: &Valuation, sale: bool, raw: U256) -> Option<Usd> {
+pub(crate) fn worth(snapshot: &Snapshot, books: &Valuation, sale: bool, raw: U256) -> Option<Usd> {
     let vault = &snapshot.vault;
     if sale {
         from_raw(raw, vault.asset.decimals).ok().map(Usd::new)

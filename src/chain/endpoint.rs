@@ -304,13 +304,13 @@ impl Endpoint {
     pub async fn full_block(&self, hash: B256) -> Result<Option<FullBlock>, ChainError> {
         const METHOD: &str = "eth_getBlockByHash";
         let block: Option<WireBlock> = self.transport.call(METHOD, (hash, true)).await?;
-        let Some(WireBlock { header, transactions }) = block else { return Ok(None) };
+        let Some(WireBlock { header, producer, transactions }) = block else { return Ok(None) };
         if header.hash != hash {
             return Err(self.unusable(METHOD, "it is another block than asked for"));
         }
         let transactions = transactions.into_iter().map(WireTransaction::verified).collect::<Result<_, _>>();
         let bad = |reason: String| self.transport.bad_response(METHOD, &reason);
-        Ok(Some(FullBlock { header, transactions: transactions.map_err(bad)? }))
+        Ok(Some(FullBlock { header, producer, transactions: transactions.map_err(bad)? }))
     }
 
     /// Mined events in the order of the chain.

@@ -27,6 +27,8 @@ pub struct Transaction {
 pub struct FullBlock {
     /// The header.
     pub header: Header,
+    /// Account that its tips go to.
+    pub producer: Address,
     /// The transactions, in their order.
     pub transactions: Vec<Transaction>,
 }
@@ -36,6 +38,8 @@ pub struct FullBlock {
 pub(super) struct WireBlock {
     #[serde(flatten)]
     pub(super) header: Header,
+    #[serde(rename = "miner")]
+    pub(super) producer: Address,
     pub(super) transactions: Vec<WireTransaction>,
 }
 

@@ -1,16 +1,19 @@
 //! Where facts of the past come from: one endpoint, or several that have to tell the same.
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use eyre::{Result, WrapErr, bail, eyre};
 use futures_util::future::try_join_all;
 
 use super::difference::first_difference;
+use crate::calibration::operator_fee;
 use crate::chain::{ChainError, Endpoint, FullBlock, Header, LogFilter, MinedLog, Receipt, Transaction};
 use crate::domain::policy::{ChainKind, PublishedPolicy};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{Snapshot, Vault};
 use crate::keeper::snapshot_for;
 use crate::protocols::ReadError;
+use crate::protocols::abi::RebalancingVault::State;
 use crate::protocols::oracles::chainlink;
+use crate::protocols::vaults::rebalancing_vault;
 use crate::reader::{Mode, Reader};
 
 /// The endpoints that facts are read through.
@@ -137,6 +140,30 @@ impl Source {
         let eye = self.first()?;
         let block = eye.endpoint.full_block(hash).await.wrap_err_with(|| format!("block {hash}"))?;
         block.ok_or_else(|| eyre!("{} has no block {hash}", eye.endpoint.name()))
+    }
+
+    /// What a vault says of itself after the block of this hash.
+    ///
+    /// # Errors
+    /// A failed call, an address without a vault, endpoints that tell different states.
+    pub async fn vault(&self, hash: B256, vault: Address) -> Result<Vault> {
+        let asked = async |eye: &Eye| rebalancing_vault::state(&eye.endpoint, hash, vault).await;
+        let told = try_join_all(self.eyes.iter().map(asked)).await?;
+        let facts = |state: Option<State>| rebalancing_vault::facts(vault, &state?);
+        let told: Option<Vec<_>> = told.into_iter().map(facts).collect();
+        let told = told.ok_or_else(|| eyre!("there is no vault at {vault} after block {hash}"))?;
+        self.agreed(told, |first, second| {
+            (first != second).then(|| format!("vault {vault} after block {hash}"))
+        })
+    }
+
+    /// What the operator of an OP-stack chain took for a transaction, wei; nothing elsewhere, `None` where the chain does not
+    /// say it.
+    ///
+    /// # Errors
+    /// A failed call.
+    pub async fn operator_fee(&self, policy: &PublishedPolicy, receipt: &Receipt) -> Result<Option<U256>> {
+        operator_fee(&self.first()?.endpoint, policy, receipt).await
     }
 
     /// Where the feed behind each proxy reports to at the block of this hash; `None` where one does not say.

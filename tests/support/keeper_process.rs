@@ -80,10 +80,11 @@ impl Scene {
         Self::set_with(StagePlan::new(START, Decimal::from(PRICE)).depth).await
     }
 
-    /// Sets the stage with `sections` added to the policy.
-    pub(crate) async fn set_adding(sections: &str) -> Self {
+    /// Sets the stage with the policy in which each text is in place of another.
+    pub(crate) async fn set_changed(changes: &[(&str, &str)]) -> Self {
         let depth = StagePlan::new(START, Decimal::from(PRICE)).depth;
-        Self::set_for(depth, &format!("{DEFAULT_POLICY}\n{sections}")).await
+        let policy = changes.iter().fold(DEFAULT_POLICY.to_owned(), |text, (from, to)| with(&text, from, to));
+        Self::set_for(depth, &policy).await
     }
 
     /// Sets the stage with a pool that so many whole units of the asset move by 1 %.

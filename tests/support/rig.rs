@@ -46,8 +46,8 @@ pub(crate) struct Build {
     pub(crate) relays: usize,
     pub(crate) sending: SendingConfig,
     pub(crate) rules: Rules,
-    /// Sections that the policy has besides.
-    pub(crate) policy: &'static str,
+    /// What stands in the policy in place of what.
+    pub(crate) policy: &'static [(&'static str, &'static str)],
     pub(crate) journal: JournalOptions,
 }
 
@@ -59,7 +59,7 @@ impl Default for Build {
             relays: 0,
             sending: sending(),
             rules: Rules { quarantine, good_looks: 1, ..Rules::default() },
-            policy: "",
+            policy: &[],
             journal: JournalOptions::default(),
         }
     }
@@ -143,7 +143,7 @@ impl Rig {
     }
 
     pub(crate) async fn of(build: Build) -> Self {
-        let scene = Scene::set_adding(build.policy).await;
+        let scene = Scene::set_changed(build.policy).await;
         let node = scene.stage.chain.endpoint();
         let (mut proxies, mut relays) = (Vec::new(), Vec::new());
         for _ in 0..build.endpoints {

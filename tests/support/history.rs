@@ -1,0 +1,122 @@
+//! Blocks of a market that a keeper lives through, with what goes wrong planted at known heights.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use vault_keeper::chain::{Endpoint, SecretUrl, Timeouts};
+use vault_keeper::domain::policy::ChainKind;
+use vault_keeper::execution::{FeeCaps, SendingConfig};
+use vault_keeper::reader::Mode;
+use vault_keeper::replay::audit::{Audit, Found, Question, Reading};
+use vault_keeper::replay::{Source, Subject};
+use vault_keeper::stage::path::Tick;
+
+use super::keeper_process::{PRICE, published};
+use super::rig::{Build, GWEI, Rig, sending};
+
+/// Seconds between two blocks.
+const STEP: u64 = 100;
+/// Blocks of the history.
+pub(crate) const BLOCKS: u64 = 700;
+/// Blocks, from the first, in which the keeper is down while the price moves.
+const OUTAGES: [RangeInclusive<u64>; 2] = [192..=212, 432..=452];
+/// Blocks in which the feeds are silent.
+const SILENCE: RangeInclusive<u64> = 240..=299;
+/// Blocks in which gas costs more than the keeper may pay, and less than the policy allows.
+const DEAR: RangeInclusive<u64> = 340..=362;
+/// Blocks in which it costs more than the policy allows.
+const SPIKE: RangeInclusive<u64> = 480..=490;
+
+/// A vault that is watched closely: it trades often.
+const POLICY: &[(&str, &str)] = &[(
+    "kind = \"economic\"",
+    "kind = \"threshold\"
+fraction = \"0.02\"
+to = \"target\"",
+)];
+
+/// A history.
+pub(crate) struct History {
+    pub(crate) rig: Rig,
+    /// First and last height.
+    pub(crate) heights: (u64, u64),
+    /// Heights in which something was planted that makes the keeper miss what it should do.
+    pub(crate) planted: Vec<(u64, u64)>,
+}
+
+impl History {
+    pub(crate) async fn lived() -> Self {
+        let fees = FeeCaps { max_fee_per_gas: 90 * GWEI, ..sending().fees };
+        let mut rig = Rig::of(Build {
+            sending: SendingConfig { fees, ..sending() },
+            policy: POLICY,
+            ..Build::default()
+        })
+        .await;
+        let Rig { scene, keeper, engine, pool, .. } = &mut rig;
+        let mut market = scene.stage.market().await.unwrap();
+        let begun = scene.now().await;
+        let first = scene.stage.chain.block_number().await.unwrap() + 1;
+        for at in 0..BLOCKS {
+            let tick = Tick { timestamp: begun + (at + 1) * STEP, price: price(at), base_fee: base_fee(at) };
+            market.set_reporting(!SILENCE.contains(&at));
+            market.step(tick).await.unwrap();
+            engine.resolve().await.unwrap();
+            if !OUTAGES.iter().any(|outage| outage.contains(&at)) {
+                let head = pool.reader().unwrap().latest_header().await.unwrap();
+                let cycle = keeper.cycle(&head).await.unwrap();
+                if at < 12 || at % 20 == 0 {
+                    println!("{at} {:?} {:?}", cycle.decision.verdict.reason().code(), cycle.dispatch);
+                }
+            }
+        }
+        drop(market);
+        let heights = (first, rig.scene.stage.chain.block_number().await.unwrap());
+        let planted = OUTAGES.iter().chain([&DEAR]).map(|r| (first + r.start(), first + r.end())).collect();
+        Self { rig, heights, planted }
+    }
+
+    pub(crate) async fn source(&self) -> Source {
+        let url = SecretUrl::parse(&self.rig.scene.stage.chain.endpoint()).unwrap();
+        let time = Duration::from_secs(20);
+        let timeouts = Timeouts { connect: time, request: time };
+        let endpoint = Endpoint::discover("archive", url, timeouts).await.unwrap();
+        Source::new(vec![endpoint], ChainKind::Ethereum, Mode::Auto).unwrap()
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        let policies = vec![published(&self.rig.scene.policy)];
+        Subject { name: "main".to_owned(), vault: self.rig.scene.vault, policies }
+    }
+
+    pub(crate) async fn audited(&self, reading: Reading) -> Found {
+        let (source, subjects) = (self.source().await, [self.subject()]);
+        let (from, to) = self.heights;
+        let question = Question { from, to, grace: 5, reading };
+        let mut audit = Audit::new(&source, question, &subjects, None);
+        while audit.stretch().await.unwrap() {}
+        audit.found().remove(0)
+    }
+}
+
+/// USD: waves up and down by some percent, and a crash.
+fn price(at: u64) -> Decimal {
+    // At the end the market is at rest.
+    let at = i64::try_from(at.min(600)).unwrap();
+    let along = at % 96;
+    // Up, a rest, down, a rest.
+    let wave = along.min(24) - (along - 48).clamp(0, 24);
+    // Twelve blocks, one percent each.
+    let crash = (at - 120).clamp(0, 12);
+    Decimal::from(PRICE + 11 * wave - 30 * crash)
+}
+
+fn base_fee(at: u64) -> u128 {
+    match at {
+        at if DEAR.contains(&at) => 120 * GWEI,
+        at if SPIKE.contains(&at) => 700 * GWEI,
+        _ => 20 * GWEI,
+    }
+}

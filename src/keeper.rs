@@ -2,6 +2,7 @@
 
 mod credulous;
 mod dispatch;
+mod error;
 mod hand;
 pub mod rehearsal;
 
@@ -13,6 +14,7 @@ use tracing::{Instrument, debug_span};
 use crate::chain::{ChainError, Endpoint, Header};
 use crate::domain::canonical::{self, CanonicalError};
 use crate::domain::decision::{Decision, Texts, Verdict, decide};
+use crate::domain::merkle;
 use crate::domain::plan::Plan;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
@@ -26,13 +28,15 @@ use crate::reader::Reader;
 
 pub use dispatch::{Dispatch, Execution, wrong_key};
 use dispatch::{Stance, not_authorised, refused, settled};
+pub use error::CycleError;
 pub use hand::{Hand, Hands};
 use rehearsal::{Rehearsal, Rehearsed};
 
 /// Keeps one vault.
 ///
 /// Rules it keeps: nothing is decided on anything but the snapshot and the policy; nothing is sent that is not
-/// recorded; every cycle that read its facts leaves one record.
+/// recorded; every cycle that comes to its end tells its leaf for the record of the block, and is recorded in full where it
+/// is the first one, acts, would act, or decides otherwise than the one before.
 #[derive(Debug)]
 pub struct Keeper {
     /// Name of the vault in the configuration.
@@ -44,7 +48,16 @@ pub struct Keeper {
     rehearsal: Rehearsal,
     journal: Arc<Journal>,
     hands: Hands,
-    last_reason: Option<String>,
+    /// What the last full record says.
+    last: Option<Stated>,
+}
+
+/// What a full record says that another one of the same would not add to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stated {
+    verdict: String,
+    reason: Option<String>,
+    policy_hash: B256,
 }
 
 /// The turn of the key, a refusal to sign now, or why neither is known.
@@ -63,48 +76,8 @@ pub struct Cycle {
     pub policy_hash: B256,
     /// What was done with it.
     pub dispatch: Dispatch,
-}
-
-/// Why a cycle did not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum CycleError {
-    /// The facts could not be read: no snapshot, no decision, no record.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The record failed; nothing was sent that is not recorded.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// Sending failed; what was signed is in the journal.
-    #[error(transparent)]
-    Execution(#[from] ExecutionError),
-    /// The simulation could not be run.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// A record has no canonical form.
-    #[error(transparent)]
-    Canonical(#[from] CanonicalError),
-}
-
-impl CycleError {
-    /// Whether the next block may go better without anybody's doing.
-    #[must_use]
-    pub const fn is_passing(&self) -> bool {
-        match self {
-            Self::Read(_) | Self::Chain(_) => true,
-            // A key that is elsewhere may be away for a while, and a halted one signs nothing: it is asked again with each
-            // block, and the vault may obey another one by then.
-            Self::Execution(
-                ExecutionError::Chain(_) | ExecutionError::Key(_) | ExecutionError::Halted(_),
-            ) => true,
-            Self::Journal(_) | Self::Canonical(_) | Self::Execution(_) => false,
-        }
-    }
-
-    /// Whether the record failed: then no vault may be kept, since all share it.
-    #[must_use]
-    pub const fn is_of_the_record(&self) -> bool {
-        matches!(self, Self::Journal(_) | Self::Execution(ExecutionError::Journal(_)))
-    }
+    /// What the record of the block holds of it: [`merkle::leaf`].
+    pub leaf: B256,
 }
 
 /// Reads a snapshot with the policy whose hash the vault stores at that block; with the first one where none fits.
@@ -150,8 +123,14 @@ impl Keeper {
             rehearsal: Rehearsal::default(),
             journal,
             hands: hands.into(),
-            last_reason: None,
+            last: None,
         }
+    }
+
+    /// The vault that it keeps.
+    #[must_use]
+    pub const fn vault(&self) -> Address {
+        self.vault
     }
 
     /// Whether it reads through this endpoint.
@@ -193,20 +172,26 @@ impl Keeper {
             let record = self.record((&snapshot, &decision), texts, policy_hash, decision_hash);
             Ok::<_, CanonicalError>((decision_hash, plan, record))
         })?;
+        let leaf = merkle::leaf(self.vault, record.snapshot_hash, decision_hash);
+        let stated = Stated::by(&record);
+        // What fails on its way may have been recorded: then the next cycle is.
+        let repeated = self.last.take().as_ref() == Some(&stated);
+        let acts = matches!(decision.verdict, Verdict::Rebalance { .. });
         let dispatch =
             match (plan, in_flight.map(|flight| (Stance::towards(&flight, &decision.verdict), flight))) {
                 (_, Some((Stance::Withdraw(why), flight))) => self.withdraw(record, &flight, why).await?,
                 (Some(_), Some((Stance::Keep, flight))) => {
                     self.recorded(record, Dispatch::InFlight { intent: flight.intent.to_string() }).await?
                 }
+                (None, _) if repeated && !acts => Dispatch::Nothing,
                 (None, _) => self.recorded(record, Dispatch::Nothing).await?,
                 (Some(plan), _) => self.dispatch(plan, record, &snapshot, header).await?,
             };
-        self.last_reason = Some(decision.verdict.reason().code());
-        Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch })
+        self.last = Some(stated);
+        Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch, leaf })
     }
 
-    /// The record of a cycle. The snapshot itself is kept where the keeper acts or its reason changes; its hash always.
+    /// The full record of a cycle.
     fn record(
         &self,
         (snapshot, decision): (&Snapshot, &Decision),
@@ -214,10 +199,7 @@ impl Keeper {
         policy_hash: B256,
         decision_hash: B256,
     ) -> CycleRecord {
-        let reason = decision.verdict.reason().code();
-        let acts = matches!(decision.verdict, Verdict::Rebalance { .. });
         let mandatory = matches!(&decision.verdict, Verdict::Rebalance { trade, .. } if trade.mandatory);
-        let keep = acts || self.last_reason.as_ref() != Some(&reason);
         CycleRecord {
             chain_id: snapshot.block.chain_id,
             vault: self.vault,
@@ -228,9 +210,9 @@ impl Keeper {
             snapshot_hash: alloy::primitives::keccak256(texts.snapshot.as_bytes()),
             decision_hash,
             verdict: decision.verdict.name().to_owned(),
-            reason: Some(reason),
+            reason: Some(decision.verdict.reason().code()),
             decision_json: texts.decision,
-            snapshot_json: keep.then_some(texts.snapshot),
+            snapshot_json: Some(texts.snapshot),
             dispatch: None,
             urgency: urgency(mandatory),
         }
@@ -385,6 +367,13 @@ impl Keeper {
         }
         self.journal.record_cycle(&cycle).await?;
         Ok(dispatch)
+    }
+}
+
+impl Stated {
+    fn by(cycle: &CycleRecord) -> Self {
+        let (verdict, reason) = (cycle.verdict.clone(), cycle.reason.clone());
+        Self { verdict, reason, policy_hash: cycle.policy_hash }
     }
 }
 

@@ -204,8 +204,8 @@ async fn evidence_cannot_be_changed_or_deleted() {
     let path = dir.path().join("keeper.db");
     let journal = Journal::open(&path).await.unwrap();
     prepared(&journal, 5).await;
-    assert_eq!(journal.mark_orphaned(CHAIN, cycle(5).block_hash).await.unwrap(), 1);
-    assert_eq!(journal.mark_orphaned(CHAIN, cycle(5).block_hash).await.unwrap(), 0);
+    assert_eq!(journal.mark_orphaned(CHAIN, cycle(5).block_hash).await.unwrap().cycles, 1);
+    assert_eq!(journal.mark_orphaned(CHAIN, cycle(5).block_hash).await.unwrap().cycles, 0);
     assert!(journal.recent_cycles(VAULT, 1).await.unwrap()[0].orphaned);
     journal.close().await;
 
@@ -365,12 +365,12 @@ async fn a_journal_of_another_version_is_refused() {
     sqlx::query(newer).execute(&mut connection).await.unwrap();
     for error in [Journal::open(&path).await.unwrap_err(), Journal::open_read_only(&path).await.unwrap_err()]
     {
-        assert!(matches!(error, JournalError::SchemaNewer { found: 99, known: 2, .. }), "{error}");
+        assert!(matches!(error, JournalError::SchemaNewer { found: 99, known: 3, .. }), "{error}");
     }
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 99").execute(&mut connection).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = version - 2").execute(&mut connection).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = version - 3").execute(&mut connection).await.unwrap();
     let older = Journal::open_read_only(&path).await.unwrap_err();
-    assert!(matches!(older, JournalError::SchemaOlder { found: 0, known: 2, .. }), "{older}");
+    assert!(matches!(older, JournalError::SchemaOlder { found: 0, known: 3, .. }), "{older}");
 }
 
 #[tokio::test]

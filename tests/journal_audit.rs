@@ -12,20 +12,21 @@ mod records;
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use records::{
-    CHAIN, attempt, beside, cycle, event, intent, prepared, raw_connection, sender, signed, taken_over,
-    transaction, verified,
+    CHAIN, VAULT, attempt, begun, beside, block, cycle, event, intent, prepared, raw_connection, sender,
+    signed, taken_over, transaction, verified,
 };
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use tempfile::TempDir;
 use vault_keeper::journal::{
-    AttemptKind, AttemptRecord, Fault, IntentId, IntentRecord, IntentState, Journal, JournalError,
+    Absence, AttemptKind, AttemptRecord, Fault, IntentId, IntentRecord, IntentState, Journal, JournalError,
 };
 
-/// One record of every kind and more: two intents that share a nonce and have ended, one that is open, an orphaned block.
+/// One record of every kind and more: two intents that share a nonce and have ended, one that is open, blocks with all
+/// leaves, with one and with none, an orphaned block.
 async fn example(path: &Path) {
     let journal = Journal::open(path).await.unwrap();
     journal.record_cycle(&cycle(1)).await.unwrap();
@@ -38,7 +39,16 @@ async fn example(path: &Path) {
     let open = prepared(&journal, 6).await;
     let cancel = attempt(&intent(6), AttemptKind::Cancel, 50);
     journal.record_attempt(open, &cancel, &event(IntentState::Cancelling)).await.unwrap();
+    let roster = begun(&journal, [VAULT, sender()]).await;
+    let leaf = |vault: Address| Ok(alloy::primitives::keccak256(vault));
+    let of_one = |vault: Address| if vault == VAULT { leaf(vault) } else { Err(Absence::Unread) };
+    for block in
+        [block(1, &roster, leaf), block(2, &roster, of_one), block(3, &roster, |_| Err(Absence::NoVerdict))]
+    {
+        journal.record_block(&roster, &block).await.unwrap();
+    }
     journal.mark_orphaned(CHAIN, cycle(1).block_hash).await.unwrap();
+    journal.mark_orphaned(CHAIN, cycle(2).block_hash).await.unwrap();
     journal.close().await;
 }
 
@@ -98,7 +108,9 @@ const INDEX: &str =
 async fn tables(path: &Path) -> Vec<(String, Vec<String>, Vec<i64>)> {
     let mut connection = raw_connection(path).await;
     let mut tables = Vec::new();
-    for table in ["cycles", "intents", "attempts", "intent_events", "orphans", "ledger"] {
+    for table in
+        ["cycles", "intents", "attempts", "intent_events", "orphans", "runs", "rosters", "blocks", "ledger"]
+    {
         let columns = format!("SELECT name FROM pragma_table_info('{table}')");
         let columns = sqlx::query(AssertSqlSafe(columns)).fetch_all(&mut connection).await.unwrap();
         let rows = format!("SELECT rowid AS number FROM {table} ORDER BY rowid");
@@ -115,7 +127,7 @@ fn other(table: &str, column: &str) -> String {
     format!(
         "CASE typeof({column}) WHEN 'integer' THEN {column} + 1000 \
          WHEN 'text' THEN substr({column}, 1, length({column}) - 1) || iif(substr({column}, -1) = '~', '!', '~') \
-         WHEN 'blob' THEN CAST(iif(substr({column}, 1, 1) = x'ff', x'00', x'ff') || substr({column}, 2) AS BLOB) \
+         WHEN 'blob' THEN CAST(iif(substr({column}, 1, 1) = x'ff', x'00', x'ff') || coalesce(substr({column}, 2), x'') AS BLOB) \
          ELSE (SELECT CASE type WHEN 'INTEGER' THEN 999 ELSE 'x' END \
                FROM pragma_table_info('{table}') WHERE name = '{column}') END"
     )
@@ -125,14 +137,14 @@ fn other(table: &str, column: &str) -> String {
 async fn a_changed_value_is_another_whatever_it_was() {
     let directory = TempDir::new().unwrap();
     let mut connection = raw_connection(&directory.path().join("values.db")).await;
-    let create = "CREATE TABLE held (value); INSERT INTO held VALUES (5), ('a~'), ('ab'), (x'ff01'), (x'0203'), (NULL)";
+    let create = "CREATE TABLE held (value); INSERT INTO held VALUES (5), ('a~'), ('ab'), (x'ff01'), (x'0203'), (x''), (NULL)";
     sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
     // The hash of a record begins with 255 once in 256 times.
     let changed =
         format!("UPDATE held SET value = {} RETURNING quote(value) AS value", other("held", "value"));
     let rows = sqlx::query(AssertSqlSafe(changed)).fetch_all(&mut connection).await.unwrap();
     let values: Vec<String> = rows.iter().map(|row| row.get("value")).collect();
-    assert_eq!(values, ["1005", "'a!'", "'a~'", "X'0001'", "X'FF03'", "'x'"]);
+    assert_eq!(values, ["1005", "'a!'", "'a~'", "X'0001'", "X'FF03'", "X'FF'", "'x'"]);
 }
 
 #[tokio::test]
@@ -140,7 +152,7 @@ async fn every_single_changed_value_is_found() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("keeper.db");
     example(&path).await;
-    assert_eq!(verified(&path).await, Ok(20));
+    assert_eq!(verified(&path).await, Ok(26));
     let mut changes = 0;
     for (table, columns, rows) in tables(&path).await {
         for (column, row) in columns.iter().flat_map(|column| rows.iter().map(move |row| (column, row))) {
@@ -151,7 +163,7 @@ async fn every_single_changed_value_is_found() {
             changes += 1;
         }
     }
-    assert_eq!(changes, 4 * 17 + 3 * 14 + 5 * 12 + 7 * 7 + 5 + 20 * 4);
+    assert_eq!(changes, 4 * 17 + 3 * 14 + 5 * 12 + 7 * 7 + 2 * 5 + 4 + 5 + 3 * 11 + 26 * 4);
 }
 
 #[tokio::test]
@@ -313,6 +325,8 @@ enum Deed {
     Sign(usize, AttemptKind),
     Event(usize, IntentState),
     Orphan,
+    Start,
+    Block(bool),
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -325,6 +339,8 @@ fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         Just(Deed::Cycle),
         Just(Deed::Orphan),
+        Just(Deed::Start),
+        any::<bool>().prop_map(Deed::Block),
         (0_u64..5).prop_map(Deed::Prepare),
         (0_u64..5).prop_map(Deed::TakeOver),
         (0_usize..8, prop::sample::select(kinds.to_vec())).prop_map(|(at, kind)| Deed::Sign(at, kind)),
@@ -344,6 +360,16 @@ async fn done(journal: &Journal, deed: &Deed, intents: &mut Vec<(IntentId, u64)>
     let outcome = match deed {
         Deed::Cycle => journal.record_cycle(&cycle(3)).await,
         Deed::Orphan => journal.mark_orphaned(CHAIN, cycle(3).block_hash).await.map(drop),
+        Deed::Start => {
+            begun(journal, [VAULT]).await;
+            Ok(())
+        }
+        Deed::Block(decided) => {
+            let Some(newest) = journal.rosters(CHAIN, 0).await.unwrap().pop() else { return false };
+            let standing = |_| if *decided { Ok(B256::ZERO) } else { Err(Absence::Failed) };
+            let block = block(3, &newest.roster, standing);
+            journal.record_block(&newest.roster, &block).await.map(drop)
+        }
         Deed::Prepare(nonce) => {
             let (record, first) = call(*nonce, cap);
             let outcome = journal.record_prepared(&cycle(3), &record, &first).await;

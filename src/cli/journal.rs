@@ -1,6 +1,7 @@
-//! `keeper journal`: the record, verified and exported.
+//! `keeper journal`: the record, verified, exported and proved.
 
 mod export;
+mod prove;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,11 +15,13 @@ use super::output::Row;
 use super::{Context, Failure, Outcome};
 use crate::journal::{Fault, Verified};
 use export::Export;
+use prove::Prove;
 
-/// The record of all decisions and transactions: verify or export it, also while a keeper runs.
+/// The record of all decisions and transactions: verify, export or prove it, also while a keeper runs.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  keeper journal verify\n  \
     keeper journal export --format jsonl --from 1200 --out journal.jsonl\n  \
+    keeper journal prove --vault main --block 21000000\n  \
     keeper journal verify --file copy.db")]
 pub(super) struct Journal {
     #[command(subcommand)]
@@ -29,6 +32,7 @@ pub(super) struct Journal {
 enum Action {
     Verify(Verify),
     Export(Export),
+    Prove(Prove),
 }
 
 /// Proves that nothing in the journal was changed, removed or put in since it was written, and that it keeps its rules.
@@ -66,6 +70,7 @@ impl Journal {
         match &self.action {
             Action::Verify(command) => command.run(context).await,
             Action::Export(command) => command.run(context).await,
+            Action::Prove(command) => command.run(context).await,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod crew;
+mod sighting;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -21,9 +22,9 @@ use super::show::{cycle_rows, dispatch_text};
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::config::{ChainConfig, Config, VaultConfig};
-use crate::domain::decision::Decision;
+use crate::domain::decision::{DECISION_VERSION, Decision};
 use crate::execution::KeeperKey;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, RunRecord};
 use crate::keeper::{Cycle, Dispatch, Keeper};
 use chain::{Chain, of, wrong_key};
 use crew::Crew;
@@ -72,6 +73,11 @@ impl Run {
     }
 
     async fn keep(&self, context: &Context, config: &Config, journal: &Arc<Journal>) -> Outcome {
+        let run = RunRecord {
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            decision_version: DECISION_VERSION.to_owned(),
+        };
+        journal.record_run(&run).await.map_err(unopened)?;
         let chains = self.chains(context, config, journal).await?;
         for chain in &chains {
             chain.recover().await?;
@@ -138,6 +144,8 @@ impl Run {
             let hands = crew.hands(&vault.signers);
             Keeper::new(vault.name.clone(), facts, endpoint.clone(), journal.clone(), hands)
         });
+        let kept = vaults.iter().map(|vault| vault.address);
+        let roster = journal.record_roster(chain.id, kept).await.map_err(unopened)?;
         Ok(Chain {
             name: chain.name.clone(),
             pool,
@@ -145,6 +153,7 @@ impl Run {
             look: Duration::from_millis(chain.health.interval_ms),
             journal: journal.clone(),
             keepers: keepers.collect(),
+            roster,
             reckoned: reckoned(vaults.iter().flat_map(|vault| &vault.policies)),
             crew,
             lease,
@@ -156,11 +165,10 @@ impl Run {
 async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
     let (mut attention, mut failed) = (false, None);
     for mut chain in chains {
-        let lease = &chain.lease;
-        let header = lease.latest_header().await.wrap_err("the newest block cannot be read")?;
-        chain.pool.agree(lease, &header).await.wrap_err("there is no verdict on the newest block")?;
-        for keeper in &mut chain.keepers {
-            match keeper.cycle(&header).await {
+        let header = chain.lease.latest_header().await.wrap_err("the newest block cannot be read")?;
+        let cycles = chain.once(&header).await?;
+        for (keeper, cycle) in chain.keepers.iter().zip(cycles) {
+            match cycle {
                 Ok(cycle) => {
                     alert(&keeper.name, header.number, &cycle.decision);
                     attention |= needs_someone(&cycle.dispatch);
@@ -168,7 +176,6 @@ async fn once(context: &Context, chains: Vec<Chain>) -> Outcome {
                     let wrong = wrong_key(keeper, &cycle);
                     failed = wrong.map(|why| eyre::eyre!("vault `{}`: {why}", keeper.name)).or(failed);
                 }
-                Err(error) if error.is_of_the_record() => return Err(of(keeper, error).into()),
                 // The other vaults still have their turn; the last of these errors is the one that is shown at the end.
                 Err(error) => {
                     tracing::warn!(vault = %keeper.name, %error, "no cycle");

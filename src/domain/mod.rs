@@ -4,6 +4,7 @@
 //! those before it.
 
 pub mod canonical;
+pub mod merkle;
 pub mod units;
 
 pub mod venues;

@@ -10,10 +10,25 @@ pub(super) enum Kind {
     Attempt,
     Event,
     Orphaned,
+    Run,
+    Roster,
+    Block,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] = [Self::Cycle, Self::Intent, Self::Attempt, Self::Event, Self::Orphaned];
+    /// How many there are.
+    pub(super) const COUNT: usize = 8;
+
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::Cycle,
+        Self::Intent,
+        Self::Attempt,
+        Self::Event,
+        Self::Orphaned,
+        Self::Run,
+        Self::Roster,
+        Self::Block,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -22,6 +37,9 @@ impl Kind {
             Self::Attempt => "attempt",
             Self::Event => "event",
             Self::Orphaned => "orphaned",
+            Self::Run => "run",
+            Self::Roster => "roster",
+            Self::Block => "block",
         }
     }
 
@@ -36,6 +54,9 @@ impl Kind {
             Self::Attempt => "attempts",
             Self::Event => "intent_events",
             Self::Orphaned => "orphans",
+            Self::Run => "runs",
+            Self::Roster => "rosters",
+            Self::Block => "blocks",
         }
     }
 
@@ -92,6 +113,21 @@ impl Kind {
             ],
             Self::Event => &["id", "recorded_at", "intent_id", "state", "detail", "block_hash", "fee"],
             Self::Orphaned => &["id", "recorded_at", "chain_id", "block_hash", "last_cycle"],
+            Self::Run => &["id", "recorded_at", "program_version", "decision_version"],
+            Self::Roster => &["id", "recorded_at", "run_id", "chain_id", "vaults"],
+            Self::Block => &[
+                "id",
+                "recorded_at",
+                "chain_id",
+                "block_number",
+                "block_hash",
+                "block_timestamp",
+                "roster_id",
+                "leaves",
+                "root",
+                "level",
+                "absences",
+            ],
         }
     }
 
@@ -102,7 +138,13 @@ impl Kind {
 
     /// Whether a column holds bytes, which are shown in hexadecimal.
     pub(super) fn is_bytes(self, column: &str) -> bool {
-        matches!((self, column), (Self::Intent, "calldata") | (Self::Attempt, "raw"))
+        matches!(
+            (self, column),
+            (Self::Intent, "calldata")
+                | (Self::Attempt, "raw")
+                | (Self::Roster, "vaults")
+                | (Self::Block, "block_hash" | "root" | "level")
+        )
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Tip {
     /// Its hash; zero where there is none.
     pub(super) hash: B256,
     /// Number of the newest record of each kind, in the order of [`Kind::ALL`].
-    newest: [i64; 5],
+    newest: [i64; Kind::COUNT],
 }
 
 /// A record with its number, ready to be written.
@@ -35,7 +35,7 @@ pub(super) struct Numbered {
 }
 
 impl Tip {
-    pub(super) const EMPTY: Self = Self { seq: 0, hash: B256::ZERO, newest: [0; 5] };
+    pub(super) const EMPTY: Self = Self { seq: 0, hash: B256::ZERO, newest: [0; Kind::COUNT] };
 
     pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let mut tip = Self::EMPTY;
@@ -154,7 +154,7 @@ impl LedgerEntry {
         self.seq
     }
 
-    /// `cycle`, `intent`, `attempt`, `event` or `orphaned`.
+    /// `cycle`, `intent`, `attempt`, `event`, `orphaned`, `run`, `roster` or `block`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.kind.name()

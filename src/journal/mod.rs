@@ -7,11 +7,13 @@
 mod audit;
 mod content;
 mod error;
+mod heads;
 mod ledger;
 mod lock;
 mod read;
 mod records;
 mod requests;
+mod review;
 mod rules;
 mod signed;
 mod slots;
@@ -23,11 +25,13 @@ mod writer;
 
 pub use audit::{Fault, Verified};
 pub use error::JournalError;
+pub use heads::{Absence, Absences, BlockRecord, Roster, RunRecord, Standing};
 pub use ledger::LedgerEntry;
 pub use records::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, ENDED_AT, EventRecord, IntentEntry, IntentId,
-    IntentRecord, IntentState, ReasonCount, SlotEntry, SubmissionClass, Urgency,
+    IntentRecord, IntentState, Orphaned, ReasonCount, SlotEntry, SubmissionClass, Urgency,
 };
 pub use requests::{Lying, Request, Requests};
+pub use review::{BlockEntry, RosterEntry, RunEntry};
 pub use store::{Journal, JournalOptions};
 pub use transactions::IntentFilter;

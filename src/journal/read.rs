@@ -20,6 +20,10 @@ pub(super) const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.
      FROM intents i JOIN cycles c ON c.id = i.cycle_id \
      JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";
 
+/// Cycles with their places in the ledger; a condition follows.
+pub(super) const CYCLES: &str =
+    "SELECT c.*, l.seq FROM cycles c JOIN ledger l ON l.kind = 'cycle' AND l.record = c.id";
+
 /// The condition that an intent is not final.
 pub(super) const OPEN: &str = "e.state NOT IN ('executed', 'reverted', 'cancelled', 'superseded')";
 
@@ -161,13 +165,13 @@ impl Journal {
         next.map(|next| self.unsigned(next, "nonce")).transpose()
     }
 
-    /// The last `count` cycles of `vault`, newest first.
+    /// The last `count` full records of cycles of `vault`, newest first.
     ///
     /// # Errors
     /// What the disk or the file does not allow.
     pub async fn recent_cycles(&self, vault: Address, count: u32) -> Result<Vec<CycleEntry>, JournalError> {
-        let query = "SELECT * FROM cycles WHERE vault = ? ORDER BY id DESC LIMIT ?";
-        let rows = sqlx::query(query)
+        let query = format!("{CYCLES} WHERE c.vault = ? ORDER BY c.id DESC LIMIT ?");
+        let rows = sqlx::query(AssertSqlSafe(query))
             .bind(address_text(&vault))
             .bind(count)
             .fetch_all(&self.pool)
@@ -185,9 +189,10 @@ impl Journal {
         vault: Address,
         decision_hash: B256,
     ) -> Result<Option<CycleEntry>, JournalError> {
-        let query = "SELECT * FROM cycles WHERE vault = ? AND decision_hash = ? AND snapshot IS NOT NULL \
-             ORDER BY id DESC LIMIT 1";
-        let row = sqlx::query(query)
+        let query = format!(
+            "{CYCLES} WHERE c.vault = ? AND c.decision_hash = ? AND c.snapshot IS NOT NULL ORDER BY c.id DESC LIMIT 1"
+        );
+        let row = sqlx::query(AssertSqlSafe(query))
             .bind(address_text(&vault))
             .bind(hash_text(&decision_hash))
             .fetch_optional(&self.pool)
@@ -196,7 +201,7 @@ impl Journal {
         row.map(|row| self.cycle_entry(&row)).transpose()
     }
 
-    /// How often each decision was taken for `vault`, the most frequent first.
+    /// How often each decision was taken for `vault` among the cycles that have a full record, the most frequent first.
     ///
     /// # Errors
     /// What the disk or the file does not allow.
@@ -219,9 +224,10 @@ impl Journal {
         rows.iter().map(count).collect()
     }
 
-    fn cycle_entry(&self, row: &SqliteRow) -> Result<CycleEntry, JournalError> {
+    pub(super) fn cycle_entry(&self, row: &SqliteRow) -> Result<CycleEntry, JournalError> {
         Ok(CycleEntry {
             id: self.column(row, "id")?,
+            seq: self.column(row, "seq")?,
             recorded_at: self.column(row, "recorded_at")?,
             orphaned: self.column::<i64>(row, "orphaned")? == 1,
             record: CycleRecord {
@@ -332,7 +338,7 @@ impl Journal {
         row.try_get(name).map_err(|error| self.error(&error))
     }
 
-    fn unsigned_column(&self, row: &SqliteRow, name: &'static str) -> Result<u64, JournalError> {
+    pub(super) fn unsigned_column(&self, row: &SqliteRow, name: &'static str) -> Result<u64, JournalError> {
         self.unsigned(self.column(row, name)?, name)
     }
 

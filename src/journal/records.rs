@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, B256, Bytes, U256};
 use serde_json::Value;
 
-/// One cycle of one vault: the block that was read, and what was decided on it.
+/// The full record of one cycle of one vault: the block that was read, and what was decided on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CycleRecord {
     /// Chain id.
@@ -66,6 +66,8 @@ impl Urgency {
 pub struct CycleEntry {
     /// Number of the row; grows with time.
     pub id: i64,
+    /// Its number in the ledger.
+    pub seq: i64,
     /// Wall-clock time of the write, seconds since the Unix epoch. For the reader's orientation alone.
     pub recorded_at: i64,
     /// Whether the block is known to have left the canonical chain.
@@ -74,14 +76,23 @@ pub struct CycleEntry {
     pub record: CycleRecord,
 }
 
-/// How often one decision was taken.
+/// What was marked as orphaned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Orphaned {
+    /// Number of full records of cycles.
+    pub cycles: u64,
+    /// Number of records of blocks.
+    pub blocks: u64,
+}
+
+/// How often one decision was taken, by full records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReasonCount {
     /// The kind of decision.
     pub verdict: String,
     /// Its reason code.
     pub reason: Option<String>,
-    /// Number of cycles.
+    /// Number of full records.
     pub cycles: u64,
     /// Height of the highest block among them.
     pub last_block: u64,

@@ -1,11 +1,14 @@
 //! The rules that the records keep together, as the triggers of the database keep them while it is written.
 
+mod heads;
+
 use std::collections::BTreeMap;
 
 use super::content::Kind;
 use super::ledger::LedgerEntry;
 use super::signed::{self, Call};
 use super::{AttemptKind, IntentState};
+use heads::Heads;
 
 /// Chain id and sender.
 type Key = (String, String);
@@ -17,6 +20,7 @@ pub(super) struct Rules {
     intents: BTreeMap<i64, Intent>,
     /// The intents of each nonce, oldest first.
     slots: BTreeMap<Key, BTreeMap<u64, Vec<i64>>>,
+    heads: Heads,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,14 @@ impl Rules {
             Kind::Intent => self.intent(entry),
             Kind::Attempt => self.attempt(entry),
             Kind::Event => self.event(entry),
-            Kind::Orphaned => self.cycle_is_there(number(entry, "last_cycle")?),
+            // A block without a full record has none to refer to.
+            Kind::Orphaned => match optional_number(entry, "last_cycle")? {
+                Some(cycle) => self.cycle_is_there(cycle),
+                None => Ok(()),
+            },
+            Kind::Run => self.heads.run(entry),
+            Kind::Roster => self.heads.roster(entry),
+            Kind::Block => self.heads.block(entry),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the journal says of transactions to a person: by vault, nonce or hash, with the times of what happened.
 
 use alloy::primitives::{Address, B256};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::AssertSqlSafe;
 
 use super::content::{address_text, hash_text};
 use super::read::{INTENTS, OPEN};
@@ -76,18 +76,5 @@ impl Journal {
         let query = sqlx::query(query).bind(i64::from(intent));
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
         rows.iter().map(|row| Ok((self.column(row, "recorded_at")?, self.event_record(row)?))).collect()
-    }
-
-    /// Height of the highest block of a chain that a cycle was recorded at; `None` where none was.
-    ///
-    /// # Errors
-    /// What the disk or the file does not allow.
-    pub async fn highest_block(&self, chain_id: u64) -> Result<Option<u64>, JournalError> {
-        let query =
-            sqlx::query("SELECT max(block_number) AS block FROM cycles WHERE chain_id = ? AND orphaned = 0");
-        let query = query.bind(self.integer(chain_id, "chain id")?);
-        let row = query.fetch_one(&self.pool).await.map_err(|error| self.error(&error))?;
-        let block: Option<i64> = row.try_get("block").map_err(|error| self.error(&error))?;
-        block.map(|block| self.unsigned(block, "block number")).transpose()
     }
 }

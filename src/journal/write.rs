@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use alloy::primitives::{Address, B256};
-use sqlx::Row as _;
 
 use super::content::{Field, Kind, Row, hash_text};
 use super::ledger::Tip;
 use super::{
     AttemptRecord, CycleRecord, EventRecord, IntentId, IntentRecord, IntentState, Journal, JournalError,
+    Orphaned,
 };
 
 /// Commits between two write-backs of the log: a few megabytes of it.
@@ -118,23 +118,31 @@ impl Journal {
         Ok(())
     }
 
-    /// Marks all cycles that were decided on this block as orphaned; returns how many were newly marked.
+    /// Marks what is recorded of this block as orphaned: the cycles that were decided on it, and the block itself. Returns how
+    /// much was newly marked.
     ///
     /// # Errors
     /// What the disk or the file does not allow.
-    pub async fn mark_orphaned(&self, chain_id: u64, block_hash: B256) -> Result<u64, JournalError> {
+    pub async fn mark_orphaned(&self, chain_id: u64, block_hash: B256) -> Result<Orphaned, JournalError> {
         let chain_id = self.integer(chain_id, "chain id")?;
-        let query = "SELECT count(*) AS cycles, max(id) AS last FROM cycles \
-             WHERE chain_id = ? AND block_hash = ? AND orphaned = 0";
-        let query = sqlx::query(query).bind(chain_id).bind(hash_text(&block_hash));
+        let query = "SELECT count(*) AS cycles, max(id) AS last, (\
+             SELECT count(*) FROM blocks b JOIN ledger l ON l.kind = 'block' AND l.record = b.id \
+             WHERE b.chain_id = ?1 AND b.block_hash = ?3 AND l.seq > (\
+             SELECT coalesce(max(n.seq), 0) FROM orphans o JOIN ledger n ON n.kind = 'orphaned' AND n.record = o.id \
+             WHERE o.chain_id = ?1 AND o.block_hash = ?2)) AS blocks \
+             FROM cycles WHERE chain_id = ?1 AND block_hash = ?2 AND orphaned = 0";
+        let query = sqlx::query(query).bind(chain_id).bind(hash_text(&block_hash)).bind(block_hash.to_vec());
         let row = query.fetch_one(&self.pool).await.map_err(|error| self.error(&error))?;
-        let marked: i64 = row.try_get("cycles").map_err(|error| self.error(&error))?;
-        let last: Option<i64> = row.try_get("last").map_err(|error| self.error(&error))?;
-        if let Some(last) = last {
+        let marked = Orphaned {
+            cycles: self.unsigned_column(&row, "cycles")?,
+            blocks: self.unsigned_column(&row, "blocks")?,
+        };
+        if marked.cycles > 0 || marked.blocks > 0 {
+            let last: Option<i64> = self.column(&row, "last")?;
             let fields = vec![Field::Now, chain_id.into(), (&block_hash).into(), last.into()];
             self.append(vec![Row { kind: Kind::Orphaned, fields }]).await?;
         }
-        u64::try_from(marked).map_err(|_| self.out_of_range("cycles"))
+        Ok(marked)
     }
 
     async fn prepare(
@@ -159,14 +167,14 @@ impl Journal {
         Ok(IntentId(self.append(rows).await?.newest(Kind::Intent)))
     }
 
-    async fn append(&self, rows: Vec<Row>) -> Result<Tip, JournalError> {
+    pub(super) async fn append(&self, rows: Vec<Row>) -> Result<Tip, JournalError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.writer()?.append(rows).await
     }
 
     /// Writes the log back into the main file every [`CHECKPOINT_EVERY`] commits. Never called between a decision and
     /// its transaction: it forces the disk twice more.
-    async fn checkpoint_if_due(&self) {
+    pub(super) async fn checkpoint_if_due(&self) {
         let due = self.commits.load(Ordering::Relaxed) >= CHECKPOINT_EVERY;
         if let (true, Ok(writer)) = (due, self.writer()) {
             self.commits.store(0, Ordering::Relaxed);

@@ -11,8 +11,8 @@ use alloy::signers::local::PrivateKeySigner;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use vault_keeper::journal::{
-    AttemptKind, AttemptRecord, CycleRecord, EventRecord, Fault, IntentId, IntentRecord, IntentState,
-    Journal, SubmissionClass, Urgency,
+    AttemptKind, AttemptRecord, BlockRecord, CycleRecord, EventRecord, Fault, IntentId, IntentRecord,
+    IntentState, Journal, Roster, RunRecord, Standing, SubmissionClass, Urgency,
 };
 
 pub(crate) const CHAIN: u64 = 31_337;
@@ -123,6 +123,23 @@ pub(crate) async fn taken_over(journal: &Journal, nonce: u64) -> IntentId {
     let first = attempt(&intent, AttemptKind::Original, 60);
     let cycle = CycleRecord { urgency: Urgency::Urgent, ..cycle(nonce + 100) };
     journal.record_takeover(&cycle, &intent, &first).await.unwrap()
+}
+
+pub(crate) fn run() -> RunRecord {
+    RunRecord { program_version: "1.2.3".to_owned(), decision_version: "3".to_owned() }
+}
+
+/// A process that keeps these vaults.
+pub(crate) async fn begun(journal: &Journal, vaults: impl IntoIterator<Item = Address>) -> Roster {
+    journal.record_run(&run()).await.unwrap();
+    journal.record_roster(CHAIN, vaults).await.unwrap()
+}
+
+/// The block that [`cycle`] decides on, at which all vaults of `roster` stand so.
+pub(crate) fn block(number: u64, roster: &Roster, standing: impl Fn(Address) -> Standing) -> BlockRecord {
+    let CycleRecord { block_hash, block_timestamp, .. } = cycle(number);
+    let vaults = roster.vaults().iter().map(|vault| (*vault, standing(*vault)));
+    BlockRecord { number, hash: block_hash, timestamp: block_timestamp, vaults: vaults.collect() }
 }
 
 /// The file beside the journal at `path` with this ending.

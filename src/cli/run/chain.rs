@@ -8,12 +8,13 @@ use std::time::Duration;
 use alloy::primitives::Address;
 
 use super::crew::Crew;
+use super::sighting::Sighting;
 use super::watch::{Watch, tell};
 use super::{Failure, alert, log};
 use crate::chain::pool::{Lease, Pool};
-use crate::chain::{ChainError, HeadEvent, HeadTimes, Heads, NewHead};
+use crate::chain::{ChainError, HeadEvent, HeadTimes, Header, Heads, NewHead};
 use crate::execution::{Engine, ExecutionError, Outcome as Sent, Reckoned};
-use crate::journal::{IntentId, Journal, Request};
+use crate::journal::{Absence, IntentId, Journal, JournalError, Request, Roster};
 use crate::keeper::{self, Cycle, CycleError, Keeper};
 
 /// Shortest pause after a failed look at a chain.
@@ -34,6 +35,8 @@ pub(super) struct Chain {
     /// The endpoint that is read.
     pub(super) lease: Lease,
     pub(super) keepers: Vec<Keeper>,
+    /// The vaults that this process keeps, those that it has given up among them.
+    pub(super) roster: Roster,
     /// What one rebalance needs at most.
     pub(super) reckoned: Reckoned,
     /// Vaults that are known to obey another key, and whose.
@@ -55,6 +58,33 @@ impl Chain {
             }
         }
         Ok(())
+    }
+
+    /// One cycle for each vault at the block of `header`, in their order, which is recorded when this returns.
+    ///
+    /// # Errors
+    /// Where the endpoints do not agree on the block, and where the record fails.
+    pub(super) async fn once(&mut self, header: &Header) -> eyre::Result<Vec<Result<Cycle, CycleError>>> {
+        if let Err(error) = self.pool.agree(&self.lease, header).await {
+            self.no_verdict(header).await?;
+            return Err(eyre::Report::new(error).wrap_err("there is no verdict on the newest block"));
+        }
+        let (mut seen, mut cycles) = (Sighting::of(&self.roster, Absence::GivenUp), Vec::new());
+        for keeper in &mut self.keepers {
+            let cycle = keeper.cycle(header).await;
+            seen.note(keeper, &cycle);
+            match cycle {
+                Err(error) if error.is_of_the_record() => return Err(of(keeper, error)),
+                other => cycles.push(other),
+            }
+        }
+        seen.record(&self.journal, &self.roster, header).await?;
+        Ok(cycles)
+    }
+
+    /// Records a block on which nothing is decided.
+    async fn no_verdict(&self, header: &Header) -> Result<(), JournalError> {
+        Sighting::of(&self.roster, Absence::NoVerdict).record(&self.journal, &self.roster, header).await
     }
 
     /// Cycles until `stop`; a failure that may pass by itself is waited out.
@@ -90,9 +120,12 @@ impl Chain {
             }
             Ok(HeadEvent::New(head)) => {
                 self.orphan(&head).await?;
-                if let Some(lease) = self.verdict(&head).await {
-                    self.change_over(lease);
-                    self.block(&head).await?;
+                match self.verdict(&head).await {
+                    Some(lease) => {
+                        self.change_over(lease);
+                        self.block(&head).await?;
+                    }
+                    None => self.no_verdict(&head.header).await?,
                 }
             }
         }
@@ -161,8 +194,8 @@ impl Chain {
     async fn orphan(&self, head: &NewHead) -> eyre::Result<()> {
         let mut marked = 0_u64;
         for left in &head.left {
-            let decisions = self.journal.mark_orphaned(self.pool.chain_id(), left.hash).await?;
-            marked = decisions.saturating_add(marked);
+            let orphaned = self.journal.mark_orphaned(self.pool.chain_id(), left.hash).await?;
+            marked = marked.saturating_add(orphaned.blocks.max(orphaned.cycles));
         }
         if let Some(first) = head.left.first() {
             let (block, blocks) = (first.number, head.left.len());
@@ -182,10 +215,20 @@ impl Chain {
             self.resolved(engine).await?;
             engine.watch_runway(&self.lease, &head.header, self.reckoned).await;
         }
+        let (seen, last) = self.cycles(head).await?;
+        seen.record(&self.journal, &self.roster, &head.header).await?;
+        last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
+    }
+
+    /// One cycle for each vault; with the failure for which the last one was given up at this head.
+    async fn cycles(&mut self, head: &NewHead) -> eyre::Result<(Sighting, Option<eyre::Report>)> {
+        let mut seen = Sighting::of(&self.roster, Absence::GivenUp);
         let mut left = Vec::with_capacity(self.keepers.len());
         let mut last = None;
         for mut keeper in std::mem::take(&mut self.keepers) {
-            match self.cycle(&mut keeper, head).await {
+            let cycle = self.cycle(&mut keeper, head).await;
+            seen.note(&keeper, &cycle);
+            match cycle {
                 Ok(cycle) => self.concluded(&keeper, &cycle, head),
                 Err(error) if error.is_passing() => {
                     tracing::warn!(vault = %keeper.name, %error, "no decision")
@@ -201,7 +244,7 @@ impl Chain {
             left.push(keeper);
         }
         self.keepers = left;
-        last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
+        Ok((seen, last))
     }
 
     async fn resolved(&self, engine: &Engine) -> eyre::Result<()> {

@@ -1,0 +1,246 @@
+//! `keeper journal prove`: that the decision on a vault at a block is in the record of that block.
+
+mod subtree;
+
+use std::process::ExitCode;
+
+use alloy::primitives::{Address, B256};
+use clap::Args;
+use eyre::WrapErr;
+use serde::Serialize;
+
+use super::super::connect::configuration;
+use super::super::output::Row;
+use super::super::{Context, Failure, Outcome};
+use super::Source;
+use crate::config::{Config, VaultConfig};
+use crate::domain::merkle::{Proof, Tree, leaf, stored_height};
+use crate::journal::{Absence, BlockEntry, Journal, Roster};
+use subtree::Subtree;
+
+/// Proves that the decision on a vault at a block is in the record of that block.
+///
+/// Where a block has more than 64 leaves, those beside the vault's are decided on again from the chain: that needs a node
+/// that still has the state of the block, and the policies that were in force.
+#[derive(Debug, Args)]
+pub(super) struct Prove {
+    /// Vault of the configuration.
+    #[arg(long, value_name = "NAME")]
+    vault: String,
+    /// Block number.
+    #[arg(long)]
+    block: u64,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// A proof as printed; it is verified.
+#[derive(Serialize)]
+struct Printed {
+    vault: String,
+    address: Address,
+    block: String,
+    block_hash: B256,
+    leaf: B256,
+    /// Place of the leaf, from 0, and the number of leaves.
+    index: String,
+    leaves: String,
+    /// The missing nodes from the leaf to the root, lowest first.
+    path: Vec<B256>,
+    root: B256,
+    /// Number and hash of the record of the block in the ledger.
+    seq: String,
+    ledger_hash: B256,
+    /// What the leaf is made of beside the vault, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot_hash: Option<B256>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_hash: Option<B256>,
+}
+
+/// A vault's leaf, what it is made of where that is known, and the path to the root.
+struct Proved {
+    leaf: B256,
+    made_of: Option<(B256, B256)>,
+    path: Vec<B256>,
+}
+
+impl Prove {
+    pub(super) async fn run(&self, context: &Context) -> Outcome {
+        let config = configuration(context)?;
+        let vault = config.vault(&self.vault).map_err(Failure::usage)?;
+        let journal = self.source.open(context).await?;
+        let (block, roster) = self.recorded(&journal, vault).await?;
+        let decided: Vec<_> = block.absences.decided(roster.vaults()).copied().collect();
+        let index = decided.binary_search(&vault.address).map_err(|_| damaged(&block))?;
+        let proved = if stored_height(block.head.leaves) == 0 {
+            self.stored(&journal, (&block, index), vault).await?
+        } else {
+            self.recomputed(context, (&config, &journal), (&block, &roster), (&decided, index)).await?
+        };
+        let printed = printed(vault, &block, index, proved)?;
+        context.output.print(&printed, rows)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The newest record of the block in which the vault has a leaf, and its roster.
+    async fn recorded(
+        &self,
+        journal: &Journal,
+        vault: &VaultConfig,
+    ) -> Result<(BlockEntry, Roster), Failure> {
+        let (number, mut left, mut absent, mut found) = (self.block, None, None, None);
+        let mut known: Vec<Roster> = Vec::new();
+        let mut page = Vec::new();
+        loop {
+            page = unread(journal.blocks(vault.chain.id, number..=number, page.last()).await)?;
+            if page.is_empty() {
+                break;
+            }
+            for block in &page {
+                if block.orphaned {
+                    left = Some(block.hash);
+                    continue;
+                }
+                if known.last().is_none_or(|roster| roster.id() != block.roster) {
+                    let entry = unread(journal.roster(block.roster).await)?;
+                    known = vec![entry.ok_or_else(|| damaged(block))?.roster];
+                }
+                let Some(roster) = known.last() else { continue };
+                match (roster.vaults().binary_search(&vault.address), block.absences.of(vault.address)) {
+                    (Err(_), _) => absent = absent.or(Some(None)),
+                    (Ok(_), Some(code)) => absent = Some(Some(code)),
+                    (Ok(_), None) => found = Some((block.clone(), roster.clone())),
+                }
+            }
+        }
+        found.ok_or_else(|| eyre::eyre!(self.not_there(left, absent)).into())
+    }
+
+    /// Why there is nothing to prove.
+    fn not_there(&self, left: Option<B256>, absent: Option<Option<Absence>>) -> String {
+        let (vault, block) = (&self.vault, self.block);
+        match (absent, left) {
+            (Some(Some(code)), _) => {
+                format!("vault `{vault}` has no leaf at block {block}: `{}`, {}", code.name(), told(code))
+            }
+            (Some(None), _) => {
+                format!("vault `{vault}` was not kept at block {block}: it is not in the roster")
+            }
+            (None, Some(hash)) => {
+                format!(
+                    "block {block} was seen as {hash} alone, which has left the chain: there is nothing to prove"
+                )
+            }
+            (None, None) => {
+                format!("there is no record of block {block}: no keeper with this journal saw it")
+            }
+        }
+    }
+
+    /// From the leaves that the record has.
+    async fn stored(
+        &self,
+        journal: &Journal,
+        (block, index): (&BlockEntry, usize),
+        vault: &VaultConfig,
+    ) -> Result<Proved, Failure> {
+        let tree = Tree::over(block.level.clone());
+        let (Some(stored), Some(path)) = (block.level.get(index), tree.path(index)) else {
+            return Err(damaged(block).into());
+        };
+        let mut made_of = None;
+        let mut after = 0;
+        let key = (block.chain_id, vault.address);
+        loop {
+            let page = unread(journal.cycles(key, block.number..=block.number, after).await)?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            let hashes = page.iter().map(|cycle| (cycle.record.snapshot_hash, cycle.record.decision_hash));
+            let of_leaf = |hashes: &(B256, B256)| leaf(vault.address, hashes.0, hashes.1) == *stored;
+            made_of = hashes.rev().find(of_leaf).or(made_of);
+        }
+        Ok(Proved { leaf: *stored, made_of, path })
+    }
+
+    /// From the leaves below one node of the record, which are decided on again.
+    async fn recomputed(
+        &self,
+        context: &Context,
+        (config, journal): (&Config, &Journal),
+        (block, roster): (&BlockEntry, &Roster),
+        (decided, index): (&[Address], usize),
+    ) -> Result<Proved, Failure> {
+        let subtree = Subtree::of(block, decided, index).ok_or_else(|| damaged(block))?;
+        subtree.same_version(journal, roster).await?;
+        let leaves = subtree.decided_again(context, config).await?;
+        let vault = leaves.get(subtree.place()).ok_or_else(|| damaged(block))?;
+        let below = Tree::over(leaves.iter().map(|made| made.leaf).collect());
+        let above = Tree::over(block.level.clone());
+        subtree.compared(below.root())?;
+        let paths = below.path(subtree.place()).zip(above.path(subtree.number()));
+        let (below, above) = paths.ok_or_else(|| damaged(block))?;
+        Ok(Proved { leaf: vault.leaf, made_of: Some(vault.hashes), path: [below, above].concat() })
+    }
+}
+
+fn printed(vault: &VaultConfig, block: &BlockEntry, index: usize, proved: Proved) -> eyre::Result<Printed> {
+    let index = u64::try_from(index).wrap_err("the place of the leaf")?;
+    let proof = Proof { index, leaves: block.head.leaves, path: proved.path };
+    if !proof.verify(proved.leaf, &block.head) {
+        return Err(damaged(block));
+    }
+    Ok(Printed {
+        vault: vault.name.clone(),
+        address: vault.address,
+        block: block.number.to_string(),
+        block_hash: block.hash,
+        leaf: proved.leaf,
+        index: proof.index.to_string(),
+        leaves: proof.leaves.to_string(),
+        path: proof.path,
+        root: block.head.root,
+        seq: block.seq.to_string(),
+        ledger_hash: block.ledger_hash,
+        snapshot_hash: proved.made_of.map(|(snapshot, _)| snapshot),
+        decision_hash: proved.made_of.map(|(_, decision)| decision),
+    })
+}
+
+fn unread<T>(read: Result<T, crate::journal::JournalError>) -> eyre::Result<T> {
+    read.wrap_err("the journal cannot be read")
+}
+
+fn damaged(block: &BlockEntry) -> eyre::Report {
+    let (seq, number) = (block.seq, block.number);
+    eyre::eyre!("record {seq}, of block {number}, is not what was written: `keeper journal verify` says more")
+}
+
+const fn told(absence: Absence) -> &'static str {
+    match absence {
+        Absence::NoVerdict => "the endpoints disagreed on the block or none could be read",
+        Absence::Unread => "its facts could not be read",
+        Absence::Failed => "its cycle failed, and where it had decided there is a full record",
+        Absence::GivenUp => "it was given up until the next start",
+    }
+}
+
+fn rows(printed: &Printed) -> Vec<Row> {
+    let mut rows = vec![
+        ("vault", format!("{} ({})", printed.vault, printed.address)),
+        ("block", printed.block.clone()),
+        ("block hash", printed.block_hash.to_string()),
+        ("leaf", printed.leaf.to_string()),
+        ("index", printed.index.clone()),
+        ("leaves", printed.leaves.clone()),
+    ];
+    rows.extend(printed.path.iter().map(|node| ("path", node.to_string())));
+    rows.extend([
+        ("root", printed.root.to_string()),
+        ("ledger record", printed.seq.clone()),
+        ("ledger hash", printed.ledger_hash.to_string()),
+    ]);
+    let made_of = [("snapshot hash", printed.snapshot_hash), ("decision hash", printed.decision_hash)];
+    rows.extend(made_of.into_iter().filter_map(|(name, hash)| Some((name, hash?.to_string()))));
+    rows
+}

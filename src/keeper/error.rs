@@ -1,0 +1,59 @@
+//! Why a cycle did not come to its end, and what that means for the vaults.
+
+use crate::chain::ChainError;
+use crate::domain::canonical::CanonicalError;
+use crate::execution::ExecutionError;
+use crate::journal::{Absence, JournalError};
+use crate::protocols::ReadError;
+
+/// Why a cycle did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CycleError {
+    /// The facts could not be read: no snapshot, no decision, no record.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The record failed; nothing was sent that is not recorded.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Sending failed; what was signed is in the journal.
+    #[error(transparent)]
+    Execution(#[from] ExecutionError),
+    /// The simulation could not be run.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A record has no canonical form.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+}
+
+impl CycleError {
+    /// Whether the next block may go better without anybody's doing.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Read(_) | Self::Chain(_) => true,
+            // A key that is elsewhere may be away for a while, and a halted one signs nothing: it is asked again with each
+            // block, and the vault may obey another one by then.
+            Self::Execution(
+                ExecutionError::Chain(_) | ExecutionError::Key(_) | ExecutionError::Halted(_),
+            ) => true,
+            Self::Journal(_) | Self::Canonical(_) | Self::Execution(_) => false,
+        }
+    }
+
+    /// Whether the record failed: then no vault may be kept, since all share it.
+    #[must_use]
+    pub const fn is_of_the_record(&self) -> bool {
+        matches!(self, Self::Journal(_) | Self::Execution(ExecutionError::Journal(_)))
+    }
+
+    /// What the record of the block says of the vault instead of a leaf.
+    #[must_use]
+    pub const fn absence(&self) -> Absence {
+        match self {
+            Self::Read(_) => Absence::Unread,
+            other if other.is_passing() => Absence::Failed,
+            _ => Absence::GivenUp,
+        }
+    }
+}

@@ -7,12 +7,20 @@
 pub mod audit;
 mod difference;
 mod execution;
+mod fault;
 mod fork;
+mod outcome;
 mod recompute;
+mod record;
 mod source;
+mod whole;
 
 pub use difference::{Difference, first_difference};
 pub use execution::{Anvil, Executed, Explained, execute, explain};
+pub use fault::Fault;
 pub use fork::{Fork, LeftOut};
+pub use outcome::{settled, unknown};
 pub use recompute::{Recomputed, Subject, recompute};
+pub use record::{Records, Tally};
 pub use source::Source;
+pub use whole::{Part, Replay, Replayed};

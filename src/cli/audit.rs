@@ -10,7 +10,7 @@ use clap::Args;
 use eyre::{WrapErr, eyre};
 use serde::Serialize;
 
-use super::look_back::{Sight, View, bar};
+use super::look_back::{Sight, View, bar, recorded};
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::replay::audit::{self, Found, Question, Reading, Totals};
@@ -37,6 +37,9 @@ pub(super) struct Audit {
     /// Which blocks are read: those before which something happened, or every one. Both find the same.
     #[arg(long, value_enum, default_value_t = Reading::Changes)]
     read: Reading,
+    /// The keeper's journal: then the cause of what was missed is looked up there.
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// Where to note how far the audit is. Where the file is there, of the same question, it goes on from there.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -70,7 +73,14 @@ impl Audit {
             return Err(Failure::usage(eyre!("{what}: from {from} to {to}, the newest is {newest}")));
         }
         let question = Question { from: self.from, to, grace: self.grace, reading: self.read };
-        let found = self.found(&view, question).await?;
+        let mut found = self.found(&view, question).await?;
+        if let Some(file) = &self.journal {
+            let journal = recorded(file).await?;
+            for found in &mut found {
+                found.look_up(&journal, view.source.chain_id()).await?;
+            }
+            journal.close().await;
+        }
         let clean = found.iter().all(Found::is_clean);
         let vaults = found.into_iter().map(|found| PrintedVault { totals: found.totals(), found }).collect();
         let printed = Printed { chain_id: view.source.chain_id().to_string(), question, clean, vaults };

@@ -1,5 +1,7 @@
 //! What the commands that look back have in common: whose blocks, through what, and how far they are.
 
+use std::path::{Path, PathBuf};
+
 use alloy::primitives::Address;
 use clap::Args;
 use eyre::{WrapErr, eyre};
@@ -10,6 +12,7 @@ use super::{Context, Failure};
 use crate::chain::Endpoint;
 use crate::config::{ChainConfig, EndpointClass, load_policy};
 use crate::domain::policy::PublishedPolicy;
+use crate::journal::Journal;
 use crate::reader::Mode;
 use crate::replay::{Source, Subject};
 
@@ -23,7 +26,7 @@ pub(super) struct Sight {
     /// A published policy; where absent those of the configuration. May be given several times: the one whose hash the
     /// vault stores at a block is in force there.
     #[arg(long, value_name = "FILE")]
-    policy: Vec<std::path::PathBuf>,
+    policy: Vec<PathBuf>,
     /// JSON-RPC endpoint of a node that keeps the states of old blocks; where absent the first one that is configured. Where
     /// several are given all have to tell the same.
     #[arg(long, value_name = "URL")]
@@ -136,4 +139,12 @@ pub(super) fn bar(blocks: u64) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// The journal in a file, to be read.
+pub(super) async fn recorded(file: &Path) -> Result<Journal, Failure> {
+    if !file.exists() {
+        return Err(Failure::usage(eyre!("there is no journal {}", file.display())));
+    }
+    Ok(Journal::open_read_only(file).await.wrap_err("the journal cannot be read")?)
 }

@@ -4,18 +4,23 @@
 //! policy wanted and nobody did in time is missed; what was done and the policy did not want is unexplained.
 
 mod action;
+mod causes;
 mod episodes;
 mod range;
 mod walk;
 mod want;
 
 use alloy::primitives::{Address, B256};
+use eyre::Result;
 use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Class};
+pub use causes::{Cause, Caused, causes};
 pub use episodes::{End, Episode, Episodes, State, Step, Want};
 pub use range::{Audit, Progress};
 pub use walk::Reading;
+
+use crate::journal::Journal;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +49,14 @@ pub enum Finding {
         class: Class,
     },
     /// The policy wanted a trade, and nobody made it within the grace.
-    Missed(Episode),
+    Missed {
+        /// When, and what it cost.
+        #[serde(flatten)]
+        episode: Episode,
+        /// Why, by the keeper's own journal, where one is given.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        causes: Vec<Caused>,
+    },
     /// Another policy came into force.
     PolicyChanged {
         /// The first block at which it was.
@@ -132,15 +144,29 @@ impl Found {
             Finding::Action { class, .. } => *class == Class::ActedAsPolicy,
             Finding::PolicyChanged { known, .. } => *known,
             Finding::Deleveraged { .. } => true,
-            Finding::Missed(_) => false,
+            Finding::Missed { .. } => false,
         };
         self.unknown == 0 && self.findings.iter().all(clean)
+    }
+
+    /// Looks up in `journal` why what was missed was missed.
+    ///
+    /// # Errors
+    /// A journal that cannot be read.
+    pub async fn look_up(&mut self, journal: &Journal, chain_id: u64) -> Result<()> {
+        let key = (chain_id, self.vault);
+        for finding in &mut self.findings {
+            if let Finding::Missed { episode, causes } = finding {
+                *causes = causes::causes(journal, key, episode).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The episodes that were missed.
     pub fn missed(&self) -> impl Iterator<Item = &Episode> {
         self.findings.iter().filter_map(|finding| match finding {
-            Finding::Missed(episode) => Some(episode),
+            Finding::Missed { episode, .. } => Some(episode),
             Finding::Action { .. } | Finding::PolicyChanged { .. } | Finding::Deleveraged { .. } => None,
         })
     }
@@ -149,7 +175,7 @@ impl Found {
     pub fn actions(&self) -> impl Iterator<Item = (&Action, &Class)> {
         self.findings.iter().filter_map(|finding| match finding {
             Finding::Action { action, class } => Some((action, class)),
-            Finding::Missed(_) | Finding::PolicyChanged { .. } | Finding::Deleveraged { .. } => None,
+            Finding::Missed { .. } | Finding::PolicyChanged { .. } | Finding::Deleveraged { .. } => None,
         })
     }
 }

@@ -115,11 +115,11 @@ impl Source {
         })
     }
 
-    /// A mined transaction, whose bytes and signature are checked, with its receipt.
+    /// A mined transaction, whose bytes and signature are checked, with its receipt; `None` where an endpoint knows none.
     ///
     /// # Errors
-    /// A failed call, a transaction that is not mined, endpoints that tell different receipts.
-    pub async fn transaction(&self, hash: B256) -> Result<(Transaction, Receipt)> {
+    /// A failed call, endpoints that tell different receipts.
+    pub async fn transaction(&self, hash: B256) -> Result<Option<(Transaction, Receipt)>> {
         let asked = async |eye: &Eye| {
             let (transaction, receipt) =
                 tokio::try_join!(eye.endpoint.transaction(hash), eye.endpoint.receipt(hash))?;
@@ -127,9 +127,8 @@ impl Source {
         };
         let told = try_join_all(self.eyes.iter().map(asked)).await;
         let told = told.wrap_err_with(|| format!("transaction {hash}"))?;
-        let found = told.into_iter().collect::<Option<Vec<_>>>();
-        let found = found.ok_or_else(|| eyre!("transaction {hash} is not known to every endpoint"))?;
-        self.agreed(found, |first, second| (first != second).then(|| format!("transaction {hash}")))
+        let Some(found) = told.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
+        self.agreed(found, |first, second| (first != second).then(|| format!("transaction {hash}"))).map(Some)
     }
 
     /// A block with its transactions, whose bytes and signatures are checked.

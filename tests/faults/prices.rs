@@ -55,7 +55,9 @@ async fn corrupt(rig: &Rig, to: I256) {
 
 #[tokio::test]
 async fn fault_49_a_sequencer_that_is_down_in_grace_or_unknown_and_a_stale_feed() {
-    let policy = "[feeds.sequencer]\naddress = \"0x5e00000000000000000000000000000000005e00\"\ngrace_seconds = 3_600\n";
+    const SEQUENCER: &str = "[feeds.sequencer]\naddress = \"0x5e00000000000000000000000000000000005e00\"\n\
+                             grace_seconds = 3_600\n\n[limits.twap]";
+    let policy = &[("[limits.twap]", SEQUENCER)];
     let mut rig = Rig::of(Build { policy, ..Build::default() }).await;
     let now = rig.scene.now().await;
     let begun = now - 7_200;

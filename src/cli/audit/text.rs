@@ -2,7 +2,7 @@
 
 use super::super::output::{grid, table};
 use super::{Printed, PrintedVault};
-use crate::replay::audit::{Action, Class, End, Episode, Finding};
+use crate::replay::audit::{Action, Cause, Caused, Class, End, Episode, Finding};
 
 /// The whole.
 pub(super) fn text(printed: &Printed) -> String {
@@ -37,8 +37,8 @@ fn vault(vault: &PrintedVault) -> String {
 fn finding(finding: &Finding) -> Vec<String> {
     match finding {
         Finding::Action { action, class } => of_action(action, class),
-        Finding::Missed(episode) => {
-            vec![episode.from.to_string(), "missed".to_owned(), missed(episode)]
+        Finding::Missed { episode, causes } => {
+            vec![episode.from.to_string(), "missed".to_owned(), missed(episode, causes)]
         }
         Finding::PolicyChanged { block, policy_hash, known } => {
             let known = if *known { "" } else { ", which is not given: name its file with --policy" };
@@ -66,7 +66,7 @@ fn of_action(action: &Action, class: &Class) -> Vec<String> {
     vec![block.to_string(), name.to_owned(), what]
 }
 
-fn missed(episode: &Episode) -> String {
+fn missed(episode: &Episode, causes: &[Caused]) -> String {
     let end = match episode.end {
         End::Acted => "acted late",
         End::Passed => "nobody acted, until it was not wanted any more",
@@ -74,13 +74,28 @@ fn missed(episode: &Episode) -> String {
         End::Open => "nobody has acted yet",
     };
     let urgent = if episode.mandatory { ", the floor at risk" } else { "" };
+    let causes: Vec<_> =
+        causes.iter().map(|caused| format!("{} ({} blocks)", cause(&caused.cause), caused.blocks)).collect();
+    let why = if causes.is_empty() { String::new() } else { format!("; {}", causes.join(", ")) };
+    let Episode { from, to, blocks_late, waiting_usd, shortfall_usd, hindsight, .. } = episode;
     format!(
-        "{} blocks late{urgent}: {end} (wanted from {} to {}); waiting {:.2} USD, shortfall {:.4} USD, in hindsight {:.2}",
-        episode.blocks_late,
-        episode.from,
-        episode.to,
-        episode.waiting_usd,
-        episode.shortfall_usd,
-        episode.hindsight
+        "{blocks_late} blocks late{urgent}: {end} (wanted from {from} to {to}); waiting {waiting_usd:.2} USD, shortfall \
+         {shortfall_usd:.4} USD, in hindsight {hindsight:.2}{why}"
     )
+}
+
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Stopped => "no keeper ran",
+        Cause::Endpoint => "no endpoint told of the block",
+        Cause::GivenUp => "the vault was given up",
+        Cause::GasCap => "gas over the sender's caps",
+        Cause::InFlight => "a transaction under way",
+        Cause::Key => "the key was halted",
+        Cause::Refused { code } => return format!("refused: {code}"),
+        Cause::DryRun => "a dry run",
+        Cause::DecidedOtherwise => "the keeper decided otherwise",
+        Cause::Unknown => "the journal does not say",
+    }
+    .to_owned()
 }

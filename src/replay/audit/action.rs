@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 use alloy::sol_types::{SolCall, SolEvent};
-use eyre::{Result, WrapErr};
+use eyre::{Result, WrapErr, eyre};
 use serde::{Deserialize, Serialize};
 
 use super::super::{Recomputed, Source, Subject, recompute};
@@ -77,8 +77,11 @@ pub(super) async fn classify(source: &Source, subject: &Subject, action: &Action
         return Ok(Class::UnknownPolicy);
     }
     let header = source.header(action.decision_block).await?;
-    let (recomputed, (transaction, _)) =
+    let (recomputed, told) =
         tokio::try_join!(recompute(source, &header, subject), source.transaction(action.transaction))?;
+    let (transaction, _) = told.ok_or_else(|| {
+        eyre!("the node has its event, and does not know transaction {}", action.transaction)
+    })?;
     Ok(class(&recomputed, action, &calls(&transaction, subject.vault)))
 }
 

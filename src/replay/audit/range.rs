@@ -260,7 +260,9 @@ impl Found {
     /// Takes an episode in that has ended.
     fn ended(&mut self, episode: Option<Episode>, grace: u64) {
         match episode {
-            Some(episode) if episode.blocks_late > grace => self.findings.push(Finding::Missed(episode)),
+            Some(episode) if episode.blocks_late > grace => {
+                self.findings.push(Finding::Missed { episode, causes: Vec::new() });
+            }
             Some(episode) if episode.end != super::End::Acted => self.passed = self.passed.saturating_add(1),
             Some(_) | None => {}
         }

@@ -1,0 +1,268 @@
+//! A journal from its beginning to its end, or a part of it.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use alloy::primitives::{Address, B256};
+use eyre::{Result, WrapErr, eyre};
+use serde::Serialize;
+
+use super::execution::{Anvil, Executed, execute, explain};
+use super::fault::Fault;
+use super::outcome::{settled, unknown};
+use super::record::{Records, Tally};
+use super::{Source, Subject, recompute};
+use crate::chain::Receipt;
+use crate::journal::{BlockEntry, CycleEntry, IntentEntry, Journal};
+
+/// Faults that are told; of more the number is.
+const MOST_FAULTS: usize = 1_000;
+
+/// Which records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Those about blocks of these heights.
+    Heights(RangeInclusive<u64>),
+    /// The decision of this hash.
+    Decision(B256),
+}
+
+/// What replaying the records of one vault came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Replayed {
+    /// What the vault is called here.
+    pub name: String,
+    /// Its contract.
+    pub vault: Address,
+    /// Full records of decisions.
+    pub decisions: Tally,
+    /// Records of blocks, of which each holds a leaf of the vault.
+    pub blocks: Tally,
+    /// Records of blocks without a leaf of the vault that is kept: it was absent, or there are more vaults than leaves kept.
+    pub without_leaf: u64,
+    /// Actions that are on the chain as recorded.
+    pub actions: Tally,
+    /// What was executed again.
+    pub executed: Vec<Executed>,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+    /// How much more is wrong, that is not told.
+    pub further_faults: u64,
+}
+
+/// Replays the records of one vault.
+#[derive(Debug)]
+pub struct Replay<'a> {
+    source: &'a Source,
+    journal: &'a Journal,
+    subject: &'a Subject,
+    /// How transactions are executed again; absent where they are not.
+    anvil: Option<Anvil<'a>>,
+    replayed: Replayed,
+}
+
+impl<'a> Replay<'a> {
+    /// A replay of what `journal` has of `subject`.
+    #[must_use]
+    pub fn new(
+        source: &'a Source,
+        journal: &'a Journal,
+        subject: &'a Subject,
+        anvil: Option<Anvil<'a>>,
+    ) -> Self {
+        let replayed = Replayed {
+            name: subject.name.clone(),
+            vault: subject.vault,
+            decisions: Tally::default(),
+            blocks: Tally::default(),
+            without_leaf: 0,
+            actions: Tally::default(),
+            executed: Vec::new(),
+            faults: Vec::new(),
+            further_faults: 0,
+        };
+        Self { source, journal, subject, anvil, replayed }
+    }
+
+    /// Replays a part of the records; `watch` is told of each record.
+    ///
+    /// # Errors
+    /// A failed read, a decision that is not in the journal.
+    pub async fn run(mut self, part: &Part, watch: &(dyn Fn() + Sync)) -> Result<Replayed> {
+        let mut records = Records::of(self.source, self.journal, self.subject).await?;
+        match part {
+            Part::Heights(heights) => {
+                self.cycles(&mut records, heights, watch).await?;
+                self.blocks(&mut records, heights, watch).await?;
+                self.intents(heights, watch).await?;
+            }
+            Part::Decision(hash) => self.decision(&mut records, *hash).await?,
+        }
+        Ok(self.replayed)
+    }
+
+    fn key(&self) -> (u64, Address) {
+        (self.source.chain_id(), self.subject.vault)
+    }
+
+    async fn cycles(
+        &mut self,
+        records: &mut Records<'a>,
+        heights: &RangeInclusive<u64>,
+        watch: &(dyn Fn() + Sync),
+    ) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let page =
+                self.journal.cycles(self.key(), heights.clone(), after).await.wrap_err("the journal")?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id;
+            for cycle in &page {
+                self.cycle(records, cycle).await?;
+                watch();
+            }
+        }
+    }
+
+    async fn cycle(&mut self, records: &mut Records<'a>, cycle: &CycleEntry) -> Result<()> {
+        if cycle.orphaned {
+            one(&mut self.replayed.decisions.orphaned);
+            return Ok(());
+        }
+        let held = records.cycle(cycle).await;
+        let held =
+            held.wrap_err_with(|| format!("record {}, of block {}", cycle.seq, cycle.record.block_number))?;
+        let equal = self.noted(held.err().into_iter().collect());
+        self.replayed.decisions.count(equal);
+        Ok(())
+    }
+
+    async fn blocks(
+        &mut self,
+        records: &mut Records<'a>,
+        heights: &RangeInclusive<u64>,
+        watch: &(dyn Fn() + Sync),
+    ) -> Result<()> {
+        let mut last = None;
+        loop {
+            let chain_id = self.source.chain_id();
+            let page = self.journal.blocks(chain_id, heights.clone(), last.as_ref()).await;
+            let page = page.wrap_err("the journal")?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for block in &page {
+                self.block(records, block).await?;
+                watch();
+            }
+            last = page.into_iter().last();
+        }
+    }
+
+    async fn block(&mut self, records: &mut Records<'a>, block: &BlockEntry) -> Result<()> {
+        if block.orphaned {
+            one(&mut self.replayed.blocks.orphaned);
+            return Ok(());
+        }
+        let held = records.block(block).await;
+        let held = held.wrap_err_with(|| format!("record {}, of block {}", block.seq, block.number))?;
+        let Some(held) = held else {
+            one(&mut self.replayed.without_leaf);
+            return Ok(());
+        };
+        let equal = self.noted(held.err().into_iter().collect());
+        self.replayed.blocks.count(equal);
+        Ok(())
+    }
+
+    /// What was sent: how it ended, what the chain holds beside it, and the same again on a fork.
+    async fn intents(&mut self, heights: &RangeInclusive<u64>, watch: &(dyn Fn() + Sync)) -> Result<()> {
+        let (mut after, mut known) = (None, BTreeSet::new());
+        loop {
+            let page = self.journal.intents_after(self.key(), after).await.wrap_err("the journal")?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            known.extend(page.iter().flat_map(|intent| &intent.attempts).map(|attempt| attempt.hash));
+            for intent in page.iter().filter(|intent| heights.contains(&intent.decision_block)) {
+                self.intent(intent).await?;
+                watch();
+            }
+        }
+        let newest = self.source.height().await?;
+        let highest = self.journal.highest_block(self.source.chain_id()).await.wrap_err("the journal")?;
+        let last = newest.min(*heights.end()).min(highest.unwrap_or_default());
+        if *heights.start() <= last {
+            let strange = unknown(self.source, self.subject, (*heights.start(), last), &known).await?;
+            self.noted(strange);
+        }
+        Ok(())
+    }
+
+    async fn intent(&mut self, intent: &IntentEntry) -> Result<()> {
+        let held = settled(self.source, self.subject, intent).await;
+        let held = held.wrap_err_with(|| format!("intent {}", intent.id))?;
+        let Some((receipt, faults)) = held else { return Ok(()) };
+        let equal = self.noted(faults);
+        self.replayed.actions.count(equal);
+        match (receipt, self.anvil) {
+            (Some(receipt), Some(anvil)) => self.executed(intent, &receipt, anvil).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn executed(&mut self, intent: &IntentEntry, receipt: &Receipt, anvil: Anvil<'_>) -> Result<()> {
+        let transaction = receipt.transaction_hash;
+        let about = || format!("transaction {transaction}, executed again");
+        let mut executed = execute(self.source, anvil, self.subject, receipt).await.wrap_err_with(about)?;
+        let header = self.source.header(intent.decision_block).await?;
+        let recomputed = recompute(self.source, &header, self.subject).await.wrap_err_with(about)?;
+        executed.explained =
+            explain(self.source, self.subject, &recomputed, receipt).await.wrap_err_with(about)?;
+        let fault = |what: &String| Fault::Execution { transaction, what: what.clone() };
+        self.noted(executed.differences.iter().map(fault).collect());
+        self.replayed.executed.push(executed);
+        Ok(())
+    }
+
+    async fn decision(&mut self, records: &mut Records<'a>, hash: B256) -> Result<()> {
+        let cycle = self.journal.cycle_of(self.subject.vault, hash).await.wrap_err("the journal")?;
+        let cycle = cycle
+            .ok_or_else(|| eyre!("the journal has no decision {hash} of vault {}", self.subject.name))?;
+        self.cycle(records, &cycle).await?;
+        let mut after = None;
+        loop {
+            let page = self.journal.intents_after(self.key(), after).await.wrap_err("the journal")?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            for intent in page.iter().filter(|intent| intent.decision_hash == hash) {
+                self.intent(intent).await?;
+            }
+        }
+    }
+
+    /// Takes faults in; whether there are none.
+    fn noted(&mut self, faults: Vec<Fault>) -> bool {
+        let none = faults.is_empty();
+        for fault in faults {
+            if self.replayed.faults.len() < MOST_FAULTS {
+                self.replayed.faults.push(fault);
+            } else {
+                one(&mut self.replayed.further_faults);
+            }
+        }
+        none
+    }
+}
+
+impl Tally {
+    fn count(&mut self, equal: bool) {
+        one(&mut self.checked);
+        if equal {
+            one(&mut self.equal);
+        }
+    }
+}
+
+const fn one(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}

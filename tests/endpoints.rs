@@ -16,7 +16,7 @@ mod proxy;
 use keeper_process::{Deeds, Home, NODE, ONCE, Scene, until};
 use proxy::{Act, Calls, Proxy};
 use serde_json::json;
-use vault_keeper::journal::IntentState;
+use vault_keeper::journal::{Absence, IntentState};
 
 const BLOCK: &str = "eth_getBlockByNumber";
 
@@ -101,6 +101,20 @@ async fn fault_53_nodes_that_disagree_stop_a_cycle_before_anything_is_decided() 
     assert!(ended.message().contains("no endpoint gives a verdict"), "{ended:?}");
     assert!(ended.message().contains("`stage-2` is disagreeing"), "{ended:?}");
     assert_eq!(play.scene.deeds().await, Deeds::NONE);
+    assert_eq!(play.home.cycles(&play.scene).await, []);
+    let absent = async || {
+        let blocks = play.home.blocks(&play.scene).await.into_iter();
+        blocks.map(|block| (block.head.leaves, block.absences.of(play.scene.vault))).collect::<Vec<_>>()
+    };
+    let none = (0, Some(Absence::NoVerdict));
+    assert_eq!(absent().await, [none], "the block is recorded, and that nothing was decided on it");
+
+    let keeper = play.home.start(&["run"]);
+    until("a keeper that runs records its heads", async || absent().await.len() >= 2).await;
+    play.scene.mine(1).await;
+    until("and each of them", async || absent().await.len() >= 3).await;
+    keeper.terminate().await;
+    assert!(absent().await.iter().all(|block| *block == none));
     assert_eq!(play.home.cycles(&play.scene).await, []);
 }
 

@@ -142,11 +142,47 @@ async fn what_cannot_be_proved_is_refused_with_the_reason() {
     }
 }
 
-/// A keeper whose vault holds, and its last block.
-async fn at_rest(url: Option<&str>) -> (Scene, Home) {
+#[tokio::test]
+async fn processes_rosters_and_blocks_are_exported_with_their_bytes_in_hexadecimal() {
+    let (place, journal, roster) = written([Address::ZERO]).await;
+    let standing = |vault| if vault == VAULT { decided(vault) } else { Err(Absence::GivenUp) };
+    let head = journal.record_block(&roster, &block(7, &roster, standing)).await.unwrap();
+    let lines = place.run(&["journal", "export"]);
+    let records: Vec<Value> = lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["run", "roster", "block"]);
+    assert_eq!(
+        (&records[0]["program_version"], &records[0]["decision_version"]),
+        (&json!("1.2.3"), &json!("3"))
+    );
+    let both = format!("0x{}{}", "00".repeat(20), "aa".repeat(20));
+    assert_eq!((&records[1]["run_id"], &records[1]["vaults"]), (&json!("1"), &json!(both)));
+    let expected = [
+        ("chain_id", json!("1")),
+        ("block_number", json!("7")),
+        ("block_hash", json!(cycle(7).block_hash)),
+        ("block_timestamp", json!("1007")),
+        ("roster_id", json!("1")),
+        ("leaves", json!("1")),
+        ("root", json!(head.root)),
+        ("level", json!(keccak256(VAULT))),
+        ("absences", json!(format!(r#"[{{"code":"given_up","vault":"{:#x}"}}]"#, Address::ZERO))),
+    ];
+    for (column, value) in expected {
+        assert_eq!(records[2][column], value, "{column}");
+    }
+    let verified = place.run(&["journal", "verify", "--json"]).json();
+    assert_eq!(records[2]["ledger_hash"], verified["hash"]);
+    let table = place.run(&["journal", "export", "--format", "csv"]);
+    let rows: Vec<_> = table.out.lines().collect();
+    assert!(rows.len() == 4 && rows[0].ends_with("roster_id,leaves,root,level,absences"), "{table:?}");
+    assert!(rows[3].contains(&head.root.to_string()), "{table:?}");
+}
+
+/// A keeper whose vault holds.
+async fn at_rest() -> (Scene, Home) {
     let scene = Scene::set().await;
-    let node = scene.stage.chain.endpoint();
-    let home = Home::new(&scene, url.unwrap_or(&node)).await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
     while home.once_mined(&scene).await.json()["dispatch"] == "executed" {
         scene.price(PRICE, 301).await;
     }
@@ -168,7 +204,7 @@ async fn hashes(home: &Home, vault: &str, block: u64) -> (B256, B256) {
 
 #[tokio::test]
 async fn blocks_at_which_nothing_changes_are_leaves_alone_and_each_can_be_proved() {
-    let (scene, home) = at_rest(None).await;
+    let (scene, home) = at_rest().await;
     let (blocks, cycles) = (home.blocks(&scene).await.len(), home.cycles(&scene).await);
     let daemon = home.start(&["run"]);
     for seen in 1..=3 {
@@ -201,7 +237,7 @@ async fn blocks_at_which_nothing_changes_are_leaves_alone_and_each_can_be_proved
 
 #[tokio::test]
 async fn a_decision_for_another_reason_is_recorded_in_full_again() {
-    let (scene, home) = at_rest(None).await;
+    let (scene, home) = at_rest().await;
     let before = home.cycles(&scene).await.len();
     let daemon = home.start(&["run", "--dry-run"]);
     until("the first cycle is recorded", async || home.cycles(&scene).await.len() == before + 1).await;

@@ -385,6 +385,7 @@ async fn the_status_tells_what_was_decided_how_often_and_what_became_of_it() {
             "hash": B256::repeat_byte(0xab),
             "max_fee_per_gas": "41000000000",
             "max_priority_fee_per_gas": "1000000000",
+            "gas_limit": "480000",
         }])
     );
     let transactions = vault["transactions"].as_array().unwrap();

@@ -263,10 +263,7 @@ async fn a_daemon_that_is_killed_and_started_again_executes_once_and_ends_well_w
     play.scene.mine(3).await;
     let head = play.scene.stage.chain.block_number().await.unwrap();
     until("the daemon has seen the newest block", async || {
-        let journal = play.home.journal().await;
-        let newest = journal.recent_cycles(play.scene.vault, 1).await.unwrap();
-        journal.close().await;
-        newest[0].record.block_number == head
+        play.home.blocks(&play.scene).await.last().unwrap().number == head
     })
     .await;
     let ended = keeper.terminate().await;

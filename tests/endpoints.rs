@@ -16,7 +16,7 @@ mod proxy;
 use keeper_process::{Deeds, Home, NODE, ONCE, Scene, until};
 use proxy::{Act, Calls, Proxy};
 use serde_json::json;
-use vault_keeper::journal::IntentState;
+use vault_keeper::journal::{Absence, IntentState};
 
 const BLOCK: &str = "eth_getBlockByNumber";
 
@@ -102,6 +102,28 @@ async fn fault_53_nodes_that_disagree_stop_a_cycle_before_anything_is_decided() 
     assert!(ended.message().contains("`stage-2` is disagreeing"), "{ended:?}");
     assert_eq!(play.scene.deeds().await, Deeds::NONE);
     assert_eq!(play.home.cycles(&play.scene).await, []);
+    assert_eq!(play.home.blocks(&play.scene).await, [], "there is no head that is known to be one");
+}
+
+#[tokio::test]
+async fn a_head_without_a_verdict_is_recorded_as_one_on_which_nothing_was_decided() {
+    let play = Play::set().await;
+    let absent = async || {
+        let blocks = play.home.blocks(&play.scene).await.into_iter();
+        blocks.map(|block| (block.head.leaves, block.absences.of(play.scene.vault))).collect::<Vec<_>>()
+    };
+    let once = play.home.start(&["run", "--once", "--dry-run"]).end().await;
+    assert_eq!((once.code, absent().await), (Some(0), vec![(1, None)]), "{once:?}");
+    let keeper = play.home.start(&["run", "--dry-run"]);
+    until("a head is decided on", async || absent().await == [(1, None), (1, None)]).await;
+    let other = "0x2222222222222222222222222222222222222222222222222222222222222222";
+    play.proxies[1].rule(BLOCK, Calls::Every, Act::field("hash", other));
+    play.scene.mine(1).await;
+    until("one is not", async || absent().await.contains(&(0, Some(Absence::NoVerdict)))).await;
+    let ended = keeper.terminate().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("no_verdict"), "{ended:?}");
+    assert_eq!(play.home.cycles(&play.scene).await.len(), 2);
 }
 
 #[tokio::test]

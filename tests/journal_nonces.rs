@@ -10,9 +10,7 @@
 mod records;
 
 use alloy::primitives::U256;
-use records::{
-    CHAIN, attempt, cycle, event, intent, prepared, raw_connection, sender, taken_over, urgent, verified,
-};
+use records::{CHAIN, attempt, cycle, event, intent, prepared, sender, taken_over, urgent, verified};
 use tempfile::TempDir;
 use vault_keeper::journal::{
     AttemptKind, AttemptRecord, ENDED_AT, EventRecord, IntentId, IntentState, Journal, JournalError,

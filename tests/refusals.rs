@@ -354,11 +354,11 @@ async fn a_wrong_key_is_told_while_nothing_is_to_be_signed() {
     assert_eq!((ended.code, &ended.json()["verdict"]), (Some(1), &json!("hold")), "{ended:?}");
     assert!(ended.message().starts_with(&format!("keeper: vault `main`: {wrong}")), "{ended:?}");
 
-    let seen = home.cycles(&scene).await.len();
+    let seen = home.blocks(&scene).await.len();
     let daemon = home.start(&["run"]);
     for blocks in 1..=3 {
         scene.mine(1).await;
-        until("the block is decided on", async || home.cycles(&scene).await.len() >= seen + blocks).await;
+        until("the block is decided on", async || home.blocks(&scene).await.len() >= seen + blocks).await;
     }
     let ended = daemon.terminate().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");

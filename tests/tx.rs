@@ -126,13 +126,13 @@ async fn a_keeper_is_asked_beside_its_journal_whatever_link_leads_there_and_no_d
     std::fs::rename(home.path("keeper.db"), home.path("real/keeper.db")).unwrap();
     std::os::unix::fs::symlink(home.path("real/keeper.db"), home.path("keeper.db")).unwrap();
     let dry = home.start(&["run", "--dry-run"]);
-    until("it decides", async || home.cycles(&scene).await.len() > 1).await;
+    until("it decides", async || home.blocks(&scene).await.len() > 1).await;
     let ended = tx(&home, &["cancel", "1"]).await;
     assert_eq!((&ended.json()["done"], ended.code), (&json!(false), Some(0)), "{ended:?}");
-    let cycles = home.cycles(&scene).await.len();
+    let blocks = home.blocks(&scene).await.len();
     scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();
     scene.mine(1).await;
-    until("it decides again", async || home.cycles(&scene).await.len() > cycles).await;
+    until("it decides again", async || home.blocks(&scene).await.len() > blocks).await;
     dry.terminate().await;
     // The keeper that has the key does it.
     let keeper = home.start(&["run"]);
@@ -151,7 +151,7 @@ async fn what_is_about_another_key_is_left_for_the_keeper_that_has_it() {
     scene.mine(1).await;
     home.set(KEY, &key);
     let stranger = home.start(&["run"]);
-    until("it decides", async || home.cycles(&scene).await.len() > 1).await;
+    until("it decides", async || home.blocks(&scene).await.len() > 1).await;
     let requests = Requests::beside(&home.path("keeper.db"), scene.stage.chain.chain_id());
     for intent in [1, 99] {
         requests.leave(&Request::Cancel { intent }).unwrap();

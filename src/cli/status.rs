@@ -16,7 +16,10 @@ use super::output::grid;
 use super::{Context, Outcome, clock};
 use crate::config::VaultConfig;
 use crate::domain::decision::Decision;
-use crate::journal::{CycleEntry, IntentEntry, Journal, JournalError, ReasonCount};
+use crate::journal::{Absence, CycleEntry, IntentEntry, Journal, JournalError, ReasonCount};
+
+/// Why a vault has no decision at a block of another process, which kept others.
+const NOT_KEPT: &str = "not_kept";
 
 /// What the keeper is doing and did last, from its journal; also while it runs, and without a network.
 #[derive(Debug, Args)]
@@ -27,7 +30,7 @@ pub(super) struct Status {
     /// Only this vault of the configuration.
     #[arg(long, value_name = "NAME")]
     vault: Option<String>,
-    /// How many of each vault's last cycles and transactions to show.
+    /// How many of each vault's last full records and transactions to show.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     last: u32,
     /// Instead, what rebalances were predicted to cost against what they did cost, by the chain's events and receipts.
@@ -43,14 +46,31 @@ struct Printed<'a> {
     vault: &'a str,
     address: Address,
     chain: &'a str,
-    /// Newest first.
+    /// The last head of the chain that was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<Seen>,
+    /// Full records of cycles, newest first. A cycle that decides as the one before has none.
     cycles: Vec<Cycle>,
-    /// How often each decision was taken, the most frequent first.
+    /// How often each decision has a full record, the most frequent first.
     reasons: Vec<Reason>,
     /// Transactions that are not final, oldest first.
     open: Vec<Transaction>,
     /// The last transactions whatever became of them, newest first: the first is the last action.
     transactions: Vec<Transaction>,
+}
+
+#[derive(Serialize)]
+struct Seen {
+    block: String,
+    block_hash: B256,
+    /// Block time, seconds since 1970.
+    timestamp: String,
+    /// Wall-clock time of the record, seconds since 1970.
+    recorded_at: i64,
+    orphaned: bool,
+    /// Why there was no decision on this vault; absent where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    absent: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -144,6 +164,7 @@ impl Status {
     }
 
     async fn read<'a>(&self, journal: &Journal, vault: &'a VaultConfig) -> Result<Printed<'a>, JournalError> {
+        let seen = seen(journal, vault).await?;
         let cycles = journal.recent_cycles(vault.address, self.last).await?;
         let reasons = journal.reasons(vault.address).await?;
         let open = journal.unsettled(vault.address).await?;
@@ -152,12 +173,29 @@ impl Status {
             vault: &vault.name,
             address: vault.address,
             chain: &vault.chain.name,
+            seen,
             cycles: cycles.into_iter().map(cycle).collect(),
             reasons: reasons.into_iter().map(reason).collect(),
             open: open.into_iter().map(transaction).collect(),
             transactions: last.into_iter().map(transaction).collect(),
         })
     }
+}
+
+/// The last head, and whether there was a decision on the vault.
+async fn seen(journal: &Journal, vault: &VaultConfig) -> Result<Option<Seen>, JournalError> {
+    let Some(block) = journal.newest_block(vault.chain.id).await? else { return Ok(None) };
+    let roster = journal.roster(block.roster).await?.map(|entry| entry.roster);
+    let kept = roster.is_some_and(|roster| roster.vaults().contains(&vault.address));
+    let absent = if kept { block.absences.of(vault.address).map(Absence::name) } else { Some(NOT_KEPT) };
+    Ok(Some(Seen {
+        block: block.number.to_string(),
+        block_hash: block.hash,
+        timestamp: block.timestamp.to_string(),
+        recorded_at: block.recorded_at,
+        orphaned: block.orphaned,
+        absent,
+    }))
 }
 
 fn cycle(entry: CycleEntry) -> Cycle {
@@ -210,11 +248,16 @@ fn transaction(entry: IntentEntry) -> Transaction {
 
 fn text(vault: &Printed<'_>, now: u64) -> String {
     let mut text = format!("{} ({} on {})", vault.vault, vault.address, vault.chain);
+    if let Some(seen) = &vault.seen {
+        text.push_str(&format!("\nlast block {}", seen_text(seen, now)));
+    }
     let Some(last) = vault.cycles.first() else {
-        text.push_str("\nno cycle recorded yet: `keeper run` records one at every block");
+        text.push_str(
+            "\nno cycle recorded yet: `keeper run` records the first, and each that decides otherwise",
+        );
         return text;
     };
-    text.push_str(&format!("\nlast cycle {}", ago(last.recorded_at, now)));
+    text.push_str(&format!("\nlast full record {}", ago(last.recorded_at, now)));
     for alert in &last.alerts {
         text.push_str(&format!("\nalert: {alert}"));
     }
@@ -224,7 +267,7 @@ fn text(vault: &Printed<'_>, now: u64) -> String {
         let code = reason.code.clone().unwrap_or_default();
         vec![reason.verdict.clone(), code, reason.cycles.to_string(), reason.last_block.clone()]
     });
-    section(&mut text, &["verdict", "code", "cycles", "last block"], reasons.collect());
+    section(&mut text, &["verdict", "code", "full records", "last block"], reasons.collect());
     let attempts = vault.open.iter().flat_map(attempt_rows);
     section(
         &mut text,
@@ -235,6 +278,13 @@ fn text(vault: &Printed<'_>, now: u64) -> String {
     let headings = ["intent", "state", "since", "decided at", "mined in", "gas", "fee (wei)", "transaction"];
     section(&mut text, &headings, rows.collect());
     text
+}
+
+/// The last head in a line.
+fn seen_text(seen: &Seen, now: u64) -> String {
+    let orphaned = if seen.orphaned { " (orphaned)" } else { "" };
+    let decided = seen.absent.map_or_else(|| "decided".to_owned(), |code| format!("no decision: {code}"));
+    format!("{}{orphaned} {}, {decided}", seen.block, ago(seen.recorded_at, now))
 }
 
 /// A table below the text so far; nothing where it has no rows.
@@ -374,6 +424,7 @@ mod tests {
             vault: "main",
             address: Address::ZERO,
             chain: "ethereum",
+            seen: None,
             cycles,
             reasons: Vec::new(),
             open: Vec::new(),
@@ -386,7 +437,7 @@ mod tests {
         let alerts = vec!["the vega of the option book is 5, over the policy's bound of 4".to_owned()];
         let last = printed(vec![Cycle { alerts: alerts.clone(), ..held() }, held()]);
         let shown = text(&last, 1_012);
-        let expected = format!("last cycle 12 s ago\nalert: {}\n\n", alerts.concat());
+        let expected = format!("last full record 12 s ago\nalert: {}\n\n", alerts.concat());
         assert!(shown.contains(&expected), "{shown}");
         let earlier = printed(vec![held(), Cycle { alerts, ..held() }]);
         assert!(!text(&earlier, 1_012).contains("alert"));
@@ -395,6 +446,27 @@ mod tests {
     #[test]
     fn a_vault_without_cycles_says_so() {
         let empty = printed(Vec::new());
-        assert!(text(&empty, 0).ends_with("no cycle recorded yet: `keeper run` records one at every block"));
+        let said = "no cycle recorded yet: `keeper run` records the first, and each that decides otherwise";
+        assert!(text(&empty, 0).ends_with(said));
+    }
+
+    #[test]
+    fn the_last_block_stands_on_top_with_why_nothing_was_decided_on_it() {
+        let seen = |orphaned, absent| Seen {
+            block: "107".to_owned(),
+            block_hash: B256::ZERO,
+            timestamp: "1007".to_owned(),
+            recorded_at: 1_007,
+            orphaned,
+            absent,
+        };
+        let shown = |seen| text(&Printed { seen: Some(seen), ..printed(vec![held()]) }, 1_012);
+        let decided = shown(seen(false, None));
+        assert!(
+            decided.contains("\nlast block 107 5 s ago, decided\nlast full record 12 s ago"),
+            "{decided}"
+        );
+        let absent = shown(seen(true, Some("unread")));
+        assert!(absent.contains("\nlast block 107 (orphaned) 5 s ago, no decision: unread\n"), "{absent}");
     }
 }

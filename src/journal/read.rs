@@ -22,7 +22,7 @@ pub(super) const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.
 
 /// Cycles with their places in the ledger; a condition follows.
 pub(super) const CYCLES: &str =
-    "SELECT c.*, l.seq FROM cycles c JOIN ledger l ON l.kind = 'cycle' AND l.record = c.id";
+    "SELECT c.*, l.seq FROM cycles c CROSS JOIN ledger l ON l.kind = 'cycle' AND l.record = +c.id";
 
 /// The condition that an intent is not final.
 pub(super) const OPEN: &str = "e.state NOT IN ('executed', 'reverted', 'cancelled', 'superseded')";

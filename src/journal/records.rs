@@ -77,7 +77,7 @@ pub struct CycleEntry {
 }
 
 /// What was marked as orphaned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Orphaned {
     /// Number of full records of cycles.
     pub cycles: u64,

@@ -17,12 +17,13 @@ use crate::domain::merkle::TreeHead;
 /// Records of a page; rosters and cycles are large.
 const PAGE: i64 = 200;
 
-/// Blocks with their places in the ledger; a condition follows. A block is orphaned where it left the chain after it was
+/// Blocks with their places in the ledger; a condition follows. The records are looked up first, whatever SQLite holds for
+/// better: `CROSS JOIN` and the `+` say so (<https://www.sqlite.org/optoverview.html>). A block is orphaned where it left the chain after it was
 /// recorded.
 const BLOCKS: &str = "SELECT b.*, bl.seq, bl.hash AS ledger_hash, EXISTS (\
-     SELECT 1 FROM orphans o JOIN ledger ol ON ol.kind = 'orphaned' AND ol.record = o.id \
+     SELECT 1 FROM orphans o CROSS JOIN ledger ol ON ol.kind = 'orphaned' AND ol.record = +o.id \
      WHERE o.chain_id = b.chain_id AND o.block_hash = '0x' || lower(hex(b.block_hash)) AND ol.seq > bl.seq\
-     ) AS orphaned FROM blocks b JOIN ledger bl ON bl.kind = 'block' AND bl.record = b.id";
+     ) AS orphaned FROM blocks b CROSS JOIN ledger bl ON bl.kind = 'block' AND bl.record = +b.id";
 
 /// A process as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +108,7 @@ impl Journal {
     /// # Errors
     /// What the disk or the file does not allow.
     pub async fn newest_block(&self, chain_id: u64) -> Result<Option<BlockEntry>, JournalError> {
-        let query = format!("{BLOCKS} WHERE b.chain_id = ? ORDER BY b.id DESC LIMIT 1");
+        let query = format!("{BLOCKS} WHERE +b.chain_id = ? ORDER BY b.id DESC LIMIT 1");
         let query = sqlx::query(AssertSqlSafe(query)).bind(self.integer(chain_id, "chain id")?);
         let row = query.fetch_optional(&self.pool).await.map_err(|error| self.error(&error))?;
         row.map(|row| self.block_entry(&row)).transpose()
@@ -136,7 +137,7 @@ impl Journal {
     /// # Errors
     /// What the disk or the file does not allow.
     pub async fn runs(&self, after: i64) -> Result<Vec<RunEntry>, JournalError> {
-        let query = "SELECT r.*, l.seq FROM runs r JOIN ledger l ON l.kind = 'run' AND l.record = r.id \
+        let query = "SELECT r.*, l.seq FROM runs r CROSS JOIN ledger l ON l.kind = 'run' AND l.record = +r.id \
              WHERE r.id > ? ORDER BY r.id LIMIT ?";
         let query = sqlx::query(query).bind(after).bind(PAGE);
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
@@ -148,7 +149,7 @@ impl Journal {
     /// # Errors
     /// What the disk or the file does not allow.
     pub async fn rosters(&self, chain_id: u64, after: i64) -> Result<Vec<RosterEntry>, JournalError> {
-        let query = "SELECT r.*, l.seq FROM rosters r JOIN ledger l ON l.kind = 'roster' AND l.record = r.id \
+        let query = "SELECT r.*, l.seq FROM rosters r CROSS JOIN ledger l ON l.kind = 'roster' AND l.record = +r.id \
              WHERE r.chain_id = ? AND r.id > ? ORDER BY r.id LIMIT ?";
         let query = sqlx::query(query).bind(self.integer(chain_id, "chain id")?).bind(after).bind(PAGE / 10);
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
@@ -160,7 +161,7 @@ impl Journal {
     /// # Errors
     /// What the disk or the file does not allow.
     pub async fn roster(&self, id: i64) -> Result<Option<RosterEntry>, JournalError> {
-        let query = "SELECT r.*, l.seq FROM rosters r JOIN ledger l ON l.kind = 'roster' AND l.record = r.id \
+        let query = "SELECT r.*, l.seq FROM rosters r CROSS JOIN ledger l ON l.kind = 'roster' AND l.record = +r.id \
              WHERE r.id = ?";
         let row = sqlx::query(query).bind(id).fetch_optional(&self.pool).await;
         row.map_err(|error| self.error(&error))?.map(|row| self.roster_entry(&row)).transpose()

@@ -126,9 +126,9 @@ impl Journal {
     pub async fn mark_orphaned(&self, chain_id: u64, block_hash: B256) -> Result<Orphaned, JournalError> {
         let chain_id = self.integer(chain_id, "chain id")?;
         let query = "SELECT count(*) AS cycles, max(id) AS last, (\
-             SELECT count(*) FROM blocks b JOIN ledger l ON l.kind = 'block' AND l.record = b.id \
+             SELECT count(*) FROM blocks b CROSS JOIN ledger l ON l.kind = 'block' AND l.record = +b.id \
              WHERE b.chain_id = ?1 AND b.block_hash = ?3 AND l.seq > (\
-             SELECT coalesce(max(n.seq), 0) FROM orphans o JOIN ledger n ON n.kind = 'orphaned' AND n.record = o.id \
+             SELECT coalesce(max(n.seq), 0) FROM orphans o CROSS JOIN ledger n ON n.kind = 'orphaned' AND n.record = +o.id \
              WHERE o.chain_id = ?1 AND o.block_hash = ?2)) AS blocks \
              FROM cycles WHERE chain_id = ?1 AND block_hash = ?2 AND orphaned = 0";
         let query = sqlx::query(query).bind(chain_id).bind(hash_text(&block_hash)).bind(block_hash.to_vec());

@@ -52,8 +52,28 @@ impl CycleError {
     pub const fn absence(&self) -> Absence {
         match self {
             Self::Read(_) => Absence::Unread,
-            other if other.is_passing() => Absence::Failed,
-            _ => Absence::GivenUp,
+            Self::Chain(_) | Self::Execution(_) | Self::Journal(_) | Self::Canonical(_) => {
+                if self.is_passing() { Absence::Failed } else { Absence::GivenUp }
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::Address;
+
+    use super::*;
+    use crate::execution::Halt;
+
+    #[test]
+    fn the_record_of_a_block_tells_what_cannot_be_read_from_what_fails_and_what_is_given_up() {
+        let unread = CycleError::Read(ReadError::NoPolicy(Address::ZERO));
+        let halt = Halt::ChainAhead { sender: Address::ZERO, journal: 1, chain: 2 };
+        let failed = CycleError::Execution(ExecutionError::Halted(halt));
+        let given_up = CycleError::Canonical(CanonicalError::NotCanonical("a float".into()));
+        assert_eq!(unread.absence(), Absence::Unread);
+        assert_eq!((failed.is_passing(), failed.absence()), (true, Absence::Failed));
+        assert_eq!((given_up.is_passing(), given_up.absence()), (false, Absence::GivenUp));
     }
 }

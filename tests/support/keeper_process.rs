@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use vault_keeper::config::load_policy;
 use vault_keeper::domain::policy::{FloorPolicy, PublishedPolicy};
 use vault_keeper::domain::units::{Ratio, to_raw};
-use vault_keeper::journal::{IntentEntry, Journal};
+use vault_keeper::journal::{BlockEntry, IntentEntry, Journal};
 use vault_keeper::protocols::abi::RebalancingVault::{self, FloorKind, Parameters, State};
 use vault_keeper::stage::account::Actor;
 use vault_keeper::stage::artifacts::Artifacts;
@@ -414,7 +414,23 @@ impl Home {
         Journal::open_read_only(&self.path("keeper.db")).await.unwrap()
     }
 
-    /// Verdict and reason of every recorded cycle, oldest first.
+    /// Every head that was recorded, by height, those of one height in the order of their writing.
+    pub(crate) async fn blocks(&self, scene: &Scene) -> Vec<BlockEntry> {
+        if !self.path("keeper.db").exists() {
+            return Vec::new();
+        }
+        let journal = self.journal().await;
+        let chain = scene.stage.chain.chain_id();
+        let (mut blocks, mut page) = (Vec::new(), journal.blocks(chain, 0..=u64::MAX, None).await.unwrap());
+        while let Some(last) = page.last() {
+            let next = journal.blocks(chain, 0..=u64::MAX, Some(last)).await.unwrap();
+            blocks.extend(std::mem::replace(&mut page, next));
+        }
+        journal.close().await;
+        blocks
+    }
+
+    /// Verdict and reason of every full record, oldest first.
     pub(crate) async fn cycles(&self, scene: &Scene) -> Vec<(String, String)> {
         if !self.path("keeper.db").exists() {
             return Vec::new();

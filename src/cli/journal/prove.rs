@@ -65,6 +65,15 @@ struct Proved {
     path: Vec<B256>,
 }
 
+/// Why there is nothing to prove, what says most last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Missing {
+    Unseen,
+    Left(B256),
+    NotKept,
+    Absent(Absence),
+}
+
 impl Prove {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
         let config = configuration(context)?;
@@ -89,51 +98,33 @@ impl Prove {
         journal: &Journal,
         vault: &VaultConfig,
     ) -> Result<(BlockEntry, Roster), Failure> {
-        let (number, mut left, mut absent, mut found) = (self.block, None, None, None);
-        let mut known: Vec<Roster> = Vec::new();
-        let mut page = Vec::new();
-        loop {
-            page = unread(journal.blocks(vault.chain.id, number..=number, page.last()).await)?;
-            if page.is_empty() {
-                break;
-            }
-            for block in &page {
-                if block.orphaned {
-                    left = Some(block.hash);
-                    continue;
-                }
-                if known.last().is_none_or(|roster| roster.id() != block.roster) {
-                    let entry = unread(journal.roster(block.roster).await)?;
-                    known = vec![entry.ok_or_else(|| damaged(block))?.roster];
-                }
-                let Some(roster) = known.last() else { continue };
-                match (roster.vaults().binary_search(&vault.address), block.absences.of(vault.address)) {
-                    (Err(_), _) => absent = absent.or(Some(None)),
-                    (Ok(_), Some(code)) => absent = Some(Some(code)),
-                    (Ok(_), None) => found = Some((block.clone(), roster.clone())),
-                }
+        let mut missing = Missing::Unseen;
+        for block in at_height(journal, vault.chain.id, self.block).await?.into_iter().rev() {
+            match kept(journal, &block, vault.address).await? {
+                Ok(roster) => return Ok((block, roster)),
+                Err(here) => missing = missing.max(here),
             }
         }
-        found.ok_or_else(|| eyre::eyre!(self.not_there(left, absent)).into())
+        Err(eyre::eyre!(self.not_there(missing)).into())
     }
 
-    /// Why there is nothing to prove.
-    fn not_there(&self, left: Option<B256>, absent: Option<Option<Absence>>) -> String {
+    fn not_there(&self, missing: Missing) -> String {
         let (vault, block) = (&self.vault, self.block);
-        match (absent, left) {
-            (Some(Some(code)), _) => {
-                format!("vault `{vault}` has no leaf at block {block}: `{}`, {}", code.name(), told(code))
+        match missing {
+            Missing::Unseen => {
+                format!("there is no record of block {block}: no keeper with this journal saw it")
             }
-            (Some(None), _) => {
-                format!("vault `{vault}` was not kept at block {block}: it is not in the roster")
-            }
-            (None, Some(hash)) => {
+            Missing::Left(hash) => {
                 format!(
                     "block {block} was seen as {hash} alone, which has left the chain: there is nothing to prove"
                 )
             }
-            (None, None) => {
-                format!("there is no record of block {block}: no keeper with this journal saw it")
+            Missing::NotKept => {
+                format!("vault `{vault}` was not kept at block {block}: it is not in the roster")
+            }
+            Missing::Absent(code) => {
+                let (name, why) = (code.name(), told(code));
+                format!("vault `{vault}` has no leaf at block {block}: `{name}`, {why}")
             }
         }
     }
@@ -182,6 +173,34 @@ impl Prove {
         let (below, above) = paths.ok_or_else(|| damaged(block))?;
         Ok(Proved { leaf: vault.leaf, made_of: Some(vault.hashes), path: [below, above].concat() })
     }
+}
+
+/// The records of all blocks of this height, in the order of their writing: as many as were seen there.
+async fn at_height(journal: &Journal, chain_id: u64, number: u64) -> eyre::Result<Vec<BlockEntry>> {
+    let mut blocks: Vec<BlockEntry> = Vec::new();
+    loop {
+        let page = unread(journal.blocks(chain_id, number..=number, blocks.last()).await)?;
+        if page.is_empty() {
+            return Ok(blocks);
+        }
+        blocks.extend(page);
+    }
+}
+
+/// The roster of a block in which the vault has a leaf.
+async fn kept(
+    journal: &Journal,
+    block: &BlockEntry,
+    vault: Address,
+) -> eyre::Result<Result<Roster, Missing>> {
+    if block.orphaned {
+        return Ok(Err(Missing::Left(block.hash)));
+    }
+    let roster = unread(journal.roster(block.roster).await)?.ok_or_else(|| damaged(block))?.roster;
+    if roster.vaults().binary_search(&vault).is_err() {
+        return Ok(Err(Missing::NotKept));
+    }
+    Ok(block.absences.of(vault).map_or(Ok(roster), |code| Err(Missing::Absent(code))))
 }
 
 fn printed(vault: &VaultConfig, block: &BlockEntry, index: usize, proved: Proved) -> eyre::Result<Printed> {

@@ -14,7 +14,7 @@ use super::{Failure, alert, log};
 use crate::chain::pool::{Lease, Pool};
 use crate::chain::{ChainError, HeadEvent, HeadTimes, Header, Heads, NewHead};
 use crate::execution::{Engine, ExecutionError, Outcome as Sent, Reckoned};
-use crate::journal::{Absence, IntentId, Journal, JournalError, Request, Roster};
+use crate::journal::{Absence, IntentId, Journal, JournalError, Orphaned, Request, Roster};
 use crate::keeper::{self, Cycle, CycleError, Keeper};
 
 /// Shortest pause after a failed look at a chain.
@@ -192,14 +192,16 @@ impl Chain {
 
     /// Marks what was decided on heads that the chain has left.
     async fn orphan(&self, head: &NewHead) -> eyre::Result<()> {
-        let mut marked = 0_u64;
+        let mut marked = Orphaned::default();
         for left in &head.left {
-            let orphaned = self.journal.mark_orphaned(self.pool.chain_id(), left.hash).await?;
-            marked = marked.saturating_add(orphaned.blocks.max(orphaned.cycles));
+            let Orphaned { cycles, blocks } =
+                self.journal.mark_orphaned(self.pool.chain_id(), left.hash).await?;
+            marked.cycles = marked.cycles.saturating_add(cycles);
+            marked.blocks = marked.blocks.saturating_add(blocks);
         }
         if let Some(first) = head.left.first() {
             let (block, blocks) = (first.number, head.left.len());
-            tracing::warn!(chain = %self.name, block, blocks, marked, "the chain left its last heads");
+            tracing::warn!(chain = %self.name, block, blocks, ?marked, "the chain left its last heads");
         }
         Ok(())
     }

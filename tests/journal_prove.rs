@@ -1,0 +1,369 @@
+//! `keeper journal prove`, and what a keeper that runs leaves of heads at which it does nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/records.rs"]
+mod records;
+
+use alloy::primitives::{Address, B256, keccak256};
+use keeper_process::{Ended, Home, ONCE, PRICE, Scene, published, until, with};
+use program::Place;
+use proxy::{Act, Calls, Proxy};
+use records::{VAULT, block, cycle, run};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use vault_keeper::domain::decision::DECISION_VERSION;
+use vault_keeper::domain::merkle::{Proof, TreeHead, leaf};
+use vault_keeper::journal::{Absence, CycleRecord, Journal, Roster, RunRecord, Standing};
+
+const KEEPER: &str = include_str!("../keeper.example.toml");
+const POLICY: &str = include_str!("../examples/policies/cppi.toml");
+
+/// A configuration with one vault on Ethereum, and a journal of a process that keeps it beside `others`.
+async fn written(others: impl IntoIterator<Item = Address>) -> (Place, Journal, Roster) {
+    let place = Place::with(KEEPER, POLICY);
+    place.change("0x1111111111111111111111111111111111111111", &VAULT.to_string());
+    let journal = Journal::open(&place.path("keeper.db")).await.unwrap();
+    journal.record_run(&run()).await.unwrap();
+    let roster = journal.record_roster(1, others.into_iter().chain([VAULT])).await.unwrap();
+    (place, journal, roster)
+}
+
+fn prove(place: &Place, block: u64) -> program::Ended {
+    place.run(&["journal", "prove", "--vault", "eth-cppi", "--block", &block.to_string(), "--json"])
+}
+
+/// Asserts that what was printed proves its leaf, and returns that.
+fn proved(printed: &Value) -> B256 {
+    let text = |name: &str| printed[name].as_str().unwrap().to_owned();
+    let hash = |name: &str| text(name).parse::<B256>().unwrap();
+    let path = printed["path"].as_array().unwrap();
+    let path = path.iter().map(|node| node.as_str().unwrap().parse().unwrap()).collect();
+    let leaves = text("leaves").parse().unwrap();
+    let proof = Proof { index: text("index").parse().unwrap(), leaves, path };
+    assert!(proof.verify(hash("leaf"), &TreeHead { leaves, root: hash("root") }), "{printed}");
+    if printed.get("snapshot_hash").is_some() {
+        let address = text("address").parse().unwrap();
+        assert_eq!(leaf(address, hash("snapshot_hash"), hash("decision_hash")), hash("leaf"));
+    }
+    hash("leaf")
+}
+
+fn decided(vault: Address) -> Standing {
+    Ok(keccak256(vault))
+}
+
+#[tokio::test]
+async fn a_leaf_that_is_stored_is_proved_without_a_network_with_what_it_is_made_of_where_that_is_recorded() {
+    let (place, journal, roster) = written([Address::ZERO, Address::repeat_byte(0xff)]).await;
+    let record = CycleRecord { chain_id: 1, ..cycle(7) };
+    journal.record_cycle(&record).await.unwrap();
+    let of_record = leaf(VAULT, record.snapshot_hash, record.decision_hash);
+    let standing = |vault| if vault == VAULT { Ok(of_record) } else { decided(vault) };
+    let head = journal.record_block(&roster, &block(7, &roster, standing)).await.unwrap();
+    journal.record_block(&roster, &block(8, &roster, decided)).await.unwrap();
+
+    let ended = prove(&place, 7);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{ended:?}");
+    let printed = ended.json();
+    assert_eq!(proved(&printed), of_record);
+    let newest = journal.blocks(1, 7..=7, None).await.unwrap().remove(0);
+    let expected = json!({
+        "vault": "eth-cppi",
+        "address": VAULT,
+        "block": "7",
+        "block_hash": record.block_hash,
+        "leaf": of_record,
+        "index": "1",
+        "leaves": "3",
+        "path": printed["path"],
+        "root": head.root,
+        "seq": "4",
+        "ledger_hash": newest.ledger_hash,
+        "snapshot_hash": record.snapshot_hash,
+        "decision_hash": record.decision_hash,
+    });
+    assert_eq!(printed, expected);
+
+    let ended = prove(&place, 8);
+    assert_eq!(proved(&ended.json()), keccak256(VAULT));
+    assert!(ended.json().get("snapshot_hash").is_none(), "it was a leaf alone: {ended:?}");
+    let table = place.run(&["journal", "prove", "--vault", "eth-cppi", "--block", "7"]);
+    for part in ["block hash", "ledger hash", "decision hash", &of_record.to_string()] {
+        assert!(table.code == 0 && table.out.contains(part), "{part}: {table:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_proved_is_refused_with_the_reason() {
+    let (place, journal, roster) = written([Address::ZERO]).await;
+    let absent = |code| move |vault| if vault == VAULT { Err(code) } else { decided(vault) };
+    journal.record_block(&roster, &block(7, &roster, absent(Absence::Unread))).await.unwrap();
+    journal.record_block(&roster, &block(8, &roster, decided)).await.unwrap();
+    journal.mark_orphaned(1, cycle(8).block_hash).await.unwrap();
+    journal.record_block(&roster, &block(10, &roster, |_| Err(Absence::NoVerdict))).await.unwrap();
+    let others = journal.record_roster(1, [Address::ZERO]).await.unwrap();
+    journal.record_block(&others, &block(9, &others, decided)).await.unwrap();
+    let said = |block: u64| {
+        let ended = prove(&place, block);
+        assert_eq!((ended.code, ended.out.as_str()), (1, ""), "{ended:?}");
+        ended.err
+    };
+    for (block, why) in [
+        (6, "there is no record of block 6: no keeper with this journal saw it".to_owned()),
+        (7, "vault `eth-cppi` has no leaf at block 7: `unread`, its facts could not be read".to_owned()),
+        (8, format!("block 8 was seen as {} alone, which has left the chain", cycle(8).block_hash)),
+        (9, "vault `eth-cppi` was not kept at block 9: it is not in the roster".to_owned()),
+        (10, "vault `eth-cppi` has no leaf at block 10: `no_verdict`, the endpoints disagreed".to_owned()),
+    ] {
+        let told = said(block);
+        assert!(told.contains(&why), "{told}");
+    }
+    let unknown = place.run(&["journal", "prove", "--vault", "other", "--block", "7"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+
+    // The chain is back at block 8, and a later process kept the vault at block 7.
+    let again = journal.record_roster(1, [Address::ZERO, VAULT]).await.unwrap();
+    for number in [7, 8] {
+        journal.record_block(&again, &block(number, &again, decided)).await.unwrap();
+        assert_eq!(proved(&prove(&place, number).json()), keccak256(VAULT));
+    }
+}
+
+#[tokio::test]
+async fn processes_rosters_and_blocks_are_exported_with_their_bytes_in_hexadecimal() {
+    let (place, journal, roster) = written([Address::ZERO]).await;
+    let standing = |vault| if vault == VAULT { decided(vault) } else { Err(Absence::GivenUp) };
+    let head = journal.record_block(&roster, &block(7, &roster, standing)).await.unwrap();
+    let lines = place.run(&["journal", "export"]);
+    let records: Vec<Value> = lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["run", "roster", "block"]);
+    assert_eq!(
+        (&records[0]["program_version"], &records[0]["decision_version"]),
+        (&json!("1.2.3"), &json!("3"))
+    );
+    let both = format!("0x{}{}", "00".repeat(20), "aa".repeat(20));
+    assert_eq!((&records[1]["run_id"], &records[1]["vaults"]), (&json!("1"), &json!(both)));
+    let expected = [
+        ("chain_id", json!("1")),
+        ("block_number", json!("7")),
+        ("block_hash", json!(cycle(7).block_hash)),
+        ("block_timestamp", json!("1007")),
+        ("roster_id", json!("1")),
+        ("leaves", json!("1")),
+        ("root", json!(head.root)),
+        ("level", json!(keccak256(VAULT))),
+        ("absences", json!(format!(r#"[{{"code":"given_up","vault":"{:#x}"}}]"#, Address::ZERO))),
+    ];
+    for (column, value) in expected {
+        assert_eq!(records[2][column], value, "{column}");
+    }
+    let verified = place.run(&["journal", "verify", "--json"]).json();
+    assert_eq!(records[2]["ledger_hash"], verified["hash"]);
+    let table = place.run(&["journal", "export", "--format", "csv"]);
+    let rows: Vec<_> = table.out.lines().collect();
+    assert!(rows.len() == 4 && rows[0].ends_with("roster_id,leaves,root,level,absences"), "{table:?}");
+    assert!(rows[3].contains(&head.root.to_string()), "{table:?}");
+}
+
+/// A keeper whose vault holds.
+async fn at_rest() -> (Scene, Home) {
+    let scene = Scene::set().await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    while home.once_mined(&scene).await.json()["dispatch"] == "executed" {
+        scene.price(PRICE, 301).await;
+    }
+    (scene, home)
+}
+
+async fn prove_at(home: &Home, block: u64) -> Ended {
+    home.start(&["journal", "prove", "--vault", "main", "--block", &block.to_string(), "--json"]).end().await
+}
+
+/// The hashes of snapshot and decision of `vault` at a block, as other commands tell them.
+async fn hashes(home: &Home, vault: &str, block: u64) -> (B256, B256) {
+    let block = block.to_string();
+    let snapshot = home.start(&["snapshot", "--vault", vault, "--block", &block]).end().await.stdout;
+    let decided = home.start(&["decide", "--vault", vault, "--block", &block, "--json"]).end().await.json();
+    let decision_hash = decided["decision_hash"].as_str().unwrap().parse().unwrap();
+    (keccak256(snapshot.trim_end()), decision_hash)
+}
+
+#[tokio::test]
+async fn blocks_at_which_nothing_changes_are_leaves_alone_and_each_can_be_proved() {
+    let (scene, home) = at_rest().await;
+    let (blocks, cycles) = (home.blocks(&scene).await.len(), home.cycles(&scene).await);
+    let daemon = home.start(&["run"]);
+    for seen in 1..=3 {
+        until("the block is recorded", async || home.blocks(&scene).await.len() >= blocks + seen).await;
+        scene.mine(1).await;
+    }
+    until("the last block is recorded", async || home.blocks(&scene).await.len() >= blocks + 4).await;
+    let ended = daemon.terminate().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let seen = home.blocks(&scene).await.split_off(blocks);
+    assert!(seen.iter().all(|block| block.head.leaves == 1 && !block.orphaned), "{seen:?}");
+    let mut expected = cycles.clone();
+    expected.push(("hold".to_owned(), cycles.last().unwrap().1.clone()));
+    assert_eq!(home.cycles(&scene).await, expected, "the first of the process and no other");
+
+    for (at, block) in seen.iter().enumerate() {
+        let (snapshot_hash, decision_hash) = hashes(&home, "main", block.number).await;
+        assert_eq!(block.level, [leaf(scene.vault, snapshot_hash, decision_hash)], "block {}", block.number);
+        let ended = prove_at(&home, block.number).await;
+        assert_eq!(proved(&ended.json()), block.head.root, "{ended:?}");
+        assert_eq!(ended.json().get("decision_hash").is_some(), at == 0, "{ended:?}");
+    }
+    let journal = home.journal().await;
+    assert!(journal.verify().await.unwrap().is_ok());
+    let runs = journal.runs(0).await.unwrap();
+    let version = (env!("CARGO_PKG_VERSION"), DECISION_VERSION);
+    assert!(runs.iter().all(|run| (&*run.record.program_version, &*run.record.decision_version) == version));
+    assert_eq!(runs.len(), journal.rosters(scene.stage.chain.chain_id(), 0).await.unwrap().len());
+}
+
+#[tokio::test]
+async fn a_decision_for_another_reason_is_recorded_in_full_again() {
+    let (scene, home) = at_rest().await;
+    let before = home.cycles(&scene).await.len();
+    let daemon = home.start(&["run", "--dry-run"]);
+    until("the first cycle is recorded", async || home.cycles(&scene).await.len() == before + 1).await;
+    let blocks = home.blocks(&scene).await.len();
+    scene.mine(1).await;
+    until("the block is recorded", async || home.blocks(&scene).await.len() > blocks).await;
+    // The owner approves a policy that the keeper does not hold.
+    let other = with(&scene.policy, "min_trade = \"100\"", "min_trade = \"101\"");
+    scene.approve(&other).await;
+    until("it is recorded", async || home.cycles(&scene).await.len() == before + 2).await;
+    let blocks = home.blocks(&scene).await.len();
+    scene.mine(1).await;
+    until("the block is recorded", async || home.blocks(&scene).await.len() > blocks).await;
+    scene.approve(&scene.policy).await;
+    until("it is recorded", async || home.cycles(&scene).await.len() == before + 3).await;
+    daemon.terminate().await;
+    let told = home.cycles(&scene).await.split_off(before);
+    let verdicts: Vec<_> = told.iter().map(|(verdict, reason)| (verdict.as_str(), reason.as_str())).collect();
+    assert_eq!(verdicts[1], ("refuse", "policy_mismatch"));
+    assert_eq!((verdicts[0], verdicts.len()), (verdicts[2], 3));
+    let journal = home.journal().await;
+    let full = journal.recent_cycles(scene.vault, 3).await.unwrap();
+    assert!(full.iter().all(|cycle| cycle.record.snapshot_json.is_some()));
+}
+
+#[tokio::test]
+async fn a_vault_that_cannot_be_read_is_absent_from_the_record_of_the_block() {
+    let scene = Scene::set().await;
+    let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
+    let home = Home::new(&scene, proxy.url()).await;
+    proxy.rule("eth_call", Calls::Every, Act::Raw(502, "", "<html>Bad Gateway</html>".to_owned()));
+    let ended = home.start(&ONCE).end().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    let seen = home.blocks(&scene).await;
+    assert_eq!((seen.len(), seen[0].head.leaves), (1, 0));
+    assert_eq!(seen[0].absences.of(scene.vault), Some(Absence::Unread));
+    let status = home.start(&["status", "--json"]).end().await.json();
+    assert_eq!(status[0]["seen"]["absent"], "unread", "{status}");
+    let ended = prove_at(&home, seen[0].number).await;
+    assert!(ended.message().contains("`unread`, its facts could not be read"), "{ended:?}");
+}
+
+/// A roster of 64 vaults that are nowhere, and two that are on the stage: theirs are the last leaves of 66, below one node.
+struct Pair {
+    scene: Scene,
+    home: Home,
+    second: Address,
+    number: u64,
+}
+
+const SECOND: &str = "\n[[vault]]\nname = \"second\"\nchain = \"stage\"\naddress = \"VAULT\"\nsigner = \"hot\"\n\
+     policies = [\"cppi.toml\"]\n";
+
+impl Pair {
+    async fn set() -> Self {
+        let scene = Scene::set().await;
+        let plan = scene.stage.vault_plan(published(&scene.policy).hash());
+        let second = scene.stage.vault(&plan, Decimal::from(1_000_000)).await.unwrap().address;
+        let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+        let number = scene.stage.chain.block_number().await.unwrap();
+        scene.mine(2).await;
+        Self { scene, home, second, number }
+    }
+
+    fn add_second(&self) {
+        let text = std::fs::read_to_string(self.home.path("keeper.toml")).unwrap();
+        self.home.write("keeper.toml", &(text + &SECOND.replace("VAULT", &self.second.to_string())));
+    }
+
+    /// Records the block as a process with this version of the decision would that found these leaves.
+    async fn record(&self, version: &str, leaves: [B256; 2]) {
+        let chain = &self.scene.stage.chain;
+        let number = self.number.to_string();
+        let facts = self.home.start(&["snapshot", "--vault", "main", "--block", &number]).end().await.json();
+        let journal = Journal::open(&self.home.path("keeper.db")).await.unwrap();
+        let decision_version = version.to_owned();
+        journal
+            .record_run(&RunRecord { program_version: "9.9.9".to_owned(), decision_version })
+            .await
+            .unwrap();
+        let nowhere = (1..=64_u64).map(|at| Address::left_padding_from(&at.to_be_bytes()));
+        let kept = nowhere.chain([self.scene.vault, self.second]);
+        let roster = journal.record_roster(chain.chain_id(), kept).await.unwrap();
+        let standing = |vault| match vault {
+            vault if vault == self.scene.vault => Ok(leaves[0]),
+            vault if vault == self.second => Ok(leaves[1]),
+            other => decided(other),
+        };
+        let mut record = block(self.number, &roster, standing);
+        record.hash = facts["block"]["hash"].as_str().unwrap().parse().unwrap();
+        journal.record_block(&roster, &record).await.unwrap();
+        journal.close().await;
+    }
+}
+
+#[tokio::test]
+async fn leaves_below_a_stored_node_are_decided_on_again_and_must_hash_to_it() {
+    let pair = Pair::set().await;
+    pair.record(DECISION_VERSION, [B256::ZERO, B256::ZERO]).await;
+    let beside = prove_at(&pair.home, pair.number).await;
+    assert_eq!(beside.code, Some(2), "{beside:?}");
+    let missing = format!("vault {} stands beside that of this vault at block {}", pair.second, pair.number);
+    assert!(beside.message().contains(&missing), "{beside:?}");
+
+    pair.add_second();
+    let other = prove_at(&pair.home, pair.number).await;
+    assert_eq!(other.code, Some(1), "{other:?}");
+    let differs = format!("on 2 vaults at block {} again hashes to 0x", pair.number);
+    assert!(other.message().contains(&differs), "{other:?}");
+    assert!(other.message().contains("the configuration must have the policies of that block"), "{other:?}");
+
+    let (first, second) =
+        (hashes(&pair.home, "main", pair.number).await, hashes(&pair.home, "second", pair.number).await);
+    let leaves = [leaf(pair.scene.vault, first.0, first.1), leaf(pair.second, second.0, second.1)];
+    pair.record(DECISION_VERSION, leaves).await;
+    let ended = prove_at(&pair.home, pair.number).await;
+    let printed = ended.json();
+    assert_eq!((proved(&printed), &printed["leaves"]), (leaves[0], &json!("66")), "{ended:?}");
+    assert_eq!(printed["decision_hash"], first.1.to_string());
+    // One sibling is decided on again, and the last node of all levels but two is promoted.
+    assert_eq!(printed["path"].as_array().unwrap().len(), 2, "{printed}");
+
+    pair.record("2", leaves).await;
+    let old = prove_at(&pair.home, pair.number).await;
+    assert!(
+        old.message().contains("by version 2 of the decision") && old.message().contains("use keeper 9.9.9"),
+        "{old:?}"
+    );
+}

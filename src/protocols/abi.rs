@@ -90,6 +90,7 @@ sol! {
             uint64 indexed nonce, bytes32 indexed policyHash, bytes32 indexed decisionHash, uint64 decisionBlock,
             bool sellRisky, uint256 amountIn, uint256 amountOut, uint256 price, uint256 navBefore, uint256 navAfter
         );
+        event PolicyHashChanged(bytes32 policyHash);
 
         function state() external view returns (State memory);
         function previewRebalance(Rebalance calldata r)

@@ -50,7 +50,10 @@ fn calls_have_the_signatures_of_the_interface() {
 }
 
 #[test]
-fn the_event_is_that_of_the_interface() {
+fn the_events_are_those_of_the_interface() {
+    let changed = entry("event", "PolicyHashChanged");
+    assert_eq!(RebalancingVault::PolicyHashChanged::SIGNATURE, signature(&changed));
+    assert_eq!(changed["inputs"][0]["indexed"], false);
     let rebalanced = entry("event", "Rebalanced");
     assert_eq!(RebalancingVault::Rebalanced::SIGNATURE, signature(&rebalanced));
     let indexed: Vec<_> =

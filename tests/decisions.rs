@@ -33,6 +33,12 @@ mod slices;
 #[path = "decisions/record.rs"]
 mod record;
 
+#[path = "support/golden.rs"]
+mod golden_files;
+
+#[path = "decisions/golden.rs"]
+mod golden;
+
 #[path = "decisions/urgency.rs"]
 mod urgency;
 

@@ -18,9 +18,6 @@ use crate::protocols::vaults::rebalancing_vault::Rebalanced;
 use crate::protocols::venues::paid_out;
 use crate::reader::Reader;
 
-/// Blocks in one request for events, which providers limit.
-const MOST_BLOCKS: u64 = 2_000;
-
 /// The facts and the decision behind an event.
 pub(crate) struct Decided {
     pub(crate) source: Source,
@@ -34,17 +31,12 @@ pub(crate) struct Decided {
 /// A failure of the node or of the journal.
 pub async fn past(subject: &Subject<'_>, range: Range) -> Result<Vec<Past>> {
     let reader = Reader::default();
+    let Range { from, to } = range;
+    let filter = LogFilter { addresses: vec![subject.vault], event: Some(Rebalanced::SIGNATURE_HASH), from, to };
+    let logs = subject.endpoint.all_logs(&filter).await;
     let mut all = Vec::new();
-    let mut from = range.from;
-    while from <= range.to {
-        let to = range.to.min(from.saturating_add(MOST_BLOCKS).saturating_sub(1));
-        let filter =
-            LogFilter { addresses: vec![subject.vault], event: Some(Rebalanced::SIGNATURE_HASH), from, to };
-        let logs = subject.endpoint.logs(&filter).await;
-        for mined in logs.wrap_err_with(|| format!("events of blocks {from} to {to}"))? {
-            all.push(one(subject, &reader, &mined).await?);
-        }
-        from = to.saturating_add(1);
+    for mined in logs.wrap_err_with(|| format!("events of blocks {from} to {to}"))? {
+        all.push(one(subject, &reader, &mined).await?);
     }
     Ok(all)
 }

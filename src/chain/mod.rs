@@ -10,6 +10,7 @@ mod error;
 pub mod fees;
 mod header;
 mod heads;
+mod logs;
 pub mod pool;
 mod pulse;
 mod receipt;

@@ -6,7 +6,6 @@ mod what_if;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use alloy::primitives::B256;
 use clap::Args;
 use eyre::WrapErr;
 use serde::Serialize;
@@ -16,8 +15,7 @@ use super::show::decision_rows;
 use super::snapshot::{At, read};
 use super::{Context, Failure, Outcome};
 use crate::config::load_policy;
-use crate::domain::canonical;
-use crate::domain::decision::{DECISION_VERSION, Decision, decide, decision_hash};
+use crate::domain::decision::{Recorded, decide};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
 use what_if::{Change, Changed};
@@ -75,16 +73,12 @@ struct WhatIf {
 /// A decision, where it comes from, and what it means.
 #[derive(Serialize)]
 struct Decided {
-    decision_version: &'static str,
-    snapshot_hash: B256,
-    policy_hash: B256,
-    decision_hash: B256,
+    #[serde(flatten)]
+    recorded: Recorded,
     block: String,
     /// Whether the vault's owner approved another policy.
     as_approved: bool,
     explanation: String,
-    #[serde(flatten)]
-    decision: Decision,
 }
 
 impl Decide {
@@ -132,14 +126,10 @@ fn decided(mut snapshot: Snapshot, policy: &PublishedPolicy, as_approved: bool) 
     }
     let decision = decide(&snapshot, policy);
     Ok(Decided {
-        decision_version: DECISION_VERSION,
-        snapshot_hash: canonical::hash(&snapshot).wrap_err("the snapshot")?,
-        policy_hash: policy.hash(),
-        decision_hash: decision_hash(&snapshot, policy, &decision).wrap_err("the decision")?,
         block: snapshot.block.number.to_string(),
         as_approved,
         explanation: explain::explain(&decision),
-        decision,
+        recorded: Recorded::of(&snapshot, policy, decision).wrap_err("the decision")?,
     })
 }
 
@@ -161,8 +151,9 @@ fn section(decided: &Decided) -> String {
 
 fn rows(decided: &Decided) -> Vec<Row> {
     let mut rows = vec![("block", decided.block.clone())];
-    rows.extend(decision_rows(&decided.decision));
-    rows.push(("policy hash", decided.policy_hash.to_string()));
-    rows.push(("decision hash", decided.decision_hash.to_string()));
+    let recorded = &decided.recorded;
+    rows.extend(decision_rows(&recorded.decision));
+    rows.push(("policy hash", recorded.policy_hash.to_string()));
+    rows.push(("decision hash", recorded.decision_hash.to_string()));
     rows
 }

@@ -16,6 +16,7 @@ mod keys;
 mod look_back;
 mod output;
 mod pause;
+mod policy;
 mod quote;
 mod run;
 mod show;
@@ -65,6 +66,7 @@ enum Command {
     Greeks(greeks::Greeks),
     Journal(journal::Journal),
     Pause(pause::Pause),
+    Policy(policy::Policy),
     Quote(quote::Quote),
     Run(run::Run),
     Simulate(simulate::Simulate),
@@ -132,6 +134,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Greeks(command) => command.run(&context),
         Command::Journal(command) => command.run(&context).await,
         Command::Pause(command) => command.run(&context).await,
+        Command::Policy(command) => command.run(&context).await,
         Command::Quote(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
         Command::Simulate(command) => command.run(&context).await,

@@ -48,7 +48,16 @@ impl Output {
     /// # Errors
     /// Where standard output cannot be written; a reader that has seen enough is none.
     pub(super) fn text(self, text: &str) -> eyre::Result<()> {
-        match writeln!(io::stdout().lock(), "{text}") {
+        self.exactly(&format!("{text}\n"))
+    }
+
+    /// Prints `text` and nothing more, not even the end of a line.
+    ///
+    /// # Errors
+    /// As [`Output::text`].
+    pub(super) fn exactly(self, text: &str) -> eyre::Result<()> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other.wrap_err("standard output cannot be written"),
         }

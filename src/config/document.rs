@@ -13,6 +13,15 @@ use toml::de::{DeTable, DeValue, Error};
 use super::mistakes::{Found, Mistake, placed};
 use crate::domain::policy::Violation;
 
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As a person writes it.
+    Toml,
+    /// As it is hashed, where whole numbers stand in quotes like all others.
+    Canonical,
+}
+
 /// A document that was read, and what is wrong with it.
 #[derive(Debug)]
 pub(super) struct Document<'t, T> {
@@ -32,14 +41,33 @@ impl<'t, T: Read> Document<'t, T> {
     /// Where it is not TOML at all: a value read from the rest would only mislead.
     pub(super) fn read(file: &'t Path, text: &'t str) -> Result<Self, Vec<Mistake>> {
         let (table, errors) = DeTable::parse_recoverable(text);
+        let root = Spanned::new(0..0, DeValue::Table(table.into_inner()));
+        Self::of(Form::Toml, (file, text), root, &errors)
+    }
+
+    /// Reads a document in its canonical form, given as [`super::published::as_toml`] writes it.
+    ///
+    /// # Errors
+    /// As [`Document::read`].
+    pub(super) fn read_canonical(file: &'t Path, text: &'t str) -> Result<Self, Vec<Mistake>> {
+        let (root, errors) = DeValue::parse_recoverable(text);
+        Self::of(Form::Canonical, (file, text), root, &errors)
+    }
+
+    fn of(
+        form: Form,
+        (file, text): (&'t Path, &'t str),
+        root: Spanned<DeValue<'t>>,
+        errors: &[Error],
+    ) -> Result<Self, Vec<Mistake>> {
         let (twice, broken): (Vec<_>, Vec<_>) = errors.iter().partition(|e| e.message() == DUPLICATE);
         let twice = twice.into_iter().map(|error| given_twice(text, error)).collect();
         if !broken.is_empty() {
-            return Err(placed(file, text, unreadable(&broken, twice)));
+            return Err(placed(file, text, unreadable(form, &broken, twice)));
         }
-        let root = Spanned::new(0..0, DeValue::Table(table.into_inner()));
         let log = RefCell::default();
-        let value = T::read(&At { log: &log, key: String::new(), offset: 0, value: Some(root.get_ref()) });
+        let at = At { log: &log, form, key: String::new(), offset: 0, value: Some(root.get_ref()) };
+        let value = T::read(&at);
         let found = log.into_inner();
         Ok(Self { file, text, root, value, found, twice })
     }
@@ -78,20 +106,24 @@ const DUPLICATE: &str = "duplicate key";
 
 fn given_twice(text: &str, error: &Error) -> Found {
     let span = error.span().unwrap_or_default();
-    let key = shown(text.get(span.clone()).unwrap_or_default());
+    let key = shown(text.get(span.clone()).unwrap_or_default().trim_matches('"'));
     let message = "given twice in the same table; remove one of the two".into();
     Found { offset: span.start, key, message }
 }
 
 /// Everything that keeps a text from being TOML, and that nothing else was looked at.
-fn unreadable(broken: &[&Error], twice: Vec<Found>) -> Vec<Found> {
+fn unreadable(form: Form, broken: &[&Error], twice: Vec<Found>) -> Vec<Found> {
+    let kind = match form {
+        Form::Toml => "not TOML",
+        Form::Canonical => "not as `keeper policy show` prints a policy",
+    };
     let last = broken.len().saturating_sub(1);
     let found = broken.iter().enumerate().map(|(i, error)| {
         let rest = if i == last { "; mend it first, since the rest of the file was not checked" } else { "" };
         Found {
             offset: error.span().map_or(0, |span| span.start),
             key: String::new(),
-            message: format!("not TOML: {}{rest}", error.message()),
+            message: format!("{kind}: {}{rest}", error.message()),
         }
     });
     found.chain(twice).collect()
@@ -100,6 +132,7 @@ fn unreadable(broken: &[&Error], twice: Vec<Found>) -> Vec<Found> {
 /// One place in the document: a key, and the value it has, if any.
 pub(super) struct At<'t> {
     log: &'t RefCell<Vec<Found>>,
+    form: Form,
     key: String,
     offset: usize,
     value: Option<&'t DeValue<'t>>,
@@ -113,6 +146,11 @@ impl<'t> At<'t> {
             key: self.key.clone(),
             message: message.into(),
         });
+    }
+
+    /// How the document is written.
+    pub(super) const fn form(&self) -> Form {
+        self.form
     }
 
     /// The value, absent where that was already noted.
@@ -185,6 +223,7 @@ impl<'t> At<'t> {
         elements
             .map(|(i, value)| Self {
                 log: self.log,
+                form: self.form,
                 key: format!("{}[{i}]", self.key),
                 offset: value.span().start,
                 value: Some(value.get_ref()),
@@ -195,7 +234,7 @@ impl<'t> At<'t> {
     fn child(&self, key: &str, value: Option<&'t Spanned<DeValue<'t>>>) -> Self {
         let key = if self.key.is_empty() { key.to_owned() } else { format!("{}.{key}", self.key) };
         let offset = value.map_or(self.offset, |value| value.span().start);
-        Self { log: self.log, key, offset, value: value.map(Spanned::get_ref) }
+        Self { log: self.log, form: self.form, key, offset, value: value.map(Spanned::get_ref) }
     }
 }
 
@@ -259,74 +298,6 @@ pub(super) trait Read: Sized {
         Self::read(at)
     }
 }
-
-/// Reads a struct from a table whose keys are its fields: `table!(Type { a, b = default })`, or
-/// `table!(Type defaults { a, b })` where every absent field has the value it has in `Type::default()`.
-macro_rules! table {
-    ($type:ident defaults { $($field:ident),* $(,)? }) => {
-        $crate::config::document::table!($type { $($field = <$type>::default().$field),* });
-    };
-    ($type:ident { $($field:ident $(= $default:expr)?),* $(,)? }) => {
-        impl $crate::config::document::Read for $type {
-            const EXPECTED: &'static str = "a table";
-            fn read(at: &$crate::config::document::At<'_>) -> Self {
-                let table = at.table(&[$(stringify!($field)),*]);
-                Self { $($field: $crate::config::document::field!(table, $field $(, $default)?)),* }
-            }
-        }
-    };
-}
-
-/// Reads an enum from a table with a `kind`: `kinds!(Type { "kind" => Variant { a, b }, … })`.
-macro_rules! kinds {
-    ($type:ident { $first:literal => $default:ident { $($a:ident $(= $fallback:expr)?),* }
-        $(, $kind:literal => $variant:ident { $($b:ident $(= $otherwise:expr)?),* })* $(,)? }) => {
-        impl $crate::config::document::Read for $type {
-            const EXPECTED: &'static str = "a table with a `kind`";
-            fn read(at: &$crate::config::document::At<'_>) -> Self {
-                let (kind, table) = at.tagged("kind", &[$first $(, $kind)*]);
-                match kind {
-                    $($kind => {
-                        table.only(&["kind" $(, stringify!($b))*]);
-                        Self::$variant { $($b: $crate::config::document::field!(table, $b $(, $otherwise)?)),* }
-                    })*
-                    _ => {
-                        table.only(&["kind" $(, stringify!($a))*]);
-                        Self::$default { $($a: $crate::config::document::field!(table, $a $(, $fallback)?)),* }
-                    }
-                }
-            }
-        }
-    };
-}
-
-/// Reads an enum without data from one of its words: `words!(Type { "word" => Variant, … })`.
-macro_rules! words {
-    ($type:ident { $first:literal => $default:ident $(, $word:literal => $variant:ident)* $(,)? }) => {
-        impl $crate::config::document::Read for $type {
-            const EXPECTED: &'static str = concat!("\"", $first, "\"" $(, " or \"", $word, "\"")*);
-            fn read(at: &$crate::config::document::At<'_>) -> Self {
-                let word = at.parsed(Self::EXPECTED, |text| match text {
-                    $first => Some(Self::$default),
-                    $($word => Some(Self::$variant),)*
-                    _ => None,
-                });
-                word.unwrap_or(Self::$default)
-            }
-        }
-    };
-}
-
-macro_rules! field {
-    ($table:ident, $field:ident) => {
-        $table.field(stringify!($field))
-    };
-    ($table:ident, $field:ident, $default:expr) => {
-        $table.field_or(stringify!($field), || $default)
-    };
-}
-
-pub(super) use {field, kinds, table, words};
 
 fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {

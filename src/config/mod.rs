@@ -9,7 +9,9 @@ mod environment;
 mod keeper;
 mod mistakes;
 mod policy;
+mod published;
 mod scalars;
+mod shapes;
 
 use std::path::{Path, PathBuf};
 

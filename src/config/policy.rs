@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::document::{Document, kinds, table, words};
+use super::document::Document;
 use super::mistakes::Mistake;
-use super::{ConfigError, read_file};
+use super::shapes::{kinds, table, words};
+use super::{ConfigError, published, read_file};
 use crate::domain::limits::{Limits, TwapLimit};
 use crate::domain::policy::{
     BoundPolicy, ChainKind, Estimator, ExecutionPolicy, ExecutionStyle, FeedPolicy, FeedsPolicy, FloorPolicy,
@@ -14,7 +15,7 @@ use crate::domain::policy::{
 };
 use crate::domain::units::{Ratio, Units};
 
-/// Reads, checks and hashes the policy in `path`.
+/// Reads, checks and hashes the policy in `path`: in TOML, or in its published form as `keeper policy show` prints it.
 ///
 /// # Errors
 /// [`ConfigError::Mistakes`] with every wrong key; [`ConfigError::Missing`] or [`ConfigError::Unreadable`] for the file.
@@ -23,12 +24,20 @@ pub fn load_policy(path: &Path) -> Result<PublishedPolicy, ConfigError> {
     Ok(parse_policy(path, &text)?)
 }
 
-/// Reads, checks and hashes the policy in `text`; `file` names it in mistakes.
+/// Reads, checks and hashes the policy in `text`, in whichever of its forms it is; `file` names it in mistakes.
 ///
 /// # Errors
 /// Every mistake in it.
 pub(super) fn parse_policy(file: &Path, text: &str) -> Result<PublishedPolicy, Vec<Mistake>> {
-    let mut document = Document::<Policy>::read(file, text)?;
+    if published::is_json(text) {
+        let text = published::as_toml(file, text.trim())?;
+        checked(file, Document::read_canonical(file, &text)?)
+    } else {
+        checked(file, Document::read(file, text)?)
+    }
+}
+
+fn checked(file: &Path, mut document: Document<'_, Policy>) -> Result<PublishedPolicy, Vec<Mistake>> {
     document.note(document.value().violations());
     PublishedPolicy::new(document.finish()?).map_err(|error| {
         vec![Mistake {

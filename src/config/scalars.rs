@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 use toml::de::DeValue;
 
-use super::document::{At, Read};
+use super::document::{At, Form, Read};
 use crate::domain::units::{Price, Ratio, Units, Usd};
 
 macro_rules! whole_number {
@@ -15,6 +15,9 @@ macro_rules! whole_number {
             fn read(at: &At<'_>) -> Self {
                 let number = at.pick(Self::EXPECTED, |value| match value {
                     DeValue::Integer(number) => Some(Self::from_str_radix(number.as_str(), number.radix())),
+                    DeValue::String(digits) if at.form() == Form::Canonical && is_canonical(digits) => {
+                        Some(digits.parse())
+                    }
                     _ => None,
                 });
                 if let Some(Err(_)) = number {
@@ -24,6 +27,12 @@ macro_rules! whole_number {
             }
         }
     };
+}
+
+/// Whether `digits` are a whole number as the canonical form writes it.
+fn is_canonical(digits: &str) -> bool {
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain && (digits == "0" || !digits.starts_with('0'))
 }
 
 whole_number!(u16, "a whole number from 0 to 65535");

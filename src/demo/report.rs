@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::course::{Contestant, Course};
 use text::{escape, percent, usd};
 
+pub(crate) use calendar::second;
 pub(crate) use text::number;
 
 /// Why there is no page.

@@ -94,6 +94,7 @@ sol! {
             address indexed caller, address indexed pool, uint256 amountIn, uint256 amountOut, uint256 reward,
             uint256 price, uint256 navBefore, uint256 navAfter
         );
+        event PolicyHashChanged(bytes32 policyHash);
 
         function state() external view returns (State memory);
         function previewRebalance(Rebalance calldata r)

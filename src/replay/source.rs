@@ -106,7 +106,7 @@ impl Source {
     /// A failed call, endpoints that tell different events.
     pub async fn logs(&self, filter: &LogFilter) -> Result<Vec<MinedLog>> {
         let (from, to) = (filter.from, filter.to);
-        let asked = async |eye: &Eye| eye.endpoint.logs(filter).await;
+        let asked = async |eye: &Eye| eye.endpoint.all_logs(filter).await;
         let told = try_join_all(self.eyes.iter().map(asked)).await;
         let told = told.wrap_err_with(|| format!("events of blocks {from} to {to}"))?;
         self.agreed(told, |first: &Vec<MinedLog>, second: &Vec<MinedLog>| {

@@ -6,7 +6,8 @@ use alloy::primitives::Address;
 use toml::de::DeValue;
 use url::Url;
 
-use super::super::document::{At, Read, Table, table, words};
+use super::super::document::{At, Read, Table};
+use super::super::shapes::{table, words};
 use super::{
     ChainConfig, Endpoint, EndpointClass, Finality, HealthConfig, Location, RelayMethod, SendingConfig,
     SignerConfig, SubmissionPolicy, is_http, is_socket,

@@ -11,7 +11,7 @@ pub(super) fn minute(time: u64) -> String {
 }
 
 /// `2020-03-12 06:05:00`, of seconds since 1970.
-pub(super) fn second(time: u64) -> String {
+pub(crate) fn second(time: u64) -> String {
     format!("{}:{:02}", minute(time), time % 60)
 }
 

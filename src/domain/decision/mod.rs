@@ -12,6 +12,7 @@
 //! hold where nothing is traded, and is told beside any other reason.
 
 mod appraisal;
+mod recorded;
 mod sizing;
 mod texts;
 mod verdict;
@@ -35,9 +36,11 @@ use super::valuation::{Valuation, value};
 use super::volatility::estimate;
 
 pub use appraisal::Appraisal;
+pub use recorded::{Recorded, Version};
 pub use texts::{Texts, decision_hash};
 
-/// Version of the canonical form and of the rules behind it; part of every decision hash.
+/// Version of the canonical form and of the rules behind it; part of every decision hash. Whatever changes the hash of a
+/// decision changes it: `tests/decisions/golden.rs` says so where it was forgotten.
 pub const DECISION_VERSION: &str = "3";
 
 /// What was decided, and the numbers it was decided on.

@@ -1,3 +1,4 @@
 //! Vaults that a keeper may keep.
 
+pub mod policy_history;
 pub mod rebalancing_vault;

@@ -12,7 +12,7 @@ use crate::domain::units::Ratio;
 use crate::protocols::abi::RebalancingVault;
 use crate::protocols::multicall::alone;
 
-pub use crate::protocols::abi::RebalancingVault::Rebalanced;
+pub use crate::protocols::abi::RebalancingVault::{PolicyHashChanged, Rebalanced};
 
 /// The answer of `state()` on the state of the block `hash`; `None` where there is no such vault.
 ///

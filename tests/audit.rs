@@ -1,4 +1,4 @@
-//! A scripted history of a market and a keeper, audited: what was missed is found, and nothing else.
+//! A scripted history of a market and a keeper, audited and replayed: what was missed is found, and nothing else.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,38 +17,72 @@ mod proxy;
 #[path = "support/rig.rs"]
 mod rig;
 
-use history::History;
-use vault_keeper::replay::audit::{Class, End, Found, Reading};
-use vault_keeper::replay::{Anvil, execute, explain, recompute};
+use history::{BLOCKS, History};
+use rust_decimal::Decimal;
+use vault_keeper::replay::audit::{Cause, End, Finding, Found, Reading, Totals};
+use vault_keeper::replay::{Anvil, Part, Replay, Replayed, Tally};
 
 #[tokio::test]
-async fn a_long_history_is_audited_and_only_what_was_planted_is_found() {
+async fn a_long_history_is_replayed_equal_and_only_what_was_planted_was_missed() {
     let history = History::lived().await;
-    let found = history.audited(Reading::Every).await;
+    let mut found = history.audited(Reading::Every).await;
     let totals = found.totals();
-    println!("{totals:?}");
-    for (action, class) in found.actions() {
-        assert_eq!(*class, Class::ActedAsPolicy, "{action:?}");
+    let Totals { acted, missed, unexplained, wrong_hash, .. } = totals;
+    assert!(acted >= 30, "{acted}");
+    assert_eq!((missed, unexplained, wrong_hash, found.unknown), (3, 0, 0, 0), "{found:?}");
+    assert_eq!(found.held_as_policy + found.wanted, BLOCKS);
+    assert_eq!(found.reads, BLOCKS);
+
+    found.look_up(&history.rig.journal, 31_337).await.unwrap();
+    let why = [Cause::Stopped, Cause::GasCap, Cause::Endpoint];
+    let missed = found.findings.iter().filter_map(|finding| match finding {
+        Finding::Missed { episode, causes } => Some((episode, causes)),
+        _ => None,
+    });
+    for (((episode, causes), (first, last)), cause) in missed.zip(history.planted).zip(why) {
+        assert!((first..=last).contains(&episode.from), "{episode:?} within {first} to {last}");
+        // What is decided at the first block after it is in the next one.
+        assert_eq!((episode.to, episode.end), (last + 1, End::Acted), "{episode:?}");
+        assert_eq!(episode.blocks_late, episode.to - episode.from, "{episode:?}");
+        assert_eq!(episode.seconds, (episode.blocks_late + 1) * 100);
+        assert_eq!(causes[0].cause, cause, "{causes:?}");
+        // At the last one it was decided and sent.
+        assert_eq!((causes[0].blocks, causes[1].blocks), (episode.blocks_late, 1), "{causes:?}");
+        assert_eq!(causes[1].cause, Cause::InFlight);
     }
-    let missed: Vec<_> = found.missed().map(|episode| (episode.from, episode.to, episode.end)).collect();
-    assert_eq!(missed.len(), 3, "{missed:?} {:?}", history.planted);
-    let started = std::time::Instant::now();
+    assert!(
+        totals.waiting_usd > 0.1 && totals.shortfall_usd > 0.01 && totals.hindsight > 100.0,
+        "{totals:?}"
+    );
+
     let quick = history.audited(Reading::Changes).await;
-    println!("{:?} {}", started.elapsed(), quick.reads);
-    assert_eq!(Found { reads: 0, ..quick }, Found { reads: 0, ..found.clone() });
-    let source = history.source().await;
-    let subject = history.subject();
-    let program = history.rig.scene.stage.artifacts.anvil();
-    let url = history.rig.scene.stage.chain.endpoint();
-    for (action, _) in found.actions().step_by(20) {
-        let (_, receipt) = source.transaction(action.transaction).await.unwrap();
-        let anvil = Anvil { program: &program, url: &url };
-        let executed = execute(&source, anvil, &subject, &receipt).await.unwrap();
-        assert_eq!((executed.differences.len(), executed.left_out.len()), (0, 0), "{executed:?}");
-        let header = source.header(action.decision_block).await.unwrap();
-        let recomputed = recompute(&source, &header, &subject).await.unwrap();
-        let explained = explain(&source, &subject, &recomputed, &receipt).await.unwrap().unwrap();
-        println!("{}", serde_json::to_string(&explained).unwrap());
+    assert!(quick.reads < BLOCKS - 40, "{} of {BLOCKS} read", quick.reads);
+    let plain = history.audited(Reading::Every).await;
+    assert_eq!(Found { reads: 0, ..quick }, Found { reads: 0, ..plain });
+
+    let replayed = replayed(&history).await;
+    assert_eq!(replayed.faults, [], "{replayed:?}");
+    let all = |checked| Tally { checked, equal: checked, orphaned: 0 };
+    assert_eq!(replayed.actions, all(acted));
+    let outages: u64 = [history.planted[0], history.planted[2]].iter().map(|(from, to)| to - from + 1).sum();
+    assert_eq!(replayed.blocks, all(BLOCKS - outages));
+    assert_eq!((replayed.decisions.checked, replayed.without_leaf), (replayed.decisions.equal, 0));
+    assert!(replayed.decisions.checked > acted, "{:?}", replayed.decisions);
+    assert_eq!(replayed.executed.len() as u64, acted);
+    for executed in &replayed.executed {
+        assert!(executed.differences.is_empty() && executed.left_out.is_empty(), "{executed:?}");
+        let explained = executed.explained.as_ref().unwrap();
+        let lost = explained.comparison.venue.realised.minus(explained.comparison.venue.predicted).unwrap();
+        let parts = explained.price_moved.plus(explained.order_in_block).unwrap();
+        assert!((lost.get() - parts.get()).abs() < Decimal::new(1, 9), "{explained:?}");
     }
-    assert!(matches!(found.missed().next().unwrap().end, End::Acted));
+}
+
+async fn replayed(history: &History) -> Replayed {
+    let (source, subject) = (history.source().await, history.subject());
+    let (program, url) =
+        (history.rig.scene.stage.artifacts.anvil(), history.rig.scene.stage.chain.endpoint());
+    let anvil = Anvil { program: &program, url: &url };
+    let replay = Replay::new(&source, &history.rig.journal, &subject, Some(anvil));
+    replay.run(&Part::Heights(0..=history.heights.1), &|| {}).await.unwrap()
 }

@@ -32,7 +32,8 @@ pub(crate) struct Decided {
 pub async fn past(subject: &Subject<'_>, range: Range) -> Result<Vec<Past>> {
     let reader = Reader::default();
     let Range { from, to } = range;
-    let filter = LogFilter { addresses: vec![subject.vault], event: Some(Rebalanced::SIGNATURE_HASH), from, to };
+    let filter =
+        LogFilter { addresses: vec![subject.vault], event: Some(Rebalanced::SIGNATURE_HASH), from, to };
     let logs = subject.endpoint.all_logs(&filter).await;
     let mut all = Vec::new();
     for mined in logs.wrap_err_with(|| format!("events of blocks {from} to {to}"))? {

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::connect::{configuration, endpoint_name, open, reach};
 use super::{Context, Failure};
 use crate::chain::Endpoint;
-use crate::config::{ChainConfig, EndpointClass, load_policy};
+use crate::config::{ChainConfig, EndpointClass, Secret, load_policy};
 use crate::domain::policy::PublishedPolicy;
 use crate::journal::Journal;
 use crate::reader::Mode;
@@ -40,6 +40,8 @@ pub(super) struct Sight {
 pub(super) struct View {
     pub(super) subjects: Vec<Subject>,
     pub(super) source: Source,
+    /// Where the first endpoint is.
+    pub(super) url: Secret,
 }
 
 impl Sight {
@@ -50,14 +52,15 @@ impl Sight {
         let policy =
             first.ok_or_else(|| Failure::usage(eyre!("no policy is given: name one with --policy")))?;
         let (kind, chain_id) = (policy.policy().gas.chain, policy.policy().chain_id);
-        let endpoints = self.endpoints(context, chain.as_ref()).await?;
+        let (endpoints, url) = self.endpoints(context, chain.as_ref()).await?;
         if let Some(other) = endpoints.iter().find(|endpoint| endpoint.chain_id() != chain_id) {
             let (name, served) = (other.name(), other.chain_id());
             return Err(Failure::usage(eyre!(
                 "{name} serves chain {served}, the policy is for chain {chain_id}"
             )));
         }
-        Ok(View { subjects, source: Source::new(endpoints, kind, self.reader).map_err(Failure::usage)? })
+        let source = Source::new(endpoints, kind, self.reader).map_err(Failure::usage)?;
+        Ok(View { subjects, source, url })
     }
 
     fn policies(&self) -> Result<Vec<PublishedPolicy>, Failure> {
@@ -96,17 +99,18 @@ impl Sight {
         &self,
         context: &Context,
         chain: Option<&ChainConfig>,
-    ) -> Result<Vec<Endpoint>, Failure> {
+    ) -> Result<(Vec<Endpoint>, Secret), Failure> {
+        let Some(first) = self.rpc.first() else {
+            let chain = chain.ok_or_else(|| Failure::usage(eyre!("name an endpoint with --rpc")))?;
+            let (endpoint, url) = configured(context, chain).await?;
+            return Ok((vec![endpoint], url));
+        };
         let mut endpoints = Vec::new();
         for (number, url) in self.rpc.iter().enumerate() {
             let name = rpc_name(self.rpc.len(), number);
             endpoints.push(open(&name, url).await?.waiting_out_limits());
         }
-        if !endpoints.is_empty() {
-            return Ok(endpoints);
-        }
-        let chain = chain.ok_or_else(|| Failure::usage(eyre!("name an endpoint with --rpc")))?;
-        Ok(vec![configured(context, chain).await?])
+        Ok((endpoints, Secret::new(first)))
     }
 }
 
@@ -121,7 +125,7 @@ fn names(context: &Context) -> Result<Vec<String>, Failure> {
 }
 
 /// The first public endpoint of a configured chain.
-async fn configured(context: &Context, chain: &ChainConfig) -> Result<Endpoint, Failure> {
+async fn configured(context: &Context, chain: &ChainConfig) -> Result<(Endpoint, Secret), Failure> {
     let mut all = chain.endpoints.iter().enumerate();
     let first = all.find(|(_, endpoint)| matches!(endpoint.class, EndpointClass::Public { .. }));
     let (number, endpoint) =
@@ -129,7 +133,8 @@ async fn configured(context: &Context, chain: &ChainConfig) -> Result<Endpoint, 
     let url = endpoint.url(&chain.name, &context.environment).map_err(Failure::usage)?;
     let reached = reach(chain, number, &url).await;
     let name = endpoint_name(chain, number);
-    Ok(reached.wrap_err_with(|| format!("{name} cannot be used"))?.waiting_out_limits())
+    let endpoint = reached.wrap_err_with(|| format!("{name} cannot be used"))?.waiting_out_limits();
+    Ok((endpoint, url))
 }
 
 /// A bar over `blocks` blocks with the time that is left, on a terminal.

@@ -18,6 +18,7 @@ mod output;
 mod pause;
 mod policy;
 mod quote;
+mod replay;
 mod run;
 mod show;
 mod signals;
@@ -68,6 +69,7 @@ enum Command {
     Pause(pause::Pause),
     Policy(policy::Policy),
     Quote(quote::Quote),
+    Replay(replay::Replay),
     Run(run::Run),
     Simulate(simulate::Simulate),
     Snapshot(snapshot::Snapshot),
@@ -136,6 +138,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Pause(command) => command.run(&context).await,
         Command::Policy(command) => command.run(&context).await,
         Command::Quote(command) => command.run(&context).await,
+        Command::Replay(command) => command.run(&context).await,
         Command::Run(command) => command.run(&context).await,
         Command::Simulate(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,

@@ -18,10 +18,10 @@ use std::fmt::Write as _;
 use thiserror::Error;
 
 use super::course::{Contestant, Course};
-use text::{escape, percent, usd};
+use text::{percent, usd};
 
 pub(crate) use calendar::second;
-pub(crate) use text::number;
+pub(crate) use text::{escape, number};
 
 /// Why there is no page.
 #[derive(Debug, Error)]
@@ -44,24 +44,26 @@ pub enum ReportError {
 /// # Errors
 /// A plot cannot be drawn.
 pub fn html(course: &Course) -> Result<String, ReportError> {
-    let name = escape(&course.scenario);
-    let style = style::css();
-    let mut page = format!(
+    let mut body = summary(course);
+    body.push_str(&tables::comparison(&course.contestants));
+    for plot in plots::all(course) {
+        body.push_str(&figures::figure(&plot)?);
+    }
+    body.push_str(&tables::rebalances(course.contestants.first()));
+    Ok(page("Keeper demo", &course.scenario, &body))
+}
+
+/// A page of this `kind` about `name` with `body`, which is HTML; in the style of all reports.
+pub(crate) fn page(kind: &str, name: &str, body: &str) -> String {
+    let (kind, name, style) = (escape(kind), escape(name), style::css());
+    format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n\
-         <title>Keeper demo: {name}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n\
-         <header><p>Keeper demo</p><h1>{name}</h1></header>\n"
-    );
-    page.push_str(&summary(course));
-    page.push_str(&tables::comparison(&course.contestants));
-    for plot in plots::all(course) {
-        page.push_str(&figures::figure(&plot)?);
-    }
-    page.push_str(&tables::rebalances(course.contestants.first()));
-    page.push_str("</main>\n</body>\n</html>\n");
-    Ok(page)
+         <title>{kind}: {name}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n\
+         <header><p>{kind}</p><h1>{name}</h1></header>\n{body}</main>\n</body>\n</html>\n"
+    )
 }
 
 /// What one must know, in one paragraph.

@@ -1,13 +1,17 @@
 //! Blocks of a market that a keeper lives through, with what goes wrong planted at known heights.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use alloy::primitives::Address;
 use rust_decimal::Decimal;
 use vault_keeper::chain::{Endpoint, SecretUrl, Timeouts};
+use vault_keeper::domain::decision::DECISION_VERSION;
 use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::execution::{FeeCaps, SendingConfig};
+use vault_keeper::journal::{BlockRecord, Journal, Roster, RunRecord};
 use vault_keeper::reader::Mode;
 use vault_keeper::replay::audit::{Audit, Found, Question, Reading};
 use vault_keeper::replay::{Source, Subject};
@@ -20,8 +24,10 @@ use super::rig::{Build, GWEI, Rig, sending};
 const STEP: u64 = 100;
 /// Blocks of the history.
 pub(crate) const BLOCKS: u64 = 700;
-/// Blocks, from the first, in which the keeper is down while the price moves.
-const OUTAGES: [RangeInclusive<u64>; 2] = [192..=212, 432..=452];
+/// Blocks, from the first, in which no keeper runs while the price moves.
+const DOWN: RangeInclusive<u64> = 192..=212;
+/// Blocks of which no endpoint tells the keeper.
+const DEAF: RangeInclusive<u64> = 432..=452;
 /// Blocks in which the feeds are silent.
 const SILENCE: RangeInclusive<u64> = 240..=299;
 /// Blocks in which gas costs more than the keeper may pay, and less than the policy allows.
@@ -43,7 +49,7 @@ pub(crate) struct History {
     /// First and last height.
     pub(crate) heights: (u64, u64),
     /// Heights in which something was planted that makes the keeper miss what it should do.
-    pub(crate) planted: Vec<(u64, u64)>,
+    pub(crate) planted: [(u64, u64); 3],
 }
 
 impl History {
@@ -55,26 +61,31 @@ impl History {
             ..Build::default()
         })
         .await;
-        let Rig { scene, keeper, engine, pool, .. } = &mut rig;
+        let Rig { scene, keeper, engine, pool, journal, .. } = &mut rig;
         let mut market = scene.stage.market().await.unwrap();
         let begun = scene.now().await;
         let first = scene.stage.chain.block_number().await.unwrap() + 1;
+        let mut roster = begins(journal, scene.vault).await;
         for at in 0..BLOCKS {
             let tick = Tick { timestamp: begun + (at + 1) * STEP, price: price(at), base_fee: base_fee(at) };
             market.set_reporting(!SILENCE.contains(&at));
             market.step(tick).await.unwrap();
-            engine.resolve().await.unwrap();
-            if !OUTAGES.iter().any(|outage| outage.contains(&at)) {
-                let head = pool.reader().unwrap().latest_header().await.unwrap();
-                let cycle = keeper.cycle(&head).await.unwrap();
-                if at < 12 || at % 20 == 0 {
-                    println!("{at} {:?} {:?}", cycle.decision.verdict.reason().code(), cycle.dispatch);
-                }
+            if DOWN.contains(&at) || DEAF.contains(&at) {
+                continue;
             }
+            if at == DOWN.end() + 1 {
+                roster = begins(journal, scene.vault).await;
+            }
+            engine.resolve().await.unwrap();
+            let head = pool.reader().unwrap().latest_header().await.unwrap();
+            let leaf = keeper.cycle(&head).await.unwrap().leaf;
+            let vaults = BTreeMap::from([(scene.vault, Ok(leaf))]);
+            let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
+            journal.record_block(&roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
         }
         drop(market);
         let heights = (first, rig.scene.stage.chain.block_number().await.unwrap());
-        let planted = OUTAGES.iter().chain([&DEAR]).map(|r| (first + r.start(), first + r.end())).collect();
+        let planted = [DOWN, DEAR, DEAF].map(|blocks| (first + blocks.start(), first + blocks.end()));
         Self { rig, heights, planted }
     }
 
@@ -99,6 +110,13 @@ impl History {
         while audit.stretch().await.unwrap() {}
         audit.found().remove(0)
     }
+}
+
+/// A process of the keeper begins.
+async fn begins(journal: &Journal, vault: Address) -> Roster {
+    let (program_version, decision_version) = ("0.1.0".to_owned(), DECISION_VERSION.to_owned());
+    journal.record_run(&RunRecord { program_version, decision_version }).await.unwrap();
+    journal.record_roster(31_337, BTreeSet::from([vault])).await.unwrap()
 }
 
 /// USD: waves up and down by some percent, and a crash.

@@ -4,7 +4,7 @@
 const NONE: &str = "–";
 
 /// Text that may stand between tags and in attributes.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -1,0 +1,88 @@
+//! A replay for people.
+
+use super::super::output::{grid, table};
+use super::Printed;
+use crate::replay::{Executed, Explained, Replayed, Tally};
+
+/// The columns of what was executed again.
+pub(super) const EXECUTED: [&str; 8] = [
+    "block",
+    "transaction",
+    "again",
+    "value",
+    "price moved",
+    "order in the block",
+    "gas over the prediction",
+    "gas (predicted, used)",
+];
+
+/// The whole.
+pub(super) fn text(printed: &Printed) -> String {
+    if let Some(broken) = &printed.broken {
+        return format!("{broken}\nNothing in it was replayed: see `keeper journal verify`.");
+    }
+    let vaults: Vec<_> = printed.vaults.iter().map(vault).collect();
+    let verdict = if printed.equal { "everything is equal" } else { "not everything is equal" };
+    format!("{} records, verified\n\n{}\n\n{verdict}", printed.records, vaults.join("\n\n"))
+}
+
+fn vault(vault: &Replayed) -> String {
+    let mut text = table(rows(vault));
+    if !vault.executed.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&grid(&EXECUTED, vault.executed.iter().map(executed).collect()));
+    }
+    for fault in &vault.faults {
+        text.push_str(&format!("\n  {fault}"));
+    }
+    if vault.further_faults > 0 {
+        text.push_str(&format!("\n  and {} more", vault.further_faults));
+    }
+    text
+}
+
+/// The figures of a vault.
+pub(super) fn rows(vault: &Replayed) -> Vec<(&'static str, String)> {
+    let faults = u64::try_from(vault.faults.len()).unwrap_or(u64::MAX).saturating_add(vault.further_faults);
+    vec![
+        ("vault", format!("{} ({})", vault.name, vault.vault)),
+        ("decisions", tally(&vault.decisions)),
+        ("blocks", tally(&vault.blocks)),
+        ("blocks without a leaf of it", vault.without_leaf.to_string()),
+        ("actions", tally(&vault.actions)),
+        ("executed again", vault.executed.len().to_string()),
+        ("faults", faults.to_string()),
+    ]
+}
+
+fn tally(tally: &Tally) -> String {
+    let Tally { checked, equal, orphaned } = tally;
+    match orphaned {
+        0 => format!("{equal} of {checked} equal"),
+        orphaned => format!("{equal} of {checked} equal, {orphaned} on blocks that left the chain"),
+    }
+}
+
+/// One transaction that was executed again; money in units of the vault's asset, what is lost is positive.
+pub(super) fn executed(executed: &Executed) -> Vec<String> {
+    let again = match (executed.differences.len(), executed.left_out.len()) {
+        (0, 0) => "equal".to_owned(),
+        (0, left) => format!("equal without {left} transactions"),
+        (differences, _) => format!("{differences} differences"),
+    };
+    let mut row = vec![executed.block.to_string(), executed.transaction.to_string(), again];
+    row.extend(executed.explained.as_ref().map_or_else(|| vec![String::new(); 5], explained));
+    row
+}
+
+fn explained(explained: &Explained) -> Vec<String> {
+    let money = |value: crate::domain::units::Usd| value.get().round_dp(2).to_string();
+    let gas = explained.comparison.gas_units;
+    vec![
+        money(explained.comparison.value),
+        money(explained.price_moved),
+        money(explained.order_in_block),
+        money(explained.gas),
+        format!("{}, {}", gas.predicted, gas.realised),
+    ]
+}

@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use vault_keeper::cli::Cli;
 
 const DOCUMENTS: &[&str] =
-    &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
+    &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/replay.md"];
 
 /// Folders whose files the documents may name; a file called `x` stands for any.
 const FOLDERS: &[&str] =

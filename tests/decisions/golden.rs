@@ -6,14 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use alloy::primitives::{Address, U256};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use vault_keeper::config::load_policy;
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::decision::{DECISION_VERSION, Recorded, decide};
-use vault_keeper::domain::policy::{ChainKind, VenuePolicy};
+use vault_keeper::domain::limits::Limits;
+use vault_keeper::domain::policy::{ChainKind, Policy, VenuePolicy};
 use vault_keeper::domain::snapshot::{AllowedPool, Charge, OptionKind, Pool, Rollup};
+use vault_keeper::domain::units::Ratio;
 use vault_keeper::domain::venues::{uniswap_v2, uniswap_v3};
 
+use crate::arbitrary::realistic;
 use crate::facts::*;
 use crate::golden_files::Golden;
 
@@ -111,11 +118,33 @@ fn cases() -> Vec<(&'static str, Facts)> {
 #[ignore = "it writes the files that the other tests read"]
 fn write() {
     for (name, facts) in cases() {
-        let (golden, (snapshot, policy)) = (Golden::named(name), facts.published());
-        golden.write("snapshot.json", &snapshot);
-        golden.write("policy.json", policy.policy());
-        let recorded = Recorded::of(&snapshot, &policy, decide(&snapshot, &policy)).unwrap();
-        golden.write("decision.json", &recorded);
+        Golden::named(name).record(&facts.published());
+    }
+}
+
+/// How many decisions `scripts/verify.py` takes again beside the golden ones.
+const VARIED: usize = 200;
+
+/// Writes decisions of the default policy on realistic facts, the same in every run, for `scripts/test-verify`.
+#[test]
+#[ignore = "it writes the files that scripts/test-verify reads"]
+fn varied() {
+    let default = cppi("0", "1000000").policy;
+    let mut runner =
+        TestRunner::new_with_rng(ProptestConfig::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    for number in 0..VARIED {
+        let facts = realistic().new_tree(&mut runner).unwrap().current().with(|s, p| {
+            // What is decided by is the default; how much and within what varies.
+            let limits = Limits { twap: default.limits.twap.clone(), ..p.limits.clone() };
+            let strategy = p.strategy.clone();
+            *p = Policy { limits, strategy, ..default.clone() };
+            let rounds = &mut s.feeds.risky_usd.history;
+            let kept = rounds.len().saturating_sub(number % 45);
+            rounds.drain(..rounds.len() - kept);
+            p.execution.cost_margin =
+                Ratio::new(Decimal::new(100 + i64::try_from(number % 3).unwrap() * 25, 2));
+        });
+        Golden::under("target/verify/cases", format!("{number:03}")).record(&facts.published());
     }
 }
 

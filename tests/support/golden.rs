@@ -7,19 +7,21 @@ use serde::Serialize;
 use serde_json::Value;
 use vault_keeper::config::load_policy;
 use vault_keeper::domain::canonical;
+use vault_keeper::domain::decision::{Recorded, decide};
 use vault_keeper::domain::policy::PublishedPolicy;
 use vault_keeper::domain::snapshot::Snapshot;
 
-/// One golden decision.
+/// One decision in a folder of its own.
 pub(crate) struct Golden {
     /// Name of its folder.
     pub(crate) name: String,
+    folder: PathBuf,
 }
 
 impl Golden {
     /// All of them, by name.
     pub(crate) fn all() -> Vec<Self> {
-        let mut names: Vec<_> = std::fs::read_dir(folder())
+        let mut names: Vec<_> = std::fs::read_dir(Self::named("").folder)
             .expect("the fixtures are there")
             .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
             .collect();
@@ -27,13 +29,20 @@ impl Golden {
         names.into_iter().map(Self::named).collect()
     }
 
+    /// The golden one of this name.
     pub(crate) fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into() }
+        Self::under("tests/fixtures/golden", name)
+    }
+
+    /// The one of this name under a folder of the repository.
+    pub(crate) fn under(folder: &str, name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { folder: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder).join(&name), name }
     }
 
     /// `snapshot.json`, `policy.json` or `decision.json`.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
-        folder().join(&self.name).join(file)
+        self.folder.join(file)
     }
 
     pub(crate) fn text(&self, file: &str) -> String {
@@ -54,14 +63,18 @@ impl Golden {
         serde_json::from_str(&self.text("decision.json")).expect("JSON")
     }
 
+    /// Writes the facts, the policy, and what is decided on them now.
+    pub(crate) fn record(&self, (snapshot, policy): &(Snapshot, PublishedPolicy)) {
+        self.write("snapshot.json", snapshot);
+        self.write("policy.json", policy.policy());
+        let recorded = Recorded::of(snapshot, policy, decide(snapshot, policy)).expect("a canonical form");
+        self.write("decision.json", &recorded);
+    }
+
     /// Writes one of the files anew, with an end of line that is not hashed.
-    pub(crate) fn write<T: Serialize>(&self, file: &str, value: &T) {
-        std::fs::create_dir_all(folder().join(&self.name)).expect("a folder");
+    fn write<T: Serialize>(&self, file: &str, value: &T) {
+        std::fs::create_dir_all(&self.folder).expect("a folder");
         let text = canonical::json(value).expect("a canonical form");
         std::fs::write(self.path(file), format!("{text}\n")).expect("the file is written");
     }
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden")
 }

@@ -25,6 +25,17 @@ const BLOCKS: &str = "SELECT b.*, bl.seq, bl.hash AS ledger_hash, EXISTS (\
      WHERE o.chain_id = b.chain_id AND o.block_hash = '0x' || lower(hex(b.block_hash)) AND ol.seq > bl.seq\
      ) AS orphaned FROM blocks b CROSS JOIN ledger bl ON bl.kind = 'block' AND bl.record = +b.id";
 
+/// Blocks of a chain at some heights.
+const AT_HEIGHTS: &str = "WHERE b.chain_id = ?1 AND b.block_number BETWEEN ?2 AND ?3 \
+     AND (b.block_number, b.id) > (?2, ?4) ORDER BY b.block_number, b.id LIMIT ?5";
+
+/// The block of a chain that was recorded last.
+const NEWEST: &str = "WHERE +b.chain_id = ?1 ORDER BY b.id DESC LIMIT 1";
+
+/// Cycles of a vault at some heights.
+const OF_VAULT: &str = "WHERE c.vault = ?1 AND c.id > ?2 AND c.chain_id = ?3 AND c.block_number BETWEEN ?4 AND ?5 \
+     ORDER BY c.id LIMIT ?6";
+
 /// A process as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEntry {
@@ -93,10 +104,7 @@ impl Journal {
     ) -> Result<Vec<BlockEntry>, JournalError> {
         let (first, last) = bounds(&heights);
         let from = after.map_or((first, 0), |block| (bound(block.number), block.id));
-        let query = format!(
-            "{BLOCKS} WHERE b.chain_id = ?1 AND b.block_number BETWEEN ?2 AND ?3 \
-             AND (b.block_number, b.id) > (?2, ?4) ORDER BY b.block_number, b.id LIMIT ?5"
-        );
+        let query = format!("{BLOCKS} {AT_HEIGHTS}");
         let query = sqlx::query(AssertSqlSafe(query)).bind(self.integer(chain_id, "chain id")?);
         let query = query.bind(from.0).bind(last).bind(from.1).bind(PAGE);
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
@@ -108,7 +116,7 @@ impl Journal {
     /// # Errors
     /// What the disk or the file does not allow.
     pub async fn newest_block(&self, chain_id: u64) -> Result<Option<BlockEntry>, JournalError> {
-        let query = format!("{BLOCKS} WHERE +b.chain_id = ? ORDER BY b.id DESC LIMIT 1");
+        let query = format!("{BLOCKS} {NEWEST}");
         let query = sqlx::query(AssertSqlSafe(query)).bind(self.integer(chain_id, "chain id")?);
         let row = query.fetch_optional(&self.pool).await.map_err(|error| self.error(&error))?;
         row.map(|row| self.block_entry(&row)).transpose()
@@ -179,10 +187,7 @@ impl Journal {
         after: i64,
     ) -> Result<Vec<CycleEntry>, JournalError> {
         let (first, last) = bounds(&heights);
-        let query = format!(
-            "{CYCLES} WHERE c.vault = ? AND c.id > ? AND c.chain_id = ? AND c.block_number BETWEEN ? AND ? \
-             ORDER BY c.id LIMIT ?"
-        );
+        let query = format!("{CYCLES} {OF_VAULT}");
         let query = sqlx::query(AssertSqlSafe(query)).bind(address_text(&vault)).bind(after);
         let query = query.bind(self.integer(chain_id, "chain id")?).bind(first).bind(last).bind(PAGE);
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
@@ -264,4 +269,36 @@ fn bounds(heights: &RangeInclusive<u64>) -> (i64, i64) {
 
 fn bound(height: u64) -> i64 {
     i64::try_from(height).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, SqliteConnection};
+
+    use super::super::store::MIGRATIONS;
+    use super::*;
+
+    /// How SQLite goes about a query.
+    async fn plan(query: &str) -> Vec<String> {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        MIGRATIONS.run_direct(None, &mut connection, false).await.unwrap();
+        let explain = format!("EXPLAIN QUERY PLAN {query}");
+        let rows = sqlx::query(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();
+        rows.iter().map(|row| row.get("detail")).collect()
+    }
+
+    #[tokio::test]
+    async fn no_page_reads_more_than_its_records_and_their_places() {
+        for (first, query) in [
+            ("b USING INDEX blocks_by_number", format!("{BLOCKS} {AT_HEIGHTS}")),
+            ("b", format!("{BLOCKS} {NEWEST}")),
+            ("c USING INDEX cycles_by_vault (vault=? AND id>?)", format!("{CYCLES} {OF_VAULT}")),
+        ] {
+            let plan = plan(&query).await;
+            let starts = [format!("SEARCH {first}"), format!("SCAN {first}")];
+            assert!(starts.iter().any(|start| plan[0].starts_with(start)), "{plan:#?}");
+            assert!(plan[1].contains("ledger_by_record (kind=? AND record=?"), "{plan:#?}");
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+        }
+    }
 }

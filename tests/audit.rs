@@ -37,7 +37,7 @@ async fn a_long_history_is_replayed_equal_and_only_what_was_planted_was_missed()
     let why = [Cause::Stopped, Cause::GasCap, Cause::Endpoint];
     let missed = found.findings.iter().filter_map(|finding| match finding {
         Finding::Missed { episode, causes } => Some((episode, causes)),
-        _ => None,
+        Finding::Action { .. } | Finding::PolicyChanged { .. } | Finding::Deleveraged { .. } => None,
     });
     for (((episode, causes), (first, last)), cause) in missed.zip(history.planted).zip(why) {
         assert!((first..=last).contains(&episode.from), "{episode:?} within {first} to {last}");

@@ -125,7 +125,7 @@ async fn a_key_that_may_not_pause_and_a_keepers_key_are_refused_and_send_nothing
     scene.stage.appoint(scene.vault, guardian).await.unwrap();
     is_refused(&with("brake").await, "is a keeper's key (it is the keeper of vault `main` on the chain)");
     home.configure("guardian = \"brake\"\n", "");
-    is_refused(&home.start(&PAUSE).end().await, "vault `main` has no `guardian` in keeper.toml");
+    is_refused(&home.start(&PAUSE).end().await, "vault `main` has no `guardian` in the configuration");
     assert_eq!((proxy.transactions(), is_paused(&scene).await), (vec![], false));
 }
 

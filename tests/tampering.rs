@@ -1,0 +1,375 @@
+//! Whatever is changed in a journal, on the chain by hand, or in what an auditor is given is found, each with a message of
+//! its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/rig.rs"]
+mod rig;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, U256};
+use alloy::sol_types::SolCall;
+use keeper_process::{PRICE, published, with};
+use rig::Rig;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tempfile::TempDir;
+use vault_keeper::chain::{Endpoint, SecretUrl, Timeouts};
+use vault_keeper::domain::decision::DECISION_VERSION;
+use vault_keeper::domain::plan::{Plan, Swap};
+use vault_keeper::domain::policy::ChainKind;
+use vault_keeper::journal::{
+    BlockRecord, CycleRecord, IntentEntry, IntentState, Journal, RunRecord, Standing,
+};
+use vault_keeper::keeper::Dispatch;
+use vault_keeper::protocols::abi::RebalancingVault::rebalanceCall;
+use vault_keeper::protocols::vaults::rebalancing_vault;
+use vault_keeper::reader::Mode;
+use vault_keeper::replay::audit::{Audit, Class, Found, Question, Reading};
+use vault_keeper::replay::{Fault, Part, Replay, Replayed, Source, Subject, recompute};
+use vault_keeper::stage::account::Actor;
+
+/// All that a journal holds of a vault, to be written anew with changes that its own hashes do not show.
+struct Story {
+    runs: Vec<RunRecord>,
+    cycles: Vec<CycleRecord>,
+    intents: Vec<IntentEntry>,
+    blocks: Vec<BlockRecord>,
+}
+
+/// A rig whose keeper has bought once, and then held for some blocks.
+async fn lived() -> Rig {
+    let mut rig = Rig::set().await;
+    let vault = rig.scene.vault;
+    rig.journal.record_run(&run(DECISION_VERSION)).await.unwrap();
+    let roster = rig.journal.record_roster(31_337, [vault]).await.unwrap();
+    for at in 0..6 {
+        let head = rig.head().await;
+        let cycle = rig.cycle().await.unwrap();
+        assert_eq!(matches!(cycle.dispatch, Dispatch::Sent { .. }), at == 0, "{:?}", cycle.dispatch);
+        let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
+        let vaults = BTreeMap::from([(vault, Ok(cycle.leaf))]);
+        rig.journal.record_block(&roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
+        rig.mine_and_resolve(1).await;
+    }
+    rig.assert_executed_once().await;
+    rig
+}
+
+fn run(version: &str) -> RunRecord {
+    RunRecord { program_version: "0.1.0".to_owned(), decision_version: version.to_owned() }
+}
+
+impl Story {
+    async fn of(rig: &Rig) -> Self {
+        let (journal, key) = (&rig.journal, (31_337, rig.scene.vault));
+        let all = 0..=u64::MAX;
+        let cycles = journal.cycles(key, all.clone(), 0).await.unwrap();
+        let blocks = journal.blocks(key.0, all, None).await.unwrap();
+        let block = |block: vault_keeper::journal::BlockEntry| BlockRecord {
+            number: block.number,
+            hash: block.hash,
+            timestamp: block.timestamp,
+            vaults: BTreeMap::from([(key.1, Ok(block.level[0]) as Standing)]),
+        };
+        Self {
+            runs: vec![run(DECISION_VERSION)],
+            cycles: cycles.into_iter().map(|cycle| cycle.record).collect(),
+            intents: journal.intents_after(key, None).await.unwrap(),
+            blocks: blocks.into_iter().map(block).collect(),
+        }
+    }
+
+    /// A journal that says this, and is whole in itself.
+    async fn written(&self, vault: Address) -> (TempDir, Journal) {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&directory.path().join("keeper.db")).await.unwrap();
+        for run in &self.runs {
+            journal.record_run(run).await.unwrap();
+        }
+        let roster = journal.record_roster(31_337, [vault]).await.unwrap();
+        for (at, cycle) in self.cycles.iter().enumerate() {
+            let Some(intent) = self.intents.get(at) else {
+                journal.record_cycle(cycle).await.unwrap();
+                continue;
+            };
+            let id = journal.record_prepared(cycle, &intent.record, &intent.attempts[0]).await.unwrap();
+            journal.append_event(id, &intent.last_event).await.unwrap();
+        }
+        for block in &self.blocks {
+            journal.record_block(&roster, block).await.unwrap();
+        }
+        assert!(journal.verify().await.unwrap().is_ok());
+        (directory, journal)
+    }
+}
+
+async fn source(rig: &Rig) -> Source {
+    let time = Duration::from_secs(20);
+    let url = SecretUrl::parse(&rig.scene.stage.chain.endpoint()).unwrap();
+    let timeouts = Timeouts { connect: time, request: time };
+    let endpoint = Endpoint::discover("archive", url, timeouts).await.unwrap();
+    Source::new(vec![endpoint], ChainKind::Ethereum, Mode::Auto).unwrap()
+}
+
+fn subject(rig: &Rig, policy: &str) -> Subject {
+    Subject { name: "main".to_owned(), vault: rig.scene.vault, policies: vec![published(policy)] }
+}
+
+async fn replayed(rig: &Rig, journal: &Journal, policy: &str) -> Replayed {
+    let (source, subject) = (source(rig).await, subject(rig, policy));
+    let part = Part::Heights(0..=u64::MAX);
+    Replay::new(&source, journal, &subject, None).run(&part, &|| {}).await.unwrap()
+}
+
+/// The names of the faults, and the first one's words.
+fn told(replayed: &Replayed) -> (Vec<String>, String) {
+    let name = |fault: &Fault| serde_json::to_value(fault).unwrap()["fault"].as_str().unwrap().to_owned();
+    let first = replayed.faults.first().map(ToString::to_string).unwrap_or_default();
+    (replayed.faults.iter().map(name).collect(), first)
+}
+
+#[tokio::test]
+async fn a_record_that_says_otherwise_than_the_chain_is_found_by_what_it_says() {
+    let rig = lived().await;
+    let story = async || Story::of(&rig).await;
+    let told = async |story: Story| {
+        let (_directory, journal) = story.written(rig.scene.vault).await;
+        told(&replayed(&rig, &journal, &rig.scene.policy).await)
+    };
+    let (names, _) = told(story().await).await;
+    assert_eq!(names, Vec::<String>::new());
+    let first = story().await.cycles[0].clone();
+    let block = first.block_number;
+    let facts = first.snapshot_json.clone().unwrap();
+
+    let mut changed = story().await;
+    changed.cycles[0].snapshot_json = Some(with(&facts, "\"cash_lock\":false", "\"cash_lock\":true"));
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["facts"]);
+    assert!(words.ends_with("first at vault.cash_lock: true against false"), "{words}");
+
+    let mut changed = story().await;
+    (changed.cycles[0].snapshot_json, changed.cycles[0].snapshot_hash) = (None, B256::repeat_byte(9));
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["facts_hash"]);
+    assert!(words.starts_with(&format!("block {block}: the recorded facts hash to 0x0909")), "{words}");
+
+    let mut changed = story().await;
+    let mandatory = ("\"mandatory\":false", "\"mandatory\":true");
+    changed.cycles[0].decision_json = with(&first.decision_json, mandatory.0, mandatory.1);
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["decision"]);
+    assert!(words.ends_with("first at trade.mandatory: true against false"), "{words}");
+
+    let mut changed = story().await;
+    changed.cycles[0].decision_hash = B256::repeat_byte(8);
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["decision_hash", "event"]);
+    assert!(words.contains("the recorded decision hash is 0x0808"), "{words}");
+
+    let mut changed = story().await;
+    let address = rig.scene.vault.to_string().to_lowercase();
+    let other = facts.replacen(&address, "0x00000000000000000000000000000000000000bb", 1);
+    assert_ne!(other, facts);
+    changed.cycles[0].snapshot_json = Some(other);
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["other_vault"]);
+    assert!(words.ends_with("its facts are of 0x00000000000000000000000000000000000000bb"), "{words}");
+
+    let mut changed = story().await;
+    changed.cycles[0].policy_hash = B256::repeat_byte(7);
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["unknown_policy"]);
+    assert!(words.contains("0x0707") && words.contains("its file was changed, or it is missing"), "{words}");
+
+    let mut changed = story().await;
+    changed.runs = vec![run("2")];
+    let (names, words) = told(changed).await;
+    assert!(names.len() >= 7 && names.iter().all(|name| name == "other_version"), "{names:?}");
+    assert!(words.contains("version 2 of the decision") && words.contains("has version 3"), "{words}");
+
+    let mut changed = story().await;
+    changed.cycles[0].block_hash = B256::repeat_byte(6);
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["other_block"]);
+    assert!(words.starts_with(&format!("block {block}: decided on 0x0606")), "{words}");
+
+    let mut changed = story().await;
+    changed.blocks[2].vaults = BTreeMap::from([(rig.scene.vault, Ok(B256::repeat_byte(5)))]);
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["leaf"]);
+    assert!(words.contains("the leaf of the vault is 0x0505"), "{words}");
+
+    let mut changed = story().await;
+    changed.intents[0].last_event.state = IntentState::Reverted;
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["outcome"]);
+    assert!(words.ends_with("the journal has it as reverted, on the chain it succeeded"), "{words}");
+
+    let mut changed = story().await;
+    changed.intents.clear();
+    let (names, words) = told(changed).await;
+    assert_eq!(names, ["not_recorded"]);
+    assert!(words.ends_with("rebalanced the vault, and the journal does not know it"), "{words}");
+}
+
+#[tokio::test]
+async fn a_policy_file_that_was_changed_is_another_policy() {
+    let rig = lived().await;
+    let changed = with(&rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");
+    let (names, _) = told(&replayed(&rig, &rig.journal, &changed).await);
+    assert!(names.len() >= 2 && names.contains(&"unknown_policy".to_owned()), "{names:?}");
+    let found = audited(&rig, &changed).await;
+    assert!(!found.is_clean());
+    assert_eq!((found.unknown, found.held_as_policy, found.wanted), (7, 0, 0), "{found:?}");
+    let classes: Vec<_> = found.actions().map(|(_, class)| class.clone()).collect();
+    assert_eq!(classes, [Class::UnknownPolicy]);
+}
+
+async fn audited(rig: &Rig, policy: &str) -> Found {
+    let (source, subjects) = (source(rig).await, [subject(rig, policy)]);
+    let from = Story::of(rig).await.cycles[0].block_number;
+    let to = source.height().await.unwrap();
+    let question = Question { from, to, grace: 5, reading: Reading::Every };
+    let mut audit = Audit::new(&source, question, &subjects, None);
+    while audit.stretch().await.unwrap() {}
+    audit.found().remove(0)
+}
+
+#[tokio::test]
+async fn what_is_sent_by_hand_with_the_keepers_key_is_named_for_what_it_is() {
+    let rig = lived().await;
+    let clean = audited(&rig, &rig.scene.policy).await;
+    assert!(clean.is_clean(), "{clean:?}");
+    assert_eq!(clean.totals().acted, 1);
+
+    // The policy wants a purchase: it is made with another hash.
+    rig.rise().await;
+    let forged = by_hand(&rig, |plan| plan.decision_hash = B256::repeat_byte(1)).await;
+    // And again, of half the size.
+    rig.scene.price(PRICE, 301).await;
+    rig.scene.price(PRICE + 1_200, 301).await;
+    rig.scene.price(PRICE + 1_200, 3_600).await;
+    let half = by_hand(&rig, |plan| {
+        for swap in &mut plan.swaps {
+            (swap.amount_in, swap.min_amount_out) =
+                (swap.amount_in / U256::from(2), swap.min_amount_out / U256::from(2));
+        }
+    })
+    .await;
+    let found = audited(&rig, &rig.scene.policy).await;
+    let classes: Vec<_> = found.actions().skip(1).map(|(_, class)| class.clone()).collect();
+    assert_eq!(classes[0], Class::WrongDecisionHash { expected: forged });
+    let Class::UnexplainedAction { why } = &classes[1] else { panic!("{classes:?} {half}") };
+    assert!(why.starts_with("swap 0: asked to buy ") && why.contains("decided to buy "), "{why}");
+    assert_eq!(classes.len(), 2);
+    let (names, _) = told(&replayed_all(&rig).await);
+    assert_eq!(names, ["not_recorded", "not_recorded"]);
+
+    // Where the policy holds nothing explains an action, whatever plan it repeats.
+    rig.scene.mine(30).await;
+    let repeated = plan_of(&rig).await.expect("the other half");
+    by_hand(&rig, |_| ()).await;
+    rig.scene.mine(30).await;
+    assert_eq!(plan_of(&rig).await, None, "the policy holds");
+    let head = rig.head().await;
+    let swaps = repeated.swaps.into_iter().map(|swap| Swap {
+        amount_in: swap.amount_in / U256::from(100),
+        min_amount_out: swap.min_amount_out / U256::from(100),
+        ..swap
+    });
+    let plan = Plan {
+        nonce: repeated.nonce + 1,
+        decision_block: head.number,
+        decision_block_hash: head.hash,
+        deadline: head.timestamp + 120,
+        swaps: swaps.collect(),
+        ..repeated
+    };
+    send(&rig, &plan).await;
+    let found = audited(&rig, &rig.scene.policy).await;
+    let classes: Vec<_> = found.actions().skip(3).map(|(_, class)| class.clone()).collect();
+    // The third was sent by hand as well, and is what the policy says: the chain does not show whose hand it was.
+    assert_eq!(classes[0], Class::ActedAsPolicy);
+    let Class::UnexplainedAction { why } = &classes[1] else { panic!("{classes:?}") };
+    assert!(why.starts_with(&format!("at block {} the policy holds: ", head.number)), "{why}");
+    let (names, _) = told(&replayed_all(&rig).await);
+    assert_eq!(names, vec!["not_recorded"; 4]);
+}
+
+/// What the policy would send at the newest block.
+async fn plan_of(rig: &Rig) -> Option<Plan> {
+    let source = source(rig).await;
+    let head = source.header(source.height().await.unwrap()).await.unwrap();
+    recompute(&source, &head, &subject(rig, &rig.scene.policy)).await.unwrap().plan
+}
+
+async fn send(rig: &Rig, plan: &Plan) {
+    let call = rebalanceCall::abi_decode(&rebalancing_vault::rebalance(plan)).unwrap();
+    let mut hand = rig.scene.stage.act_as(Actor::Keeper).await.unwrap();
+    hand.call(rig.scene.vault, &call).await.unwrap();
+}
+
+/// As far as the chain is, whatever the journal has.
+async fn replayed_all(rig: &Rig) -> Replayed {
+    let story = Story::of(rig).await;
+    let (_directory, journal) = story.written(rig.scene.vault).await;
+    let head = rig.head().await;
+    let roster = journal.record_roster(31_337, [rig.scene.vault]).await.unwrap();
+    let vaults = BTreeMap::from([(rig.scene.vault, Err(vault_keeper::journal::Absence::Unread))]);
+    let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
+    journal.record_block(&roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
+    replayed(rig, &journal, &rig.scene.policy).await
+}
+
+/// The keeper's account carries out the plan of the newest block with a change; the hash that its decision has.
+async fn by_hand(rig: &Rig, change: impl Fn(&mut Plan)) -> B256 {
+    let mut plan = plan_of(rig).await.expect("a trade is wanted");
+    let hash = plan.decision_hash;
+    change(&mut plan);
+    send(rig, &plan).await;
+    hash
+}
+
+#[tokio::test]
+async fn a_changed_byte_a_removed_and_a_moved_record_are_told_apart_by_the_ledger() {
+    let rig = lived().await;
+    let story = Story::of(&rig).await;
+    let mut words = Vec::new();
+    for statements in [
+        "DROP TRIGGER cycles_keep; UPDATE cycles SET decision = replace(decision, 'false', 'true') WHERE id = 1",
+        "DROP TRIGGER ledger_stay; DELETE FROM ledger WHERE seq = 4",
+        "DROP TRIGGER ledger_keep; UPDATE ledger SET record = 3 - record WHERE kind = 'block' AND record < 3",
+    ] {
+        let (directory, journal) = story.written(rig.scene.vault).await;
+        journal.close().await;
+        let path = directory.path().join("keeper.db");
+        let options = SqliteConnectOptions::new().filename(&path);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let journal = Journal::open_read_only(&path).await.unwrap();
+        words.push(journal.verify().await.unwrap().unwrap_err().to_string());
+    }
+    assert_eq!(
+        words,
+        [
+            "record 3 (cycle 1): its hash is not that of its content and the hash before it",
+            "record 4: it is missing",
+            "record 9 (block 2): block 1 should stand here",
+        ]
+    );
+}

@@ -92,6 +92,12 @@ impl Story {
         }
     }
 
+    /// What replaying a journal that says this tells.
+    async fn told(&self, rig: &Rig) -> (Vec<String>, String) {
+        let (_directory, journal) = self.written(rig.scene.vault).await;
+        told(&replayed(rig, &journal, &rig.scene.policy).await)
+    }
+
     /// A journal that says this, and is whole in itself.
     async fn written(&self, vault: Address) -> (TempDir, Journal) {
         let directory = tempfile::tempdir().unwrap();
@@ -145,10 +151,7 @@ fn told(replayed: &Replayed) -> (Vec<String>, String) {
 async fn a_record_that_says_otherwise_than_the_chain_is_found_by_what_it_says() {
     let rig = lived().await;
     let story = async || Story::of(&rig).await;
-    let told = async |story: Story| {
-        let (_directory, journal) = story.written(rig.scene.vault).await;
-        told(&replayed(&rig, &journal, &rig.scene.policy).await)
-    };
+    let told = async |story: Story| story.told(&rig).await;
     let (names, _) = told(story().await).await;
     assert_eq!(names, Vec::<String>::new());
     let first = story().await.cycles[0].clone();
@@ -179,6 +182,16 @@ async fn a_record_that_says_otherwise_than_the_chain_is_found_by_what_it_says() 
     let (names, words) = told(changed).await;
     assert_eq!(names, ["decision_hash", "event"]);
     assert!(words.contains("the recorded decision hash is 0x0808"), "{words}");
+}
+
+#[tokio::test]
+async fn a_record_of_another_vault_policy_version_block_or_end_is_found_by_what_it_says() {
+    let rig = lived().await;
+    let story = async || Story::of(&rig).await;
+    let told = async |story: Story| story.told(&rig).await;
+    let first = story().await.cycles[0].clone();
+    let block = first.block_number;
+    let facts = first.snapshot_json.clone().unwrap();
 
     let mut changed = story().await;
     let address = rig.scene.vault.to_string().to_lowercase();

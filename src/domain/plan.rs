@@ -3,29 +3,35 @@
 
 use alloy::primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
+use serde_with::{DisplayFromStr, serde_as};
 
 use super::decision::{self, Decision, Verdict};
 use super::policy::PublishedPolicy;
 use super::snapshot::{Charge, Snapshot};
 
-/// One call of `rebalance`.
+/// One call of `rebalance`. It is read back from its canonical form.
+#[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The vault.
     pub vault: Address,
     /// EIP-155 chain id.
+    #[serde_as(as = "DisplayFromStr")]
     pub chain_id: u64,
     /// The vault's nonce that this plan uses up.
+    #[serde_as(as = "DisplayFromStr")]
     pub nonce: u64,
     /// Policy it follows.
     pub policy_hash: B256,
     /// Decision it carries out.
     pub decision_hash: B256,
     /// Block decided on.
+    #[serde_as(as = "DisplayFromStr")]
     pub decision_block: u64,
     /// Its hash.
     pub decision_block_hash: B256,
     /// Block time after which the vault refuses it.
+    #[serde_as(as = "DisplayFromStr")]
     pub deadline: u64,
     /// Whether only hard limits and the urgent gas cap apply.
     pub mandatory: bool,
@@ -87,5 +93,39 @@ impl Swap {
     const fn of(swap: &decision::Swap, sell_risky: bool) -> Self {
         let decision::Swap { pool, venue, amount_in, quoted_out, min_amount_out } = *swap;
         Self { pool, venue, sell_risky, amount_in, quoted_out, min_amount_out }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::canonical;
+
+    #[test]
+    fn a_plan_is_read_back_from_its_canonical_form() {
+        let swap = Swap {
+            pool: Address::repeat_byte(1),
+            venue: Address::repeat_byte(2),
+            sell_risky: true,
+            amount_in: U256::from(7),
+            quoted_out: U256::from(9),
+            min_amount_out: U256::from(8),
+        };
+        let charge = Some(Charge { data_fee: U256::from(3), operator_fee: U256::from(1) });
+        let plan = Plan {
+            vault: Address::repeat_byte(3),
+            chain_id: 10,
+            nonce: 4,
+            policy_hash: B256::repeat_byte(4),
+            decision_hash: B256::repeat_byte(5),
+            decision_block: 20_000_000,
+            decision_block_hash: B256::repeat_byte(6),
+            deadline: 1_700_000_000,
+            mandatory: false,
+            charge,
+            swaps: vec![swap],
+        };
+        let text = canonical::json(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan, "{text}");
     }
 }

@@ -9,6 +9,7 @@ use eyre::{Result, WrapErr};
 use super::fault::Fault;
 use super::{Source, Subject};
 use crate::chain::{LogFilter, MinedLog, Receipt};
+use crate::domain::plan::Plan;
 use crate::journal::{IntentEntry, IntentState};
 use crate::protocols::vaults::rebalancing_vault::{Rebalanced, rebalanced};
 
@@ -54,7 +55,10 @@ pub async fn settled(
 
 fn events(transaction: B256, intent: &IntentEntry, event: &Rebalanced) -> Vec<Fault> {
     let (decision, nonce) = (intent.decision_hash, intent.record.vault_nonce);
+    let plan: Option<Plan> = serde_json::from_str(&intent.record.planned_json).ok();
+    let policy = plan.map(|plan| plan.policy_hash.to_string()).unwrap_or_default();
     let fields = [
+        ("the policy hash", policy, event.policyHash.to_string()),
         ("the decision hash", decision.to_string(), event.decisionHash.to_string()),
         ("the block decided on", intent.decision_block.to_string(), event.decisionBlock.to_string()),
         ("the vault's nonce", nonce.to_string(), event.nonce.to_string()),

@@ -256,3 +256,19 @@ async fn a_nonce_that_no_node_took_does_not_hold_up_those_behind_it() {
     let states: Vec<_> = behind.intents.iter().map(|intent| intent.last_event.state).collect();
     assert_eq!(states, [IntentState::Superseded, IntentState::Executed]);
 }
+
+#[tokio::test]
+async fn a_trade_that_goes_the_other_way_now_withdraws_the_one_under_way() {
+    let mut rig = Rig::set().await;
+    rig.invest_and_rise().await;
+    let purchase = rig.sent().await;
+    rig.lose_what_waits().await;
+    rig.scene.price(PRICE - 420, 301).await;
+    rig.scene.price(PRICE - 420, 3_600).await;
+    rig.lose_what_waits().await;
+    let cycle = rig.cycle().await.unwrap();
+    let Dispatch::Withdrawn { intent, why } = &cycle.dispatch else {
+        panic!("{:?} {:?}", cycle.decision.verdict, cycle.dispatch)
+    };
+    assert_eq!((intent, why.as_str()), (&purchase.to_string(), "the trade goes the other way now"));
+}

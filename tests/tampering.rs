@@ -31,7 +31,7 @@ use vault_keeper::domain::decision::DECISION_VERSION;
 use vault_keeper::domain::plan::{Plan, Swap};
 use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::journal::{
-    BlockRecord, CycleRecord, IntentEntry, IntentState, Journal, RunRecord, Standing,
+    BlockRecord, CycleRecord, IntentEntry, IntentState, Journal, Roster, RunRecord, Standing,
 };
 use vault_keeper::keeper::Dispatch;
 use vault_keeper::protocols::abi::RebalancingVault::rebalanceCall;
@@ -56,16 +56,22 @@ async fn lived() -> Rig {
     rig.journal.record_run(&run(DECISION_VERSION)).await.unwrap();
     let roster = rig.journal.record_roster(31_337, [vault]).await.unwrap();
     for at in 0..6 {
-        let head = rig.head().await;
-        let cycle = rig.cycle().await.unwrap();
-        assert_eq!(matches!(cycle.dispatch, Dispatch::Sent { .. }), at == 0, "{:?}", cycle.dispatch);
-        let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
-        let vaults = BTreeMap::from([(vault, Ok(cycle.leaf))]);
-        rig.journal.record_block(&roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
-        rig.mine_and_resolve(1).await;
+        let dispatch = block(&mut rig, &roster).await;
+        assert_eq!(matches!(dispatch, Dispatch::Sent { .. }), at == 0, "{dispatch:?}");
     }
     rig.assert_executed_once().await;
     rig
+}
+
+/// A block with its record, and what was done at it.
+async fn block(rig: &mut Rig, roster: &Roster) -> Dispatch {
+    let head = rig.head().await;
+    let cycle = rig.cycle().await.unwrap();
+    let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
+    let vaults = BTreeMap::from([(rig.scene.vault, Ok(cycle.leaf))]);
+    rig.journal.record_block(roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
+    rig.mine_and_resolve(1).await;
+    cycle.dispatch
 }
 
 fn run(version: &str) -> RunRecord {
@@ -250,6 +256,23 @@ async fn a_policy_file_that_was_changed_is_another_policy() {
     assert_eq!((found.unknown, found.held_as_policy, found.wanted), (7, 0, 0), "{found:?}");
     let classes: Vec<_> = found.actions().map(|(_, class)| class.clone()).collect();
     assert_eq!(classes, [Class::UnknownPolicy]);
+}
+
+#[tokio::test]
+async fn a_keeper_without_the_policy_that_its_vault_stores_is_replayed_whatever_policies_are_given_first() {
+    let mut rig = lived().await;
+    let changed = |to: &str| with(&rig.scene.policy, "aversion = \"4\"", to);
+    let [approved, given] = [changed("aversion = \"5\""), changed("aversion = \"6\"")];
+    rig.scene.approve(&approved).await;
+    let roster = rig.journal.record_roster(31_337, [rig.scene.vault]).await.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(block(&mut rig, &roster).await, Dispatch::Nothing));
+    }
+    let (source, mut subject) = (source(&rig).await, subject(&rig, &given));
+    subject.policies.push(published(&rig.scene.policy));
+    let part = Part::Heights(0..=u64::MAX);
+    let replayed = Replay::new(&source, &rig.journal, &subject, None).run(&part, &|| {}).await.unwrap();
+    assert_eq!((told(&replayed).0, replayed.blocks.equal), (vec![], 9), "{replayed:?}");
 }
 
 async fn audited(rig: &Rig, policy: &str) -> Found {

@@ -36,8 +36,12 @@ pub struct Records<'a> {
     /// The processes that wrote the journal, oldest first.
     runs: Vec<RunEntry>,
     rosters: BTreeMap<i64, RosterEntry>,
-    /// The block that was decided on last: a full record and the record of its block are about the same.
-    last: Option<(B256, Recomputed)>,
+    /// The policies given, each before the others once: where the vault stores the hash of none of them, the keeper read
+    /// the facts for the first one that it had, and refused.
+    orders: Vec<Subject>,
+    /// What was decided last, by its block and the policy that came first: a full record and the record of its block are
+    /// about the same.
+    last: Option<((B256, B256), Recomputed)>,
 }
 
 impl<'a> Records<'a> {
@@ -54,7 +58,8 @@ impl<'a> Records<'a> {
             }
             runs.extend(page);
         }
-        Ok(Self { source, journal, subject, runs, rosters: BTreeMap::new(), last: None })
+        let orders = orders(subject);
+        Ok(Self { source, journal, subject, runs, rosters: BTreeMap::new(), orders, last: None })
     }
 
     /// Holds a full record against the chain.
@@ -75,7 +80,7 @@ impl<'a> Records<'a> {
         if header.hash != record.block_hash {
             return Ok(Err(Fault::OtherBlock { block, recorded: record.block_hash, chain: header.hash }));
         }
-        let recomputed = self.recomputed(&header).await?;
+        let recomputed = self.recomputed(&header, record.policy_hash).await?;
         Ok(compared(cycle, &recomputed))
     }
 
@@ -94,10 +99,20 @@ impl<'a> Records<'a> {
             let (recorded, chain) = (block.hash, header.hash);
             return Ok(Some(Err(Fault::OtherBlock { block: block.number, recorded, chain })));
         }
-        let again = self.recomputed(&header).await?;
-        let recomputed = merkle::leaf(self.subject.vault, again.snapshot_hash, again.decision_hash);
-        let fault = Fault::Leaf { block: block.number, recorded, recomputed };
-        Ok(Some(if recorded == recomputed { Ok(()) } else { Err(fault) }))
+        let mut made = None;
+        for first in self.orders.iter().map(first).collect::<Vec<_>>() {
+            let again = self.recomputed(&header, first).await?;
+            let leaf = merkle::leaf(self.subject.vault, again.snapshot_hash, again.decision_hash);
+            if leaf == recorded {
+                return Ok(Some(Ok(())));
+            }
+            made = made.or(Some(leaf));
+            if self.orders.iter().any(|order| first_is(order, again.snapshot.vault.policy_hash)) {
+                break;
+            }
+        }
+        let fault = |recomputed| Fault::Leaf { block: block.number, recorded, recomputed };
+        Ok(made.map(|recomputed| Err(fault(recomputed))))
     }
 
     async fn leaf(&mut self, block: &BlockEntry) -> Result<Option<B256>> {
@@ -124,16 +139,37 @@ impl<'a> Records<'a> {
         })
     }
 
-    async fn recomputed(&mut self, header: &Header) -> Result<Recomputed> {
-        if let Some((hash, recomputed)) = &self.last
-            && *hash == header.hash
+    /// The decision at a block, where the policy of this hash comes first.
+    async fn recomputed(&mut self, header: &Header, policy: B256) -> Result<Recomputed> {
+        let key = (header.hash, policy);
+        if let Some((last, recomputed)) = &self.last
+            && *last == key
         {
             return Ok(recomputed.clone());
         }
-        let recomputed = recompute(self.source, header, self.subject).await?;
-        self.last = Some((header.hash, recomputed.clone()));
+        let subject = self.orders.iter().find(|order| first_is(order, policy)).unwrap_or(self.subject);
+        let recomputed = recompute(self.source, header, subject).await?;
+        self.last = Some((key, recomputed.clone()));
         Ok(recomputed)
     }
+}
+
+/// The same vault with each of its policies first once.
+fn orders(subject: &Subject) -> Vec<Subject> {
+    let first = |at| {
+        let mut policies = subject.policies.clone();
+        policies.rotate_left(at);
+        Subject { policies, ..subject.clone() }
+    };
+    (0..subject.policies.len()).map(first).collect()
+}
+
+fn first(order: &Subject) -> B256 {
+    order.policies.first().map(PublishedPolicy::hash).unwrap_or_default()
+}
+
+fn first_is(order: &Subject, policy: B256) -> bool {
+    first(order) == policy
 }
 
 /// A full record against what facts and policy make of the same block.

@@ -17,6 +17,7 @@ use alloy::consensus::{SignableTransaction, Transaction, TxEip1559, TxEnvelope};
 use alloy::eips::eip2718::{Decodable2718, Encodable2718};
 use alloy::primitives::{Address, Bytes, TxKind, U256, keccak256};
 use alloy::providers::Provider;
+use alloy::providers::ext::AnvilApi;
 use alloy::signers::SignerSync;
 use keeper_process::{Ended, Home, Scene, until};
 use proxy::{Act, Calls, Proxy};
@@ -127,6 +128,25 @@ async fn a_key_that_may_not_pause_and_a_keepers_key_are_refused_and_send_nothing
     home.configure("guardian = \"brake\"\n", "");
     is_refused(&home.start(&PAUSE).end().await, "vault `main` has no `guardian` in the configuration");
     assert_eq!((proxy.transactions(), is_paused(&scene).await), (vec![], false));
+}
+
+#[tokio::test]
+async fn a_check_says_before_it_matters_whether_the_guardians_key_may_pause_and_can_pay() {
+    let (scene, home, _proxy) = set().await;
+    let levels = async || {
+        let found = home.start(&["check", "--json"]).end().await.json();
+        let of_guardian = |line: &&serde_json::Value| line["about"] == "guardian of main";
+        let level =
+            |line: &serde_json::Value| format!("{}: {}", line["check"], line["level"]).replace('"', "");
+        found.as_array().unwrap().iter().filter(of_guardian).map(level).collect::<Vec<_>>()
+    };
+    assert_eq!(levels().await, ["guardian: ok", "guardian_balance: ok"]);
+    let provider = scene.stage.chain.provider();
+    provider.anvil_set_balance(guardian(&scene), U256::from(1)).await.unwrap();
+    scene.mine(1).await;
+    assert_eq!(levels().await, ["guardian: ok", "guardian_balance: warning"]);
+    home.configure("guardian = \"brake\"\n", "guardian = \"stranger\"\n");
+    assert_eq!(levels().await, ["guardian: warning", "guardian_balance: ok"]);
 }
 
 #[tokio::test]

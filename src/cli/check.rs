@@ -9,6 +9,7 @@ mod feeds;
 mod finding;
 #[cfg(test)]
 mod fixture;
+mod guardian;
 mod health;
 mod market;
 mod options;
@@ -128,6 +129,11 @@ async fn chain_lines(
         let mut findings = vault::check(&reached, vault, &accounts).await;
         findings.extend(record::unsettled(found, vault.address, &accounts).await);
         lines.extend(about(&format!("vault {}", vault.name), findings));
+        let signer = vault.guardian.as_ref().and_then(|signer| signer.at_hand(&context.environment));
+        if let Some(key) = signer {
+            let findings = guardian::check(&reached, vault.address, key.address(), &sending).await;
+            lines.extend(about(&format!("guardian of {}", vault.name), findings));
+        }
     }
     lines
 }

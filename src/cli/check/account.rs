@@ -166,7 +166,7 @@ fn runway(balance: U256, (now, cap): (U256, U256), wanted: u32) -> Finding {
     }
 }
 
-fn ether(wei: U256) -> String {
+pub(super) fn ether(wei: U256) -> String {
     from_raw(wei, 18).map_or_else(|_| format!("{wei} wei"), |coins| format!("{} ether", coins.normalize()))
 }
 

@@ -24,7 +24,7 @@ use vault_keeper::replay::{Anvil, Part, Replay, Replayed, Tally};
 
 #[tokio::test]
 async fn a_long_history_is_replayed_equal_and_only_what_was_planted_was_missed() {
-    let history = History::lived().await;
+    let history = History::lived(BLOCKS).await;
     let mut found = history.audited(Reading::Every).await;
     let totals = found.totals();
     let Totals { acted, missed, unexplained, wrong_hash, .. } = totals;
@@ -79,9 +79,8 @@ async fn a_long_history_is_replayed_equal_and_only_what_was_planted_was_missed()
 }
 
 async fn replayed(history: &History) -> Replayed {
-    let (source, subject) = (history.source().await, history.subject());
-    let (program, url) =
-        (history.rig.scene.stage.artifacts.anvil(), history.rig.scene.stage.chain.endpoint());
+    let (source, subject, url) = (history.source().await, history.subject(), history.url());
+    let program = history.rig.scene.stage.artifacts.anvil();
     let anvil = Anvil { program: &program, url: &url };
     let replay = Replay::new(&source, &history.rig.journal, &subject, Some(anvil));
     replay.run(&Part::Heights(0..=history.heights.1), &|| {}).await.unwrap()

@@ -14,7 +14,7 @@ use vault_keeper::execution::{FeeCaps, SendingConfig};
 use vault_keeper::journal::{BlockRecord, Journal, Roster, RunRecord};
 use vault_keeper::reader::Mode;
 use vault_keeper::replay::audit::{Audit, Found, Question, Reading};
-use vault_keeper::replay::{Source, Subject};
+use vault_keeper::replay::{Part, Replay, Replayed, Source, Subject};
 use vault_keeper::stage::path::Tick;
 
 use super::keeper_process::{PRICE, published};
@@ -53,7 +53,8 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) async fn lived() -> Self {
+    /// As many blocks of it, from the first.
+    pub(crate) async fn lived(blocks: u64) -> Self {
         let fees = FeeCaps { max_fee_per_gas: 90 * GWEI, ..sending().fees };
         let mut rig = Rig::of(Build {
             sending: SendingConfig { fees, ..sending() },
@@ -66,7 +67,7 @@ impl History {
         let begun = scene.now().await;
         let first = scene.stage.chain.block_number().await.unwrap() + 1;
         let mut roster = begins(journal, scene.vault).await;
-        for at in 0..BLOCKS {
+        for at in 0..blocks {
             let tick = Tick { timestamp: begun + (at + 1) * STEP, price: price(at), base_fee: base_fee(at) };
             market.set_reporting(!SILENCE.contains(&at));
             market.step(tick).await.unwrap();
@@ -89,12 +90,12 @@ impl History {
         Self { rig, heights, planted }
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.rig.scene.stage.chain.endpoint()
+    }
+
     pub(crate) async fn source(&self) -> Source {
-        let url = SecretUrl::parse(&self.rig.scene.stage.chain.endpoint()).unwrap();
-        let time = Duration::from_secs(20);
-        let timeouts = Timeouts { connect: time, request: time };
-        let endpoint = Endpoint::discover("archive", url, timeouts).await.unwrap();
-        Source::new(vec![endpoint], ChainKind::Ethereum, Mode::Auto).unwrap()
+        source(&[("archive", &self.url())], Mode::Auto).await
     }
 
     pub(crate) fn subject(&self) -> Subject {
@@ -103,13 +104,36 @@ impl History {
     }
 
     pub(crate) async fn audited(&self, reading: Reading) -> Found {
-        let (source, subjects) = (self.source().await, [self.subject()]);
+        self.audited_by(&self.source().await, reading).await.unwrap()
+    }
+
+    pub(crate) async fn audited_by(&self, source: &Source, reading: Reading) -> eyre::Result<Found> {
+        let subjects = [self.subject()];
         let (from, to) = self.heights;
         let question = Question { from, to, grace: 5, reading };
-        let mut audit = Audit::new(&source, question, &subjects, None);
-        while audit.stretch().await.unwrap() {}
-        audit.found().remove(0)
+        let mut audit = Audit::new(source, question, &subjects, None);
+        while audit.stretch().await? {}
+        Ok(audit.found().remove(0))
     }
+
+    /// What replaying all of the journal comes to, with nothing executed again.
+    pub(crate) async fn replayed_by(&self, source: &Source) -> eyre::Result<Replayed> {
+        let subject = self.subject();
+        let replay = Replay::new(source, &self.rig.journal, &subject, None);
+        replay.run(&Part::Heights(0..=self.heights.1), &|| {}).await
+    }
+}
+
+/// The endpoints of these names and addresses, that have to tell the same.
+pub(crate) async fn source(endpoints: &[(&str, &str)], mode: Mode) -> Source {
+    let time = Duration::from_secs(20);
+    let timeouts = Timeouts { connect: time, request: time };
+    let mut all = Vec::new();
+    for (name, url) in endpoints {
+        let url = SecretUrl::parse(url).unwrap();
+        all.push(Endpoint::discover(name, url, timeouts).await.unwrap());
+    }
+    Source::new(all, ChainKind::Ethereum, mode).unwrap()
 }
 
 /// A process of the keeper begins.

@@ -1,0 +1,330 @@
+//! Looking back through other nodes: forks, nodes that lie, nodes that stop; and the built program doing it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/history.rs"]
+mod history;
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/rig.rs"]
+mod rig;
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use alloy::node_bindings::Anvil;
+use alloy::primitives::U256;
+use history::{History, source};
+use keeper_process::{published, until, with};
+use proxy::{Act, Calls, Proxy};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+use vault_keeper::reader::Mode;
+use vault_keeper::replay::audit::{Found, Reading};
+
+/// Blocks with a handful of rebalances and nothing planted.
+const SHORT: u64 = 45;
+
+#[tokio::test]
+async fn both_ways_of_reading_give_the_same_facts_at_every_block() {
+    let history = History::lived(SHORT).await;
+    let policies = [published(&history.rig.scene.policy)];
+    let url = history.url();
+    let by = async |mode| source(&[("archive", &url)], mode).await;
+    let (one_call, many) = (by(Mode::Override).await, by(Mode::Multicall).await);
+    for number in history.heights.0..=history.heights.1 {
+        let header = one_call.header(number).await.unwrap();
+        let facts = one_call.facts(&header, history.rig.scene.vault, &policies).await.unwrap().0;
+        assert_eq!(facts, many.facts(&header, history.rig.scene.vault, &policies).await.unwrap().0);
+    }
+}
+
+#[tokio::test]
+async fn a_fork_that_takes_no_overrides_before_its_beginning_tells_the_same() {
+    let history = History::lived(SHORT).await;
+    let middle = (history.heights.0 + history.heights.1) / 2;
+    let anvil = Anvil::at(history.rig.scene.stage.artifacts.anvil())
+        .fork(history.url())
+        .fork_block_number(history.heights.1)
+        .args(["--no-storage-caching", "--no-mining"])
+        .spawn();
+    let fork = || async { source(&[("fork", &anvil.endpoint())], Mode::Auto).await };
+    // What the reader has to get over: before the fork there are no overrides, at it there are.
+    let strict = source(&[("fork", &anvil.endpoint())], Mode::Override).await;
+    let policies = [published(&history.rig.scene.policy)];
+    for (number, taken) in [(middle, false), (history.heights.1, true)] {
+        let header = strict.header(number).await.unwrap();
+        let read = strict.facts(&header, history.rig.scene.vault, &policies).await;
+        assert_eq!(read.is_ok(), taken, "{number}: {:?}", read.err());
+    }
+    for reading in [Reading::Every, Reading::Changes] {
+        let archive = history.audited(reading).await;
+        assert!(archive.is_clean() && archive.totals().acted >= 4, "{archive:?}");
+        assert_eq!(history.audited_by(&fork().await, reading).await.unwrap(), archive);
+    }
+    let replayed = history.replayed_by(&fork().await).await.unwrap();
+    assert_eq!((replayed.faults.len(), replayed.blocks.equal), (0, SHORT), "{replayed:?}");
+}
+
+/// Another price in an answer that holds one.
+fn another_price(answer: &mut Value) {
+    let Some(text) = answer["result"].as_str().and_then(|text| text.strip_prefix("0x")) else { return };
+    let mut words: Vec<String> =
+        text.as_bytes().chunks(64).map(|word| String::from_utf8(word.to_vec()).unwrap()).collect();
+    let price = |word: &String| {
+        let value = U256::from_str_radix(word, 16).unwrap();
+        (U256::from(200_000_000_000_u64)..U256::from(400_000_000_000_u64)).contains(&value)
+    };
+    let Some(place) = words.iter().position(price) else { return };
+    let value = U256::from_str_radix(&words[place], 16).unwrap() + U256::from(100_000_000);
+    words[place] = format!("{value:064x}");
+    answer["result"] = format!("0x{}", words.concat()).into();
+}
+
+#[tokio::test]
+async fn a_node_that_lies_in_one_answer_is_found_beside_an_honest_one() {
+    let history = History::lived(SHORT).await;
+    let honest = history.url();
+    let price = || Act::Mutate(Arc::new(|_, answer: &mut Value| another_price(answer)));
+    let cases: [(&'static str, Calls, Act, &str); 6] = [
+        ("eth_getBlockByNumber", Calls::Nth(9), Act::field("gasUsed", "0x5208"), "disagree on block "),
+        ("eth_call", Calls::Nth(20), price(), "disagree on the facts of "),
+        (
+            "eth_getLogs",
+            Calls::Nth(0),
+            Act::result(serde_json::json!([])),
+            "disagree on the events of block ",
+        ),
+        (
+            "eth_getTransactionReceipt",
+            Calls::Nth(1),
+            Act::field("gasUsed", "0x5208"),
+            "disagree on transaction ",
+        ),
+        ("eth_getTransactionByHash", Calls::Nth(1), Act::field("input", "0x"), "have another hash"),
+        ("eth_getTransactionReceipt", Calls::Nth(2), Act::result(Value::Null), "does not know transaction"),
+    ];
+    for (method, calls, act, words) in cases {
+        let liar = Proxy::start(honest.clone()).await;
+        let both = source(&[("archive", &honest), ("liar", liar.url())], Mode::Auto).await;
+        liar.rule(method, calls, act);
+        let told = history.audited_by(&both, Reading::Every).await.unwrap_err();
+        let told = format!("{told:#}");
+        assert!(told.contains(words), "{method}: {told}");
+        assert!(!words.starts_with("disagree") || told.contains("archive and liar"), "{told}");
+        liar.obey();
+        let clean = history.audited_by(&both, Reading::Every).await.unwrap();
+        assert!(clean.is_clean(), "{clean:?}");
+    }
+    // Alone it is found by what the journal says.
+    let liar = Proxy::start(honest.clone()).await;
+    let alone = source(&[("liar", liar.url())], Mode::Auto).await;
+    liar.rule("eth_call", Calls::Nth(3), price());
+    let faults = history.replayed_by(&alone).await.unwrap().faults;
+    assert!((1..=2).contains(&faults.len()), "{faults:?}");
+    assert!(faults[0].to_string().contains("the recorded facts are not those of the chain"), "{}", faults[0]);
+}
+
+/// The files that an auditor has, and the program.
+struct Desk {
+    directory: TempDir,
+    history: History,
+}
+
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
+    }
+}
+
+impl Desk {
+    async fn set(blocks: u64) -> Self {
+        let history = History::lived(blocks).await;
+        let directory = TempDir::new().unwrap();
+        std::fs::write(directory.path().join("policy.toml"), &history.rig.scene.policy).unwrap();
+        Self { directory, history }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self, command: &str, url: &str, more: &[&str]) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_keeper"));
+        program
+            .args([command, "--vault", &self.history.rig.scene.vault.to_string(), "--rpc", url])
+            .args(more);
+        if !more.contains(&"--policy") {
+            program.args(["--policy", "policy.toml"]);
+        }
+        program.current_dir(self.directory.path()).env_clear();
+        program.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        program
+    }
+
+    async fn run(&self, command: &str, more: &[&str]) -> Ended {
+        self.run_through(&self.history.url(), command, more).await
+    }
+
+    async fn run_through(&self, url: &str, command: &str, more: &[&str]) -> Ended {
+        ended(self.command(command, url, more).output().await.unwrap())
+    }
+}
+
+fn ended(output: std::process::Output) -> Ended {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[tokio::test]
+async fn the_program_audits_without_any_record_and_says_what_is_wrong_with_what_it_is_given() {
+    let desk = Desk::set(SHORT).await;
+    let (first, last) = desk.history.heights;
+    let range = ["--from", &first.to_string(), "--to", &last.to_string()];
+    let audit = async |more: &[&str]| desk.run("audit", &[&range[..], more].concat()).await;
+    let told = audit(&["--json", "--read", "every"]).await;
+    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let json = told.json();
+    assert_eq!((&json["clean"], &json["vaults"][0]["reads"]), (&true.into(), &SHORT.into()));
+    let acted = json["vaults"][0]["totals"]["acted"].as_u64().unwrap();
+    let table = audit(&[]).await;
+    assert!(table.out.contains("acted as the policy says") && table.code == 0, "{}", table.out);
+    assert_eq!(table.out.matches("acted as policy").count() as u64, acted);
+
+    let other = with(&desk.history.rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");
+    std::fs::write(desk.path("other.toml"), other).unwrap();
+    let unknown = audit(&["--policy", "other.toml"]).await;
+    assert!(unknown.code == 1 && unknown.out.contains("which is not given: name its file with --policy"));
+    // A published policy is as good as the file that it was written in.
+    let shown = Command::new(env!("CARGO_BIN_EXE_keeper"))
+        .args(["policy", "show", "policy.toml"])
+        .current_dir(desk.directory.path())
+        .output();
+    std::fs::write(desk.path("published.json"), shown.await.unwrap().stdout).unwrap();
+    assert_eq!(audit(&["--policy", "published.json"]).await.code, 0);
+
+    let elsewhere = with(&desk.history.rig.scene.policy, "chain_id = 31337", "chain_id = 1");
+    std::fs::write(desk.path("elsewhere.toml"), elsewhere).unwrap();
+    for (more, words) in [
+        (vec!["--policy", "elsewhere.toml"], "--rpc serves chain 31337, the policy is for chain 1"),
+        (vec!["--policy", "nowhere.toml"], "there is no file nowhere.toml"),
+        (vec!["--journal", "nowhere.db"], "there is no journal nowhere.db"),
+        (vec!["--rpc", "ftp://x"], "scheme `ftp` is not http or https"),
+    ] {
+        let told = audit(&more).await;
+        assert!(told.code == 2 && told.err.contains(words), "{more:?}: {} {}", told.code, told.err);
+    }
+    let beyond = desk.run("audit", &["--from", "1", "--to", "1000000"]).await;
+    assert!(beyond.code == 2 && beyond.err.contains("there are no such blocks"), "{}", beyond.err);
+    let before = desk.run("audit", &["--from", "0", "--to", "3"]).await;
+    assert!(before.code == 1 && before.err.contains("does not answer state()"), "{}", before.err);
+    let pruned = Proxy::start(desk.history.url()).await;
+    pruned.prune();
+    let told = desk.run_through(pruned.url(), "audit", &range).await;
+    assert!(told.code == 1 && told.err.contains("an archive node does"), "{}", told.err);
+}
+
+#[tokio::test]
+async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
+    let desk = Desk::set(SHORT).await;
+    let journal = desk.history.rig.directory.path().join("keeper.db").display().to_string();
+    let anvil = desk.history.rig.scene.stage.artifacts.anvil().display().to_string();
+    let replay = async |more: &[&str]| {
+        desk.run("replay", &[&["--journal", &journal, "--anvil", &anvil][..], more].concat()).await
+    };
+    let told = replay(&["--json"]).await;
+    assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+    let json = told.json();
+    let vault = &json["vaults"][0];
+    let acted = vault["actions"]["equal"].as_u64().unwrap();
+    assert!(acted >= 4 && json["equal"] == true, "{json}");
+    assert_eq!(vault["executed"].as_array().unwrap().len() as u64, acted);
+    assert_eq!((&vault["blocks"]["equal"], &vault["faults"]), (&SHORT.into(), &serde_json::json!([])));
+    let table = replay(&["--no-execution"]).await;
+    assert!(table.out.contains("everything is equal") && table.code == 0, "{}", table.out);
+
+    let page = replay(&["--format", "html"]).await.out;
+    for part in ["<!DOCTYPE html>", "Everything is equal.", "order in the block", "</html>"] {
+        assert_eq!(page.matches(part).count(), 1, "{part}");
+    }
+    for link in ["http:", "https:", "src=", "href=", "url("] {
+        assert!(!page.contains(link), "{link}: it needs no network");
+    }
+    for executed in vault["executed"].as_array().unwrap() {
+        assert!(page.contains(executed["transaction"].as_str().unwrap()));
+    }
+
+    // One decision alone, by the hash that the vault emitted.
+    let audit = ["--from", &desk.history.heights.0.to_string(), "--json"];
+    let audit = desk.run("audit", &audit).await.json();
+    let hash = audit["vaults"][0]["findings"][0]["decision_hash"].as_str().unwrap().to_owned();
+    let one = replay(&["--decision", &hash, "--json"]).await.json();
+    let (decisions, actions) = (&one["vaults"][0]["decisions"], &one["vaults"][0]["actions"]);
+    assert_eq!((&decisions["equal"], &actions["equal"]), (&1.into(), &1.into()), "{one}");
+    let none = replay(&["--decision", &hash.replace("0x", "0x00")[..66]]).await;
+    assert!(none.code == 1 && none.err.contains("the journal has no decision"), "{}", none.err);
+    let told = desk.run("replay", &["--journal", &journal, "--anvil", "/nowhere/anvil"]).await;
+    assert!(told.code == 1 && told.err.contains("name anvil's program with --anvil"), "{}", told.err);
+
+    let other = with(&desk.history.rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");
+    std::fs::write(desk.path("other.toml"), other).unwrap();
+    let told = replay(&["--policy", "other.toml", "--no-execution", "--format", "html"]).await;
+    assert_eq!(told.code, 1);
+    assert!(told.out.contains("Not everything is equal.") && told.out.contains("its file was changed"));
+}
+
+#[tokio::test]
+async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
+    let desk = Desk::set(300).await;
+    let (first, last) = desk.history.heights;
+    let (from, to) = (first.to_string(), last.to_string());
+    let arguments = ["--from", &from, "--to", &to, "--checkpoint", "at.json", "--json"];
+    let whole = desk.run("audit", &arguments).await;
+    std::fs::remove_file(desk.path("at.json")).unwrap();
+
+    // The second stretch of blocks never comes.
+    let node = Proxy::start(desk.history.url()).await;
+    node.rule("eth_getBlockByNumber", Calls::First(280), Act::Delay(Arc::new(Semaphore::new(1_000))));
+    node.rule("eth_getBlockByNumber", Calls::Every, Act::Hang);
+    let running = desk.command("audit", node.url(), &arguments).spawn().unwrap();
+    until("the first stretch is noted", async || desk.path("at.json").exists()).await;
+    let sent = std::process::Command::new("kill").args(["-INT", &running.id().unwrap().to_string()]).status();
+    assert!(sent.unwrap().success());
+    let told = ended(running.wait_with_output().await.unwrap());
+    let stopped = format!("stopped at block {}: the same command goes on from at.json", first + 256);
+    assert!(told.code == 1 && told.err.contains(&stopped), "{} {}", told.code, told.err);
+
+    let node = Proxy::start(desk.history.url()).await;
+    let again = desk.run_through(node.url(), "audit", &arguments).await;
+    let headers = node.methods().iter().filter(|method| *method == "eth_getBlockByNumber").count();
+    assert!((44..100).contains(&headers), "{headers} headers for the rest");
+    let found = |ended: &Ended| -> Found {
+        let mut found = ended.json()["vaults"][0].take();
+        found["reads"] = 0.into();
+        serde_json::from_value(found).unwrap()
+    };
+    assert_eq!(found(&again), found(&whole));
+
+    let other = desk.run("audit", &[&arguments[..], &["--grace", "1"]].concat()).await;
+    assert!(other.code == 2 && other.err.contains("at.json is of another audit"), "{}", other.err);
+    std::fs::write(desk.path("at.json"), "{\"about\":").unwrap();
+    let torn = desk.run("audit", &arguments).await;
+    assert!(torn.code == 2 && torn.err.contains("at.json is no checkpoint of an audit"), "{}", torn.err);
+}

@@ -242,6 +242,62 @@ async fn the_program_audits_without_any_record_and_says_what_is_wrong_with_what_
 }
 
 #[tokio::test]
+async fn another_policy_is_held_beside_the_published_one_block_by_block() {
+    let desk = Desk::set(SHORT).await;
+    let (first, last) = desk.history.heights;
+    let range = ["--from", &first.to_string(), "--to", &last.to_string(), "--read", "every"];
+    let audit = async |more: &[&str]| desk.run("audit", &[&range[..], more].concat()).await;
+    let beside = async |other: &str| {
+        let told = audit(&["--counterfactual", other, "--json"]).await;
+        assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+        told.json()["vaults"][0].take()
+    };
+    // The same policy differs nowhere.
+    let same = beside("policy.toml").await;
+    let comparison = &same["comparison"];
+    assert_eq!(same["counterfactual"]["divergences"], serde_json::json!([]));
+    assert_eq!(
+        (&comparison["done"], &comparison["other_alone"]["trades"]),
+        (&comparison["instead"], &0.into())
+    );
+    let acted = same["totals"]["acted"].as_u64().unwrap();
+    assert_eq!(comparison["done"]["trades"].as_u64(), Some(acted));
+
+    // One that waits for more of a drift makes the first purchase alike, and of the others none.
+    let patient = with(&desk.history.rig.scene.policy, "fraction = \"0.02\"", "fraction = \"0.2\"");
+    std::fs::write(desk.path("patient.toml"), patient).unwrap();
+    let vault = beside("patient.toml").await;
+    let likeness: Vec<_> = vault["counterfactual"]["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| &action["likeness"])
+        .collect();
+    assert_eq!((likeness.len() as u64, likeness[0]), (acted, &"same".into()), "{vault}");
+    assert!(likeness[1..].iter().all(|likeness| *likeness == "nothing"), "{likeness:?}");
+    let runs = vault["counterfactual"]["divergences"].as_array().unwrap();
+    assert_eq!(runs.len() as u64, acted - 1, "each was wanted by the published policy for a block");
+    for (run, action) in runs.iter().zip(&vault["counterfactual"]["actions"].as_array().unwrap()[1..]) {
+        assert_eq!((&run["from"], &run["to"]), (&action["decision_block"], &run["from"]));
+        assert_eq!((&run["published"], &run["other"]), (&action["published"], &Value::Null));
+    }
+    let (done, alone) = (&vault["comparison"]["done"], &vault["comparison"]["published_alone"]);
+    let cost = |sum: &Value| sum["cost_usd"].as_f64().unwrap();
+    let first = vault["counterfactual"]["actions"][0]["published"]["cost_usd"].as_f64().unwrap();
+    assert!((cost(done) - cost(alone) - first).abs() < 1e-9 && first > 100.0, "{done} {alone} {first}");
+    let table = audit(&["--counterfactual", "patient.toml"]).await.out;
+    assert!(table.contains("wanted by the published policy alone"), "{table}");
+    let elsewhere = with(&desk.history.rig.scene.policy, "chain_id = 31337", "chain_id = 1");
+    std::fs::write(desk.path("elsewhere.toml"), elsewhere).unwrap();
+    let refused = audit(&["--counterfactual", "elsewhere.toml"]).await;
+    assert!(
+        refused.code == 2 && refused.err.contains("elsewhere.toml is for another chain"),
+        "{}",
+        refused.err
+    );
+}
+
+#[tokio::test]
 async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
     let desk = Desk::set(SHORT).await;
     let journal = desk.history.rig.directory.path().join("keeper.db").display().to_string();

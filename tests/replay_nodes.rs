@@ -22,7 +22,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use alloy::node_bindings::Anvil;
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use history::{History, source};
 use keeper_process::{published, until, with};
 use proxy::{Act, Calls, Proxy};
@@ -31,7 +31,8 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use vault_keeper::reader::Mode;
-use vault_keeper::replay::audit::{Found, Reading};
+use vault_keeper::replay::Subject;
+use vault_keeper::replay::audit::{Audit, Found, Question, Reading};
 
 /// Blocks with a handful of rebalances and nothing planted.
 const SHORT: u64 = 45;
@@ -134,6 +135,42 @@ async fn a_node_that_lies_in_one_answer_is_found_beside_an_honest_one() {
     let faults = history.replayed_by(&alone).await.unwrap().faults;
     assert!((1..=2).contains(&faults.len()), "{faults:?}");
     assert!(faults[0].to_string().contains("the recorded facts are not those of the chain"), "{}", faults[0]);
+}
+
+#[tokio::test]
+async fn vaults_that_are_audited_together_share_headers_events_and_feeds() {
+    let mut history = History::lived(1).await;
+    // Two that have never traded: nothing of theirs moves by itself once the average has passed.
+    for _ in 0..2 {
+        history.rig.neighbour().await;
+    }
+    let vaults = history.rig.neighbours.clone();
+    let from = history.rig.scene.stage.chain.block_number().await.unwrap();
+    history.rig.scene.mine(100).await;
+    let policies = vec![published(&history.rig.scene.policy)];
+    let subject = |vault| Subject { name: "vault".to_owned(), vault, policies: policies.clone() };
+    let question = Question { from, to: from + 99, grace: 5, reading: Reading::Changes };
+    let asked = async |vaults: &[Address]| {
+        let node = Proxy::start(history.url()).await;
+        let source = source(&[("node", node.url())], Mode::Auto).await;
+        let subjects: Vec<_> = vaults.iter().copied().map(subject).collect();
+        let mut audit = Audit::new(&source, question, (&subjects, &[]), None);
+        while audit.stretch().await.unwrap() {}
+        let methods = node.methods();
+        let count = |of: &str| methods.iter().filter(|method| *method == of).count();
+        (audit.found(), [count("eth_getBlockByNumber"), count("eth_getLogs"), count("eth_call")])
+    };
+    let (both, together) = asked(&vaults).await;
+    let mut calls = 0;
+    for (at, vault) in vaults.iter().enumerate() {
+        let (found, alone) = asked(&[*vault]).await;
+        assert_eq!(found[0], both[at]);
+        assert_eq!((alone[0], alone[1]), (100, 1), "{alone:?}");
+        assert!((50..70).contains(&both[at].reads), "{}", both[at].reads);
+        calls += alone[2];
+    }
+    // Of two feeds, the contract behind each at both ends.
+    assert_eq!(together, [100, 1, calls - 4]);
 }
 
 /// The files that an auditor has, and the program.

@@ -11,6 +11,7 @@ mod other;
 mod range;
 mod walk;
 mod want;
+mod watch;
 
 use alloy::primitives::{Address, B256};
 use eyre::Result;

@@ -165,14 +165,13 @@ impl Source {
         operator_fee(&self.first()?.endpoint, policy, receipt).await
     }
 
-    /// Where the feed behind each proxy reports to at the block of this hash; `None` where one does not say.
+    /// Where the feed behind each proxy reports to at the block of this hash; `None` for one that does not say.
     ///
     /// # Errors
     /// A failed call.
-    pub async fn aggregators(&self, hash: B256, proxies: &[Address]) -> Result<Option<Vec<Address>>> {
+    pub async fn aggregators(&self, hash: B256, proxies: &[Address]) -> Result<Vec<Option<Address>>> {
         let endpoint = &self.first()?.endpoint;
-        let asked = proxies.iter().map(|proxy| chainlink::aggregator(endpoint, hash, *proxy));
-        Ok(try_join_all(asked).await?.into_iter().collect())
+        Ok(try_join_all(proxies.iter().map(|proxy| chainlink::aggregator(endpoint, hash, *proxy))).await?)
     }
 
     fn first(&self) -> Result<&Eye> {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::Address;
 use eyre::Result;
 
 use super::super::{Source, Subject};
 use super::Action;
 use super::counterfactual::{Beside, Counterfactual, Wish};
 use super::walk::{News, Reading, Seen, Walk};
+use super::watch::Sources;
 use crate::chain::Header;
 use crate::domain::decision::{Decision, decide};
 use crate::domain::policy::PublishedPolicy;
@@ -29,9 +29,9 @@ impl<'p> Other<'p> {
         Some(Self { policy, subject, walk: Walk::new(subject, reading) })
     }
 
-    /// What its facts come from, as [`Walk::contracts`].
-    pub(super) fn contracts(&self, snapshot: &Snapshot) -> (Vec<Address>, Vec<Address>) {
-        self.walk.contracts(snapshot)
+    /// What its facts come from, by what is known at `snapshot`.
+    pub(super) fn sources(&self, snapshot: &Snapshot) -> Sources {
+        self.walk.sources(snapshot)
     }
 
     /// What it wants at each of the blocks.

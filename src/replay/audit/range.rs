@@ -12,9 +12,10 @@ use super::super::{Source, Subject};
 use super::action::{action, classify};
 use super::episodes::{Episodes, State, Step};
 use super::other::Other;
-use super::walk::{News, Reading, Seen, Walk};
+use super::walk::{Seen, Walk};
+use super::watch::{Sources, Watch};
 use super::{Episode, Finding, Found, Question, Wish, want};
-use crate::chain::{Header, LogFilter, MinedLog};
+use crate::chain::{Header, MinedLog};
 use crate::domain::decision::decide;
 use crate::protocols::abi::RebalancingVault::Deleveraged;
 use crate::protocols::vaults::rebalancing_vault::Rebalanced;
@@ -97,19 +98,42 @@ impl<'a> Audit<'a> {
         }
         let last = to.min(from.saturating_add(STRETCH).saturating_sub(1));
         let headers = headers(self.source, (from, last), self.progress.parent).await?;
+        let ends = (headers.first(), headers.last());
+        let (Some(first), Some(newest)) = ends else { return Ok(false) };
+        let sources = self.sources(first).await?;
+        let about = (sources.as_slice(), self.question.reading);
+        let watch = Watch::over(self.source, (first, newest), about).await?;
         let mut progress = self.progress.clone();
         for (at, walks) in self.walks.iter_mut().enumerate() {
-            let (Some(vault), Some(subject)) = (progress.vaults.get_mut(at), self.subjects.get(at)) else {
+            let known = (progress.vaults.get_mut(at), self.subjects.get(at), sources.get(at));
+            let (Some(vault), Some(subject), Some((_, sources))) = known else {
                 bail!("what was begun was about other vaults");
             };
-            let stretch =
-                Stretch { source: self.source, question: &self.question, subject, headers: &headers };
-            stretch.of(walks, vault).await.wrap_err_with(|| format!("vault {}", subject.name))?;
+            let (source, question, headers) = (self.source, &self.question, headers.as_slice());
+            let stretch = Stretch { source, question, subject, headers, watch: &watch };
+            stretch.of(walks, sources, vault).await.wrap_err_with(|| format!("vault {}", subject.name))?;
         }
         progress.parent = headers.last().map(|header| header.hash);
         progress.next = last.saturating_add(1);
         self.progress = progress;
         Ok(last < to)
+    }
+
+    /// Each vault with what its facts come from, by its state at the block of `header`.
+    async fn sources(&self, header: &Header) -> Result<Vec<(Address, Sources)>> {
+        let mut all = Vec::with_capacity(self.subjects.len());
+        for (subject, (walk, other)) in self.subjects.iter().zip(&self.walks) {
+            let facts = self.source.facts(header, subject.vault, &subject.policies).await;
+            let (snapshot, _) = facts.wrap_err_with(|| format!("vault {}", subject.name))?;
+            let mut sources = walk.sources(&snapshot);
+            if let Some(Sources { proxies, contracts }) = other.as_ref().map(|other| other.sources(&snapshot))
+            {
+                sources.proxies.extend(proxies);
+                sources.contracts.extend(contracts);
+            }
+            all.push((subject.vault, sources));
+        }
+        Ok(all)
     }
 
     /// What was found; what is open at the end and past the grace is missed.
@@ -148,43 +172,27 @@ struct Stretch<'a, 's> {
     question: &'s Question,
     subject: &'a Subject,
     headers: &'s [Header],
+    /// What happened in it.
+    watch: &'s Watch,
 }
 
 impl<'a> Stretch<'a, '_> {
-    async fn of(&self, (walk, other): &mut (Walk<'a>, Option<Other<'a>>), vault: &mut Vault) -> Result<()> {
-        let (Some(first), Some(last)) = (self.headers.first(), self.headers.last()) else { return Ok(()) };
-        let (snapshot, _) = self.source.facts(first, self.subject.vault, &self.subject.policies).await?;
-        let (mut proxies, mut contracts) = walk.contracts(&snapshot);
-        if let Some(other) = other {
-            let (further, more) = other.contracts(&snapshot);
-            proxies.extend(further);
-            contracts.extend(more);
-        }
-        let (before, after) = tokio::try_join!(
-            self.source.aggregators(first.hash, &proxies),
-            self.source.aggregators(last.hash, &proxies)
-        )?;
-        let known = before.filter(|before| after.as_ref() == Some(before));
-        let watched = match (&known, self.question.reading) {
-            (Some(aggregators), Reading::Changes) => [contracts, aggregators.clone()].concat(),
-            (_, Reading::Every) | (None, Reading::Changes) => vec![self.subject.vault],
-        };
-        let logs = self.logs(watched, (first.number, last.number)).await?;
-        let heights = logs.iter().map(|log| log.block_number).collect();
-        let news = News { heights, unknown: known.is_none() || self.question.reading == Reading::Every };
+    async fn of(
+        &self,
+        (walk, other): &mut (Walk<'a>, Option<Other<'a>>),
+        sources: &Sources,
+        vault: &mut Vault,
+    ) -> Result<()> {
+        let news = self.watch.news(sources);
         let seen = walk.along(self.source, self.headers, &news).await?;
-        let ours: Vec<_> = logs.into_iter().filter(|log| log.log.address == self.subject.vault).collect();
         let wishes = match other {
             Some(other) => other.along(self.source, self.headers, &news).await?,
             None => Vec::new(),
         };
-        self.judge((&seen, &wishes), (&ours, other.as_ref()), vault).await?;
+        let logs = self.watch.of(self.subject.vault);
+        self.judge((&seen, &wishes), (&logs, other.as_ref()), vault).await?;
         vault.found.reads = walk.reads;
         Ok(())
-    }
-
-    async fn logs(&self, addresses: Vec<Address>, (from, to): (u64, u64)) -> Result<Vec<MinedLog>> {
-        self.source.logs(&LogFilter { addresses, event: None, from, to }).await
     }
 
     async fn judge(

@@ -385,19 +385,33 @@ def check_hashes(snapshot, policy, recorded):
 
 
 def check_decision(snapshot, policy, recorded):
-    """Whether the decision is the one that comes out here."""
+    """Whether the decision is the one that comes out here; nothing is given where `recorded` is none."""
     policy_hash = keccak(canonical(policy))
-    theirs = given_decision(recorded) if recorded else None
     ours = decide(snapshot, policy, policy_hash)
-    computed = decision_hash(snapshot, policy_hash, ours)
+    computed = {
+        "snapshot_hash": keccak(canonical(snapshot)),
+        "policy_hash": policy_hash,
+        "decision_hash": decision_hash(snapshot, policy_hash, ours),
+    }
     print(canonical(ours))
-    print(computed)
-    difference = first_difference(ours, theirs) if theirs else None
-    if not difference and recorded and recorded.get("decision_hash") != computed:
-        difference = f"decision_hash: {computed} here, {recorded.get('decision_hash')} in the decision given"
+    print(computed["decision_hash"])
+    if recorded is None:
+        return True
+    difference = first_difference(ours, given_decision(recorded))
+    for name, value in computed.items():
+        if not difference and recorded.get(name) != value:
+            difference = f"{name}: {value} here, {recorded.get(name)} in the decision given"
     if difference:
         print(f"verify.py: {difference}", file=sys.stderr)
     return not difference
+
+
+def read(file):
+    """The JSON object in a file."""
+    value = json.loads(file.read_text("utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError(f"{file} holds no JSON object")
+    return value
 
 
 def main():
@@ -410,7 +424,7 @@ def main():
         parser.error("hash needs --decision")
     files = [arguments.snapshot, arguments.policy, arguments.decision]
     try:
-        snapshot, policy, recorded = (json.loads(file.read_text("utf-8")) if file else None for file in files)
+        snapshot, policy, recorded = (read(file) if file else None for file in files)
         check = check_hashes if arguments.what == "hash" else check_decision
         return 0 if check(snapshot, policy, recorded) else 1
     except NotCovered as part:

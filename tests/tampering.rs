@@ -31,7 +31,7 @@ use vault_keeper::domain::decision::DECISION_VERSION;
 use vault_keeper::domain::plan::{Plan, Swap};
 use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::journal::{
-    BlockRecord, CycleRecord, IntentEntry, IntentState, Journal, Roster, RunRecord, Standing,
+    Absence, BlockRecord, CycleRecord, IntentEntry, IntentState, Journal, Roster, RunRecord, Standing,
 };
 use vault_keeper::keeper::Dispatch;
 use vault_keeper::protocols::abi::RebalancingVault::rebalanceCall;
@@ -246,6 +246,50 @@ async fn a_record_of_another_vault_policy_version_block_or_end_is_found_by_what_
 }
 
 #[tokio::test]
+async fn what_hides_or_rewords_a_record_is_found_as_well() {
+    let rig = lived().await;
+    let story = async || Story::of(&rig).await;
+    let block = story().await.cycles[0].block_number;
+
+    let mut changed = story().await;
+    changed.cycles[0].verdict = "hold".to_owned();
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["column"]);
+    assert!(
+        words.ends_with("the verdict is hold in the journal, by the decision and its block it is rebalance")
+    );
+
+    let mut changed = story().await;
+    changed.blocks[0].vaults = BTreeMap::from([(rig.scene.vault, Err(Absence::Unread))]);
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["absent"]);
+    assert!(words.contains("has no decision on the vault (unread), a full record has one"), "{words}");
+
+    // A mark that the block has left the chain hides nothing.
+    let mut changed = story().await;
+    changed.cycles[0].decision_hash = B256::repeat_byte(8);
+    let hash = changed.cycles[0].block_hash;
+    let (_directory, journal) = changed.written(rig.scene.vault).await;
+    journal.mark_orphaned(31_337, hash).await.unwrap();
+    let (names, words) = told(&replayed(&rig, &journal, &rig.scene.policy).await);
+    assert_eq!(names, ["not_orphaned", "decision_hash", "not_orphaned", "event"]);
+    assert_eq!(words, format!("block {block}: the journal says that {hash} left the chain, and it is there"));
+
+    // An intent that the journal has not seen the end of is held against the chain all the same.
+    let mut changed = story().await;
+    changed.intents[0].last_event.state = IntentState::Live;
+    changed.cycles[0].decision_hash = B256::repeat_byte(8);
+    let (names, _) = changed.told(&rig).await;
+    assert_eq!(names, ["decision_hash", "event"]);
+
+    // Nothing that was looked at is nothing that is equal.
+    let (source, subject) = (source(&rig).await, subject(&rig, &rig.scene.policy));
+    let replay = Replay::new(&source, &rig.journal, &subject, None);
+    let replayed = replay.run(&Part::Heights(5_000..=6_000), &|| {}).await.unwrap();
+    assert!(replayed.faults.is_empty() && !replayed.is_equal());
+}
+
+#[tokio::test]
 async fn a_policy_file_that_was_changed_is_another_policy() {
     let rig = lived().await;
     let changed = with(&rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");
@@ -365,7 +409,7 @@ async fn replayed_all(rig: &Rig) -> Replayed {
     let (_directory, journal) = story.written(rig.scene.vault).await;
     let head = rig.head().await;
     let roster = journal.record_roster(31_337, [rig.scene.vault]).await.unwrap();
-    let vaults = BTreeMap::from([(rig.scene.vault, Err(vault_keeper::journal::Absence::Unread))]);
+    let vaults = BTreeMap::from([(rig.scene.vault, Err(Absence::Unread))]);
     let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
     journal.record_block(&roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
     replayed(rig, &journal, &rig.scene.policy).await

@@ -10,7 +10,7 @@ use clap::Args;
 use eyre::{WrapErr, eyre};
 use serde::Serialize;
 
-use super::look_back::{Sight, View, bar, recorded};
+use super::look_back::{Sight, View, bar, recorded, verified};
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::config::load_policy;
@@ -87,6 +87,7 @@ impl Audit {
         let mut found = self.found(&view, question, &others).await?;
         if let Some(file) = &self.journal {
             let journal = recorded(file).await?;
+            verified(&journal).await?;
             for found in &mut found {
                 found.look_up(&journal, view.source.chain_id()).await?;
             }

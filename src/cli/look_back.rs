@@ -153,3 +153,13 @@ pub(super) async fn recorded(file: &Path) -> Result<Journal, Failure> {
     }
     Ok(Journal::open_read_only(file).await.wrap_err("the journal cannot be read")?)
 }
+
+/// Refuses a journal that is not what was written: whatever is looked up in it proves nothing.
+pub(super) async fn verified(journal: &Journal) -> Result<(), Failure> {
+    match journal.verify().await.wrap_err("the journal cannot be verified")? {
+        Ok(_) => Ok(()),
+        Err(fault) => {
+            Err(eyre!("the journal is not what was written: {fault}; see `keeper journal verify`").into())
+        }
+    }
+}

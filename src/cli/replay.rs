@@ -32,9 +32,9 @@ pub(super) struct Replay {
     /// One decision alone, by its hash.
     #[arg(long, value_name = "HASH", conflicts_with_all = ["from", "to"])]
     decision: Option<B256>,
-    /// First block decided on.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    from: u64,
+    /// First block decided on; the first that is recorded where absent.
+    #[arg(long, value_name = "N")]
+    from: Option<u64>,
     /// Last block decided on; the last that is recorded where absent.
     #[arg(long, value_name = "N")]
     to: Option<u64>,
@@ -111,8 +111,7 @@ impl Replay {
             }
         }
         printed.vaults = self.replayed(view, journal).await?;
-        let clean = |vault: &Replayed| vault.faults.is_empty();
-        printed.equal = printed.vaults.iter().all(clean);
+        printed.equal = printed.vaults.iter().all(Replayed::is_equal);
         Ok(printed)
     }
 
@@ -135,14 +134,14 @@ impl Replay {
         if let Some(hash) = self.decision {
             return Ok(Part::Decision(hash));
         }
-        let highest = journal.highest_block(view.source.chain_id()).await.wrap_err("the journal")?;
-        let to = self.to.or(highest).unwrap_or_default();
-        if self.from > to {
-            let from = self.from;
+        let recorded = journal.reach(view.source.chain_id()).await.wrap_err("the journal")?;
+        let (first, last) = recorded.map_or((0, 0), std::ops::RangeInclusive::into_inner);
+        let (from, to) = (self.from.unwrap_or(first), self.to.unwrap_or(last));
+        if from > to {
             return Err(Failure::usage(eyre!(
                 "there are no such blocks in the journal: from {from} to {to}"
             )));
         }
-        Ok(Part::Heights(self.from..=to))
+        Ok(Part::Heights(from..=to))
     }
 }

@@ -140,6 +140,21 @@ impl Journal {
         block.map(|block| self.unsigned(block, "block number")).transpose()
     }
 
+    /// The lowest and the highest block of a chain that anything is recorded of, orphaned or not; `None` where nothing is.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn reach(&self, chain_id: u64) -> Result<Option<RangeInclusive<u64>>, JournalError> {
+        let query = "SELECT min(block) AS first, max(block) AS last FROM (\
+             SELECT block_number AS block FROM cycles WHERE chain_id = ?1 \
+             UNION ALL SELECT block_number FROM blocks WHERE chain_id = ?1)";
+        let query = sqlx::query(query).bind(self.integer(chain_id, "chain id")?);
+        let row = query.fetch_one(&self.pool).await.map_err(|error| self.error(&error))?;
+        let ends: (Option<i64>, Option<i64>) = (self.column(&row, "first")?, self.column(&row, "last")?);
+        let (Some(first), Some(last)) = ends else { return Ok(None) };
+        Ok(Some(self.unsigned(first, "block number")?..=self.unsigned(last, "block number")?))
+    }
+
     /// The processes that wrote this journal, oldest first; after the one of number `after` among processes.
     ///
     /// # Errors

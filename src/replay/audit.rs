@@ -17,6 +17,7 @@ use alloy::primitives::{Address, B256};
 use eyre::Result;
 use serde::{Deserialize, Serialize};
 
+pub(in crate::replay) use action::asked_otherwise;
 pub use action::{Action, Class};
 pub use causes::{Cause, Caused, causes};
 pub use counterfactual::{Beside, Comparison, Counterfactual, Divergence, Likeness, Sum, Wish};

@@ -43,6 +43,38 @@ pub enum Fault {
         /// Hash of the block of that height.
         chain: B256,
     },
+    /// A block that the journal says has left the chain is on it.
+    #[error("block {block}: the journal says that {recorded} left the chain, and it is there")]
+    NotOrphaned {
+        /// Height.
+        block: u64,
+        /// Its hash.
+        recorded: B256,
+    },
+    /// What the journal says in words of a decision is not what it says.
+    #[error(
+        "block {block}: {what} is {recorded} in the journal, by the decision and its block it is {recomputed}"
+    )]
+    Column {
+        /// Height.
+        block: u64,
+        /// Which column.
+        what: &'static str,
+        /// As recorded.
+        recorded: String,
+        /// As it should be.
+        recomputed: String,
+    },
+    /// The record of a block says that nothing was decided on the vault, and there is a full record of it.
+    #[error(
+        "block {block}: the record of the block has no decision on the vault ({absence}), a full record has one"
+    )]
+    Absent {
+        /// Height.
+        block: u64,
+        /// Why there is none, by the record.
+        absence: &'static str,
+    },
     /// The policy that was decided by is not given.
     #[error(
         "block {block}: decided by policy {recorded}, which none of the given ones is: its file was changed, or it is missing"
@@ -150,6 +182,14 @@ pub enum Fault {
         block: u64,
         /// The transaction.
         transaction: B256,
+    },
+    /// A transaction asks for something else than its decision says.
+    #[error("transaction {transaction}: {what}")]
+    Asked {
+        /// The transaction.
+        transaction: B256,
+        /// What differs.
+        what: String,
     },
     /// A transaction came out otherwise when it was executed again.
     #[error("transaction {transaction}, executed again: {what}")]

@@ -1,6 +1,6 @@
 //! What became of recorded intents, held against the chain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::B256;
 use alloy::sol_types::SolEvent;
@@ -67,7 +67,8 @@ fn events(transaction: B256, intent: &IntentEntry, event: &Rebalanced) -> Vec<Fa
     differ.map(|(what, recorded, chain)| Fault::Event { transaction, what, recorded, chain }).collect()
 }
 
-/// Actions on the chain from `from` to `to` whose transactions are not among `known`.
+/// Actions on the chain from `from` to `to` whose transactions are not among `known`, or whose events say otherwise than the
+/// intent among `open` that is not final in the journal.
 ///
 /// # Errors
 /// A failed read.
@@ -75,7 +76,7 @@ pub async fn unknown(
     source: &Source,
     subject: &Subject,
     (from, to): (u64, u64),
-    known: &BTreeSet<B256>,
+    (known, open): (&BTreeSet<B256>, &BTreeMap<B256, IntentEntry>),
 ) -> Result<Vec<Fault>> {
     let filter =
         LogFilter { addresses: vec![subject.vault], event: Some(Rebalanced::SIGNATURE_HASH), from, to };
@@ -83,5 +84,13 @@ pub async fn unknown(
     let strange = logs.iter().filter(|log| !known.contains(&log.transaction_hash));
     let fault =
         |log: &MinedLog| Fault::NotRecorded { block: log.block_number, transaction: log.transaction_hash };
-    Ok(strange.map(fault).collect())
+    let mut faults: Vec<_> = strange.map(fault).collect();
+    for log in &logs {
+        let (Some(intent), Ok(event)) = (open.get(&log.transaction_hash), Rebalanced::decode_log(&log.log))
+        else {
+            continue;
+        };
+        faults.extend(events(log.transaction_hash, intent, &event));
+    }
+    Ok(faults)
 }

@@ -195,6 +195,16 @@ fn compared(cycle: &CycleEntry, again: &Recomputed) -> Result<(), Fault> {
     if let Some(difference) = difference(&record.decision_json, &again.texts.decision) {
         return Err(Fault::Decision { block, difference });
     }
+    let columns = [
+        ("the verdict", record.verdict.clone(), again.decision.verdict.name().to_owned()),
+        ("the reason", record.reason.clone().unwrap_or_default(), again.decision.verdict.reason().code()),
+        ("the block's time", record.block_timestamp.to_string(), again.snapshot.block.timestamp.to_string()),
+    ];
+    if let Some((what, recorded, recomputed)) =
+        columns.into_iter().find(|(_, recorded, recomputed)| recorded != recomputed)
+    {
+        return Err(Fault::Column { block, what, recorded, recomputed });
+    }
     if record.decision_hash != again.decision_hash {
         let (recorded, recomputed) = (record.decision_hash, again.decision_hash);
         return Err(Fault::DecisionHash { block, recorded, recomputed });

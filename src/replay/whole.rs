@@ -1,19 +1,20 @@
 //! A journal from its beginning to its end, or a part of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr, eyre};
 use serde::Serialize;
 
+use super::audit::asked_otherwise;
 use super::execution::{Anvil, Executed, execute, explain};
 use super::fault::Fault;
 use super::outcome::{settled, unknown};
 use super::record::{Records, Tally};
 use super::{Source, Subject, recompute};
 use crate::chain::Receipt;
-use crate::journal::{BlockEntry, CycleEntry, IntentEntry, Journal};
+use crate::journal::{Absence, BlockEntry, CycleEntry, IntentEntry, Journal};
 
 /// Faults that are told; of more the number is.
 const MOST_FAULTS: usize = 1_000;
@@ -48,6 +49,15 @@ pub struct Replayed {
     pub faults: Vec<Fault>,
     /// How much more is wrong, that is not told.
     pub further_faults: u64,
+}
+
+impl Replayed {
+    /// Whether anything was looked at, and all of it is equal.
+    #[must_use]
+    pub const fn is_equal(&self) -> bool {
+        let checked = self.decisions.checked > 0 || self.blocks.checked > 0;
+        checked && self.faults.is_empty() && self.further_faults == 0
+    }
 }
 
 /// Replays the records of one vault.
@@ -125,7 +135,7 @@ impl<'a> Replay<'a> {
     }
 
     async fn cycle(&mut self, records: &mut Records<'a>, cycle: &CycleEntry) -> Result<()> {
-        if cycle.orphaned {
+        if cycle.orphaned && self.has_left((cycle.record.block_number, cycle.record.block_hash)).await? {
             one(&mut self.replayed.decisions.orphaned);
             return Ok(());
         }
@@ -160,7 +170,7 @@ impl<'a> Replay<'a> {
     }
 
     async fn block(&mut self, records: &mut Records<'a>, block: &BlockEntry) -> Result<()> {
-        if block.orphaned {
+        if block.orphaned && self.has_left((block.number, block.hash)).await? {
             one(&mut self.replayed.blocks.orphaned);
             return Ok(());
         }
@@ -168,16 +178,41 @@ impl<'a> Replay<'a> {
         let held = held.wrap_err_with(|| format!("record {}, of block {}", block.seq, block.number))?;
         let Some(held) = held else {
             one(&mut self.replayed.without_leaf);
-            return Ok(());
+            return self.absent(block).await;
         };
         let equal = self.noted(held.err().into_iter().collect());
         self.replayed.blocks.count(equal);
         Ok(())
     }
 
+    /// Where a record of a block has no decision on the vault, there is no full record of one; but where the cycle failed on its
+    /// way, there may be.
+    async fn absent(&mut self, block: &BlockEntry) -> Result<()> {
+        let Some(absence) =
+            block.absences.of(self.subject.vault).filter(|absence| *absence != Absence::Failed)
+        else {
+            return Ok(());
+        };
+        let heights = block.number..=block.number;
+        let cycles = self.journal.cycles(self.key(), heights, 0).await.wrap_err("the journal")?;
+        if cycles.iter().any(|cycle| cycle.record.block_hash == block.hash) {
+            self.noted(vec![Fault::Absent { block: block.number, absence: absence.name() }]);
+        }
+        Ok(())
+    }
+
+    /// Whether a block that the journal says has left the chain is not on it: nothing is believed that hides a record.
+    async fn has_left(&mut self, (block, recorded): (u64, B256)) -> Result<bool> {
+        if block > self.source.height().await? || self.source.header(block).await?.hash != recorded {
+            return Ok(true);
+        }
+        self.noted(vec![Fault::NotOrphaned { block, recorded }]);
+        Ok(false)
+    }
+
     /// What was sent: how it ended, what the chain holds beside it, and the same again on a fork.
     async fn intents(&mut self, heights: &RangeInclusive<u64>, watch: &(dyn Fn() + Sync)) -> Result<()> {
-        let (mut after, mut known) = (None, BTreeSet::new());
+        let (mut after, mut known, mut open) = (None, BTreeSet::new(), BTreeMap::new());
         loop {
             let page = self.journal.intents_after(self.key(), after).await.wrap_err("the journal")?;
             let Some(last) = page.last() else { break };
@@ -187,12 +222,15 @@ impl<'a> Replay<'a> {
                 self.intent(intent).await?;
                 watch();
             }
+            let unsettled = page.into_iter().filter(|intent| !intent.last_event.state.is_final());
+            open.extend(unsettled.flat_map(|intent| attempts(&intent)));
         }
         let newest = self.source.height().await?;
         let highest = self.journal.highest_block(self.source.chain_id()).await.wrap_err("the journal")?;
         let last = newest.min(*heights.end()).min(highest.unwrap_or_default());
         if *heights.start() <= last {
-            let strange = unknown(self.source, self.subject, (*heights.start(), last), &known).await?;
+            let range = (*heights.start(), last);
+            let strange = unknown(self.source, self.subject, range, (&known, &open)).await?;
             self.noted(strange);
         }
         Ok(())
@@ -201,13 +239,24 @@ impl<'a> Replay<'a> {
     async fn intent(&mut self, intent: &IntentEntry) -> Result<()> {
         let held = settled(self.source, self.subject, intent).await;
         let held = held.wrap_err_with(|| format!("intent {}", intent.id))?;
-        let Some((receipt, faults)) = held else { return Ok(()) };
+        let Some((receipt, mut faults)) = held else { return Ok(()) };
+        faults.extend(self.asked(intent).await?);
         let equal = self.noted(faults);
         self.replayed.actions.count(equal);
         match (receipt, self.anvil) {
             (Some(receipt), Some(anvil)) => self.executed(intent, &receipt, anvil).await,
             _ => Ok(()),
         }
+    }
+
+    /// That the call of an intent asks for something else than its decision says.
+    async fn asked(&self, intent: &IntentEntry) -> Result<Option<Fault>> {
+        let transaction = intent.attempts.first().map(|attempt| attempt.hash).unwrap_or_default();
+        let header = self.source.header(intent.decision_block).await?;
+        let recomputed = recompute(self.source, &header, self.subject).await;
+        let recomputed = recomputed.wrap_err_with(|| format!("intent {}", intent.id))?;
+        let what = asked_otherwise(&recomputed, &intent.record.calldata);
+        Ok(what.map(|what| Fault::Asked { transaction, what }))
     }
 
     async fn executed(&mut self, intent: &IntentEntry, receipt: &Receipt, anvil: Anvil<'_>) -> Result<()> {
@@ -252,6 +301,11 @@ impl<'a> Replay<'a> {
         }
         none
     }
+}
+
+/// An intent by each of its transactions.
+fn attempts(intent: &IntentEntry) -> Vec<(B256, IntentEntry)> {
+    intent.attempts.iter().map(|attempt| (attempt.hash, intent.clone())).collect()
 }
 
 impl Tally {

@@ -1,6 +1,6 @@
 //! What a keeper did, held against what its policy said.
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, Bytes};
 use alloy::sol_types::{SolCall, SolEvent};
 use eyre::{Result, WrapErr, eyre};
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,17 @@ fn class(recomputed: &Recomputed, action: &Action, call: &Option<rebalanceCall>)
         Class::ActedAsPolicy
     } else {
         Class::WrongDecisionHash { expected }
+    }
+}
+
+/// What calldata asks of the vault otherwise than was decided.
+pub(in crate::replay) fn asked_otherwise(recomputed: &Recomputed, calldata: &Bytes) -> Option<String> {
+    let Ok(call) = rebalanceCall::abi_decode(calldata) else {
+        return Some("its calldata is no rebalance".to_owned());
+    };
+    match &recomputed.plan {
+        Some(plan) => difference(plan, &call),
+        None => Some(format!("the policy wanted no trade: {}", recomputed.decision.verdict.reason())),
     }
 }
 

@@ -191,7 +191,7 @@ impl<'a> Stretch<'a, '_> {
         };
         let logs = self.watch.of(self.subject.vault);
         self.judge((&seen, &wishes), (&logs, other.as_ref()), vault).await?;
-        vault.found.reads = walk.reads;
+        vault.found.reads = vault.found.reads.saturating_add(walk.taken_reads());
         Ok(())
     }
 

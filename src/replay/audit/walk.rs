@@ -67,7 +67,7 @@ pub(super) struct Walk<'p> {
     /// Time of the last block in which something happened, seconds since the Unix epoch.
     moved_at: Option<u64>,
     /// Blocks whose facts were read.
-    pub(super) reads: u64,
+    reads: u64,
 }
 
 impl<'p> Walk<'p> {
@@ -90,6 +90,11 @@ impl<'p> Walk<'p> {
             }));
         }
         Sources { proxies, contracts }
+    }
+
+    /// Blocks that were read since this was asked last.
+    pub(super) const fn taken_reads(&mut self) -> u64 {
+        std::mem::replace(&mut self.reads, 0)
     }
 
     /// The facts at each of `headers`, which follow one another, where `news` happened.

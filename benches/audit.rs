@@ -54,6 +54,7 @@ async fn measure() {
             }
         }
     }
+    // Apart, since the proxy takes time.
     for read in ["every", "changes"] {
         requests(&desk, read).await;
     }

@@ -22,7 +22,7 @@ mod rig;
 use std::sync::Arc;
 
 use alloy::node_bindings::Anvil;
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use desk::{Desk, Ended, ended};
 use history::{History, source};
 use keeper_process::{published, until, with};
@@ -31,7 +31,8 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use vault_keeper::reader::Mode;
-use vault_keeper::replay::audit::{Found, Reading};
+use vault_keeper::replay::Subject;
+use vault_keeper::replay::audit::{Audit, Found, Question, Reading};
 
 /// Blocks with a handful of rebalances and nothing planted.
 const SHORT: u64 = 45;
@@ -137,6 +138,42 @@ async fn a_node_that_lies_in_one_answer_is_found_beside_an_honest_one() {
 }
 
 #[tokio::test]
+async fn vaults_that_are_audited_together_share_headers_events_and_feeds() {
+    let mut history = History::lived(1).await;
+    // Two that have never traded: nothing of theirs moves by itself once the average has passed.
+    for _ in 0..2 {
+        history.rig.neighbour().await;
+    }
+    let vaults = history.rig.neighbours.clone();
+    let from = history.rig.scene.stage.chain.block_number().await.unwrap();
+    history.rig.scene.mine(100).await;
+    let policies = vec![published(&history.rig.scene.policy)];
+    let subject = |vault| Subject { name: "vault".to_owned(), vault, policies: policies.clone() };
+    let question = Question { from, to: from + 99, grace: 5, reading: Reading::Changes };
+    let asked = async |vaults: &[Address]| {
+        let node = Proxy::start(history.url()).await;
+        let source = source(&[("node", node.url())], Mode::Auto).await;
+        let subjects: Vec<_> = vaults.iter().copied().map(subject).collect();
+        let mut audit = Audit::new(&source, question, (&subjects, &[]), None);
+        while audit.stretch().await.unwrap() {}
+        let methods = node.methods();
+        let count = |of: &str| methods.iter().filter(|method| *method == of).count();
+        (audit.found(), [count("eth_getBlockByNumber"), count("eth_getLogs"), count("eth_call")])
+    };
+    let (both, together) = asked(&vaults).await;
+    let mut calls = 0;
+    for (at, vault) in vaults.iter().enumerate() {
+        let (found, alone) = asked(&[*vault]).await;
+        assert_eq!(found[0], both[at]);
+        assert_eq!((alone[0], alone[1]), (100, 1), "{alone:?}");
+        assert!((50..70).contains(&both[at].reads), "{}", both[at].reads);
+        calls += alone[2];
+    }
+    // Of two feeds, the contract behind each at both ends.
+    assert_eq!(together, [100, 1, calls - 4]);
+}
+
+#[tokio::test]
 async fn the_program_audits_without_any_record_and_says_what_is_wrong_with_what_it_is_given() {
     let desk = Desk::set(SHORT).await;
     let (first, last) = desk.history.heights;
@@ -182,6 +219,62 @@ async fn the_program_audits_without_any_record_and_says_what_is_wrong_with_what_
     pruned.prune();
     let told = desk.run_through(pruned.url(), "audit", &range).await;
     assert!(told.code == 1 && told.err.contains("an archive node does"), "{}", told.err);
+}
+
+#[tokio::test]
+async fn another_policy_is_held_beside_the_published_one_block_by_block() {
+    let desk = Desk::set(SHORT).await;
+    let (first, last) = desk.history.heights;
+    let range = ["--from", &first.to_string(), "--to", &last.to_string(), "--read", "every"];
+    let audit = async |more: &[&str]| desk.run("audit", &[&range[..], more].concat()).await;
+    let beside = async |other: &str| {
+        let told = audit(&["--counterfactual", other, "--json"]).await;
+        assert_eq!(told.code, 0, "{}{}", told.out, told.err);
+        told.json()["vaults"][0].take()
+    };
+    // The same policy differs nowhere.
+    let same = beside("policy.toml").await;
+    let comparison = &same["comparison"];
+    assert_eq!(same["counterfactual"]["divergences"], serde_json::json!([]));
+    assert_eq!(
+        (&comparison["done"], &comparison["other_alone"]["trades"]),
+        (&comparison["instead"], &0.into())
+    );
+    let acted = same["totals"]["acted"].as_u64().unwrap();
+    assert_eq!(comparison["done"]["trades"].as_u64(), Some(acted));
+
+    // One that waits for more of a drift makes the first purchase alike, and of the others none.
+    let patient = with(&desk.history.rig.scene.policy, "fraction = \"0.02\"", "fraction = \"0.2\"");
+    std::fs::write(desk.path("patient.toml"), patient).unwrap();
+    let vault = beside("patient.toml").await;
+    let likeness: Vec<_> = vault["counterfactual"]["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| &action["likeness"])
+        .collect();
+    assert_eq!((likeness.len() as u64, likeness[0]), (acted, &"same".into()), "{vault}");
+    assert!(likeness[1..].iter().all(|likeness| *likeness == "nothing"), "{likeness:?}");
+    let runs = vault["counterfactual"]["divergences"].as_array().unwrap();
+    assert_eq!(runs.len() as u64, acted - 1, "each was wanted by the published policy for a block");
+    for (run, action) in runs.iter().zip(&vault["counterfactual"]["actions"].as_array().unwrap()[1..]) {
+        assert_eq!((&run["from"], &run["to"]), (&action["decision_block"], &run["from"]));
+        assert_eq!((&run["published"], &run["other"]), (&action["published"], &Value::Null));
+    }
+    let (done, alone) = (&vault["comparison"]["done"], &vault["comparison"]["published_alone"]);
+    let cost = |sum: &Value| sum["cost_usd"].as_f64().unwrap();
+    let first = vault["counterfactual"]["actions"][0]["published"]["cost_usd"].as_f64().unwrap();
+    assert!((cost(done) - cost(alone) - first).abs() < 1e-9 && first > 100.0, "{done} {alone} {first}");
+    let table = audit(&["--counterfactual", "patient.toml"]).await.out;
+    assert!(table.contains("wanted by the published policy alone"), "{table}");
+    let elsewhere = with(&desk.history.rig.scene.policy, "chain_id = 31337", "chain_id = 1");
+    std::fs::write(desk.path("elsewhere.toml"), elsewhere).unwrap();
+    let refused = audit(&["--counterfactual", "elsewhere.toml"]).await;
+    assert!(
+        refused.code == 2 && refused.err.contains("elsewhere.toml is for another chain"),
+        "{}",
+        refused.err
+    );
 }
 
 #[tokio::test]

@@ -280,7 +280,7 @@ async fn audited(rig: &Rig, policy: &str) -> Found {
     let from = Story::of(rig).await.cycles[0].block_number;
     let to = source.height().await.unwrap();
     let question = Question { from, to, grace: 5, reading: Reading::Every };
-    let mut audit = Audit::new(&source, question, &subjects, None);
+    let mut audit = Audit::new(&source, question, (&subjects, &[]), None);
     while audit.stretch().await.unwrap() {}
     audit.found().remove(0)
 }

@@ -13,7 +13,10 @@ use serde::Serialize;
 use super::look_back::{Sight, View, bar, recorded};
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
-use crate::replay::audit::{self, Found, Question, Reading, Totals};
+use crate::config::load_policy;
+use crate::domain::policy::PublishedPolicy;
+use crate::replay::Subject;
+use crate::replay::audit::{self, Comparison, Counterfactual, Found, Question, Reading, Totals};
 use checkpoint::Checkpoint;
 
 /// Takes the decision of every block again and holds what was done against it. Trusts no record.
@@ -40,6 +43,10 @@ pub(super) struct Audit {
     /// The keeper's journal: then the cause of what was missed is looked up there.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+    /// Another policy: what it would have done at each of the blocks, on the vault as it was kept, as if its owner had approved
+    /// it. Its trades are not carried out, so that this is no backtest.
+    #[arg(long, value_name = "FILE")]
+    counterfactual: Option<PathBuf>,
     /// Where to note how far the audit is. Where the file is there, of the same question, it goes on from there.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -61,6 +68,9 @@ struct PrintedVault {
     #[serde(flatten)]
     found: Found,
     totals: Totals,
+    /// What the counterfactual comes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Comparison>,
 }
 
 impl Audit {
@@ -73,7 +83,8 @@ impl Audit {
             return Err(Failure::usage(eyre!("{what}: from {from} to {to}, the newest is {newest}")));
         }
         let question = Question { from: self.from, to, grace: self.grace, reading: self.read };
-        let mut found = self.found(&view, question).await?;
+        let others = self.others(&view)?;
+        let mut found = self.found(&view, question, &others).await?;
         if let Some(file) = &self.journal {
             let journal = recorded(file).await?;
             for found in &mut found {
@@ -82,16 +93,37 @@ impl Audit {
             journal.close().await;
         }
         let clean = found.iter().all(Found::is_clean);
-        let vaults = found.into_iter().map(|found| PrintedVault { totals: found.totals(), found }).collect();
+        let vaults = found.into_iter().map(printed).collect();
         let printed = Printed { chain_id: view.source.chain_id().to_string(), question, clean, vaults };
         context.output.show(&printed, text::text)?;
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    async fn found(&self, view: &View, question: Question) -> Result<Vec<Found>, Failure> {
-        let checkpoint = self.checkpoint.as_deref().map(|file| Checkpoint::of(file, view, question));
+    /// The same vaults with the policy that the published ones are compared with; none where none is given.
+    fn others(&self, view: &View) -> Result<Vec<Subject>, Failure> {
+        let Some(file) = &self.counterfactual else { return Ok(Vec::new()) };
+        let policy = load_policy(file).map_err(Failure::usage)?;
+        let of = |policy: &PublishedPolicy| (policy.policy().chain_id, policy.policy().gas.chain);
+        let mut published = view.subjects.iter().flat_map(|subject| &subject.policies);
+        if published.any(|published| of(published) != of(&policy)) {
+            let file = file.display();
+            return Err(Failure::usage(eyre!("{file} is for another chain, or another kind of chain")));
+        }
+        let other = |subject: &Subject| Subject { policies: vec![policy.clone()], ..subject.clone() };
+        Ok(view.subjects.iter().map(other).collect())
+    }
+
+    async fn found(
+        &self,
+        view: &View,
+        question: Question,
+        others: &[Subject],
+    ) -> Result<Vec<Found>, Failure> {
+        let other = others.first().and_then(|other| other.policies.first()).map(PublishedPolicy::hash);
+        let about = (question, other);
+        let checkpoint = self.checkpoint.as_deref().map(|file| Checkpoint::of(file, view, about));
         let progress = checkpoint.as_ref().map(Checkpoint::load).transpose()?.flatten();
-        let mut audit = audit::Audit::new(&view.source, question, &view.subjects, progress);
+        let mut audit = audit::Audit::new(&view.source, question, (&view.subjects, others), progress);
         let bar = bar(question.to.saturating_sub(question.from).saturating_add(1));
         let mut signal = std::pin::pin!(interrupted());
         loop {
@@ -120,4 +152,9 @@ impl Audit {
             None => eyre!("stopped at block {next}; with --checkpoint it can be gone on with"),
         }
     }
+}
+
+fn printed(found: Found) -> PrintedVault {
+    let comparison = found.counterfactual.as_ref().map(Counterfactual::comparison);
+    PrintedVault { totals: found.totals(), comparison, found }
 }

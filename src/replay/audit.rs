@@ -5,10 +5,13 @@
 
 mod action;
 mod causes;
+mod counterfactual;
 mod episodes;
+mod other;
 mod range;
 mod walk;
 mod want;
+mod watch;
 
 use alloy::primitives::{Address, B256};
 use eyre::Result;
@@ -16,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Class};
 pub use causes::{Cause, Caused, causes};
+pub use counterfactual::{Beside, Comparison, Counterfactual, Divergence, Likeness, Sum, Wish};
 pub use episodes::{End, Episode, Episodes, State, Step, Want};
 pub use range::{Audit, Progress};
 pub use walk::Reading;
@@ -94,6 +98,9 @@ pub struct Found {
     pub reads: u64,
     /// What there is to tell, in the order of the blocks.
     pub findings: Vec<Finding>,
+    /// Another policy beside the published one, where one is given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub counterfactual: Option<Counterfactual>,
 }
 
 /// What the findings of a vault come to.

@@ -163,14 +163,14 @@ impl Source {
         self.agreed(told, |_, _| format!("the operator's fee of transaction {}", receipt.transaction_hash))
     }
 
-    /// Where the feed behind each proxy reports to at the block of this hash; `None` where one does not say.
+    /// Where the feed behind each proxy reports to at the block of this hash; `None` for one that does not say.
     ///
     /// # Errors
     /// A failed call, endpoints that tell different ones.
-    pub async fn aggregators(&self, hash: B256, proxies: &[Address]) -> Result<Option<Vec<Address>>> {
+    pub async fn aggregators(&self, hash: B256, proxies: &[Address]) -> Result<Vec<Option<Address>>> {
         let asked = async |eye: &Eye| {
             let asked = proxies.iter().map(|proxy| chainlink::aggregator(&eye.endpoint, hash, *proxy));
-            Ok::<_, eyre::Report>(try_join_all(asked).await?.into_iter().collect::<Option<Vec<_>>>())
+            try_join_all(asked).await
         };
         let told = try_join_all(self.eyes.iter().map(asked)).await?;
         self.agreed(told, |_, _| format!("where the feeds report to after block {hash}"))

@@ -111,7 +111,7 @@ impl History {
         let subjects = [self.subject()];
         let (from, to) = self.heights;
         let question = Question { from, to, grace: 5, reading };
-        let mut audit = Audit::new(source, question, &subjects, None);
+        let mut audit = Audit::new(source, question, (&subjects, &[]), None);
         while audit.stretch().await? {}
         Ok(audit.found().remove(0))
     }

@@ -29,6 +29,8 @@ struct About {
     question: Question,
     /// The vaults with the hashes of the policies given for each.
     vaults: Vec<(Address, Vec<B256>)>,
+    /// Hash of the policy that they are compared with.
+    counterfactual: Option<B256>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,7 +40,7 @@ struct Noted {
 }
 
 impl Checkpoint {
-    pub(super) fn of(file: &Path, view: &View, question: Question) -> Self {
+    pub(super) fn of(file: &Path, view: &View, (question, counterfactual): (Question, Option<B256>)) -> Self {
         let hashes = |policies: &[PublishedPolicy]| policies.iter().map(PublishedPolicy::hash).collect();
         let vaults = view.subjects.iter().map(|subject| (subject.vault, hashes(&subject.policies)));
         let about = About {
@@ -46,6 +48,7 @@ impl Checkpoint {
             chain_id: view.source.chain_id(),
             question,
             vaults: vaults.collect(),
+            counterfactual,
         };
         Self { file: file.to_owned(), about }
     }

@@ -2,7 +2,9 @@
 
 use super::super::output::{grid, table};
 use super::{Printed, PrintedVault};
-use crate::replay::audit::{Action, Cause, Caused, Class, End, Episode, Finding};
+use crate::replay::audit::{
+    Action, Cause, Caused, Class, Comparison, Counterfactual, End, Episode, Finding, Sum, Wish,
+};
 
 /// The whole.
 pub(super) fn text(printed: &Printed) -> String {
@@ -11,7 +13,7 @@ pub(super) fn text(printed: &Printed) -> String {
 }
 
 fn vault(vault: &PrintedVault) -> String {
-    let PrintedVault { found, totals } = vault;
+    let PrintedVault { found, totals, .. } = vault;
     let rows = table(vec![
         ("vault", format!("{} ({})", found.name, found.vault)),
         ("held as the policy says", format!("{} blocks", found.held_as_policy)),
@@ -27,11 +29,15 @@ fn vault(vault: &PrintedVault) -> String {
         ("in hindsight (asset)", format!("{:.2}", totals.hindsight)),
         ("blocks read", found.reads.to_string()),
     ]);
-    if found.findings.is_empty() {
-        return rows;
+    let mut parts = vec![rows];
+    if !found.findings.is_empty() {
+        let findings = found.findings.iter().map(finding).collect();
+        parts.push(grid(&["block", "finding", "what"], findings));
     }
-    let findings = found.findings.iter().map(finding).collect();
-    format!("{rows}\n\n{}", grid(&["block", "finding", "what"], findings))
+    if let (Some(beside), Some(comparison)) = (&found.counterfactual, &vault.comparison) {
+        parts.push(counterfactual(beside, comparison));
+    }
+    parts.join("\n\n")
 }
 
 fn finding(finding: &Finding) -> Vec<String> {
@@ -98,4 +104,36 @@ fn cause(cause: &Cause) -> String {
         Cause::Unknown => "the journal does not say",
     }
     .to_owned()
+}
+
+fn counterfactual(beside: &Counterfactual, comparison: &Comparison) -> String {
+    let Comparison { published_alone, other_alone, done, instead } = comparison;
+    let sum = |sum: &Sum| {
+        let Sum { trades, cost_usd, benefit_usd } = sum;
+        format!("{trades} trades that cost {cost_usd:.2} USD and bring {benefit_usd:.2} USD")
+    };
+    let rows = table(vec![
+        ("beside it", format!("{} ({})", beside.policy, beside.policy_hash)),
+        ("wanted by the published policy alone", sum(published_alone)),
+        ("wanted by the other alone", sum(other_alone)),
+        ("done", sum(done)),
+        ("decided by the other in place of that", sum(instead)),
+    ]);
+    let runs = beside.divergences.iter().map(|run| {
+        let blocks = format!("{} to {}", run.from, run.to);
+        vec![blocks, wish(run.published.as_ref()), wish(run.other.as_ref())]
+    });
+    let runs: Vec<_> = runs.collect();
+    if runs.is_empty() {
+        return rows;
+    }
+    format!("{rows}\n\n{}", grid(&["blocks", "published", "other"], runs))
+}
+
+fn wish(wish: Option<&Wish>) -> String {
+    let Some(Wish { sell, value, cost_usd, benefit_usd, reason, .. }) = wish else {
+        return "nothing".to_owned();
+    };
+    let side = if *sell { "sell" } else { "buy" };
+    format!("{side} {value:.0} ({reason}; costs {cost_usd:.2}, brings {benefit_usd:.2} USD)")
 }

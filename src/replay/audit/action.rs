@@ -6,6 +6,7 @@ use eyre::{Result, WrapErr, eyre};
 use serde::{Deserialize, Serialize};
 
 use super::super::{Recomputed, Source, Subject, recompute};
+use super::Wish;
 use crate::chain::{MinedLog, Transaction};
 use crate::domain::decision::Verdict;
 use crate::domain::plan::Plan;
@@ -68,13 +69,18 @@ pub(super) fn action(mined: &MinedLog) -> Result<Action> {
     })
 }
 
-/// Takes the decision again that an action says it carries out, and holds both against one another.
+/// Takes the decision again that an action says it carries out, and holds both against one another; with what the decision
+/// wants.
 ///
 /// # Errors
 /// A failed read.
-pub(super) async fn classify(source: &Source, subject: &Subject, action: &Action) -> Result<Class> {
+pub(super) async fn classify(
+    source: &Source,
+    subject: &Subject,
+    action: &Action,
+) -> Result<(Class, Option<Wish>)> {
     if !subject.policies.iter().any(|policy| policy.hash() == action.policy_hash) {
-        return Ok(Class::UnknownPolicy);
+        return Ok((Class::UnknownPolicy, None));
     }
     let header = source.header(action.decision_block).await?;
     let (recomputed, told) =
@@ -82,7 +88,8 @@ pub(super) async fn classify(source: &Source, subject: &Subject, action: &Action
     let (transaction, _) = told.ok_or_else(|| {
         eyre!("the node has its event, and does not know transaction {}", action.transaction)
     })?;
-    Ok(class(&recomputed, action, &calls(&transaction, subject.vault)))
+    let wish = Wish::of(&recomputed.decision);
+    Ok((class(&recomputed, action, &calls(&transaction, subject.vault)), wish))
 }
 
 /// The rebalance that a transaction asks of the vault; nothing where it calls another contract first.

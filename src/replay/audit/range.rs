@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::super::{Source, Subject};
 use super::action::{action, classify};
 use super::episodes::{Episodes, State, Step};
-use super::walk::{News, Reading, Seen, Walk};
-use super::{Episode, Finding, Found, Question, want};
-use crate::chain::{Header, LogFilter, MinedLog};
+use super::other::Other;
+use super::walk::{Seen, Walk};
+use super::watch::{Sources, Watch};
+use super::{Episode, Finding, Found, Question, Wish, want};
+use crate::chain::{Header, MinedLog};
 use crate::domain::decision::decide;
 use crate::protocols::abi::RebalancingVault::Deleveraged;
 use crate::protocols::vaults::rebalancing_vault::Rebalanced;
@@ -51,21 +53,28 @@ pub struct Audit<'a> {
     source: &'a Source,
     question: Question,
     subjects: &'a [Subject],
-    walks: Vec<Walk<'a>>,
+    walks: Vec<(Walk<'a>, Option<Other<'a>>)>,
     progress: Progress,
 }
 
 impl<'a> Audit<'a> {
-    /// An audit of `subjects`; where `progress` is given it goes on from there.
+    /// An audit of `subjects`; where `progress` is given it goes on from there. `others` are the same vaults, each with the
+    /// policy that the published ones are compared with, or none at all.
     #[must_use]
     pub fn new(
         source: &'a Source,
         question: Question,
-        subjects: &'a [Subject],
+        (subjects, others): (&'a [Subject], &'a [Subject]),
         progress: Option<Progress>,
     ) -> Self {
-        let walks = subjects.iter().map(|subject| Walk::new(subject, question.reading)).collect();
-        let vaults = || subjects.iter().map(Vault::new).collect();
+        let others = others.iter().map(Some).chain(std::iter::repeat(None));
+        let pairs: Vec<_> = subjects.iter().zip(others).collect();
+        let walks = pairs.iter().map(|(subject, other)| {
+            let other = other.and_then(|other| Other::new(other, question.reading));
+            (Walk::new(subject, question.reading), other)
+        });
+        let walks = walks.collect();
+        let vaults = || pairs.iter().map(|(subject, other)| Vault::new(subject, *other)).collect();
         let begin = || Progress { next: question.from, parent: None, vaults: vaults() };
         Self { source, question, subjects, walks, progress: progress.unwrap_or_else(begin) }
     }
@@ -89,19 +98,42 @@ impl<'a> Audit<'a> {
         }
         let last = to.min(from.saturating_add(STRETCH).saturating_sub(1));
         let headers = headers(self.source, (from, last), self.progress.parent).await?;
+        let ends = (headers.first(), headers.last());
+        let (Some(first), Some(newest)) = ends else { return Ok(false) };
+        let sources = self.sources(first).await?;
+        let about = (sources.as_slice(), self.question.reading);
+        let watch = Watch::over(self.source, (first, newest), about).await?;
         let mut progress = self.progress.clone();
-        for (at, walk) in self.walks.iter_mut().enumerate() {
-            let (Some(vault), Some(subject)) = (progress.vaults.get_mut(at), self.subjects.get(at)) else {
+        for (at, walks) in self.walks.iter_mut().enumerate() {
+            let known = (progress.vaults.get_mut(at), self.subjects.get(at), sources.get(at));
+            let (Some(vault), Some(subject), Some((_, sources))) = known else {
                 bail!("what was begun was about other vaults");
             };
-            let stretch =
-                Stretch { source: self.source, question: &self.question, subject, headers: &headers };
-            stretch.of(walk, vault).await.wrap_err_with(|| format!("vault {}", subject.name))?;
+            let (source, question, headers) = (self.source, &self.question, headers.as_slice());
+            let stretch = Stretch { source, question, subject, headers, watch: &watch };
+            stretch.of(walks, sources, vault).await.wrap_err_with(|| format!("vault {}", subject.name))?;
         }
         progress.parent = headers.last().map(|header| header.hash);
         progress.next = last.saturating_add(1);
         self.progress = progress;
         Ok(last < to)
+    }
+
+    /// Each vault with what its facts come from, by its state at the block of `header`.
+    async fn sources(&self, header: &Header) -> Result<Vec<(Address, Sources)>> {
+        let mut all = Vec::with_capacity(self.subjects.len());
+        for (subject, (walk, other)) in self.subjects.iter().zip(&self.walks) {
+            let facts = self.source.facts(header, subject.vault, &subject.policies).await;
+            let (snapshot, _) = facts.wrap_err_with(|| format!("vault {}", subject.name))?;
+            let mut sources = walk.sources(&snapshot);
+            if let Some(Sources { proxies, contracts }) = other.as_ref().map(|other| other.sources(&snapshot))
+            {
+                sources.proxies.extend(proxies);
+                sources.contracts.extend(contracts);
+            }
+            all.push((subject.vault, sources));
+        }
+        Ok(all)
     }
 
     /// What was found; what is open at the end and past the grace is missed.
@@ -140,53 +172,49 @@ struct Stretch<'a, 's> {
     question: &'s Question,
     subject: &'a Subject,
     headers: &'s [Header],
+    /// What happened in it.
+    watch: &'s Watch,
 }
 
 impl<'a> Stretch<'a, '_> {
-    async fn of(&self, walk: &mut Walk<'a>, vault: &mut Vault) -> Result<()> {
-        let (Some(first), Some(last)) = (self.headers.first(), self.headers.last()) else { return Ok(()) };
-        let (snapshot, _) = self.source.facts(first, self.subject.vault, &self.subject.policies).await?;
-        let (proxies, contracts) = walk.contracts(&snapshot);
-        let (before, after) = tokio::try_join!(
-            self.source.aggregators(first.hash, &proxies),
-            self.source.aggregators(last.hash, &proxies)
-        )?;
-        let known = before.filter(|before| after.as_ref() == Some(before));
-        let watched = match (&known, self.question.reading) {
-            (Some(aggregators), Reading::Changes) => [contracts, aggregators.clone()].concat(),
-            (_, Reading::Every) | (None, Reading::Changes) => vec![self.subject.vault],
-        };
-        let logs = self.logs(watched, (first.number, last.number)).await?;
-        let heights = logs.iter().map(|log| log.block_number).collect();
-        let news = News { heights, unknown: known.is_none() || self.question.reading == Reading::Every };
+    async fn of(
+        &self,
+        (walk, other): &mut (Walk<'a>, Option<Other<'a>>),
+        sources: &Sources,
+        vault: &mut Vault,
+    ) -> Result<()> {
+        let news = self.watch.news(sources);
         let seen = walk.along(self.source, self.headers, &news).await?;
-        let ours: Vec<_> = logs.into_iter().filter(|log| log.log.address == self.subject.vault).collect();
-        self.judge(&seen, &ours, vault).await?;
+        let wishes = match other {
+            Some(other) => other.along(self.source, self.headers, &news).await?,
+            None => Vec::new(),
+        };
+        let logs = self.watch.of(self.subject.vault);
+        self.judge((&seen, &wishes), (&logs, other.as_ref()), vault).await?;
         vault.found.reads = walk.reads;
         Ok(())
     }
 
-    async fn logs(&self, addresses: Vec<Address>, (from, to): (u64, u64)) -> Result<Vec<MinedLog>> {
-        self.source.logs(&LogFilter { addresses, event: None, from, to }).await
-    }
-
-    async fn judge(&self, seen: &[Seen<'a>], logs: &[MinedLog], vault: &mut Vault) -> Result<()> {
+    async fn judge(
+        &self,
+        (seen, wishes): (&[Seen<'a>], &[Option<Wish>]),
+        (logs, other): (&[MinedLog], Option<&Other<'a>>),
+        vault: &mut Vault,
+    ) -> Result<()> {
         let acted: BTreeSet<u64> =
             events(logs, Rebalanced::SIGNATURE_HASH).map(|log| log.block_number).collect();
-        for (seen, header) in seen.iter().zip(self.headers) {
-            vault.policy_is(seen, header.number);
-            for mined in logs.iter().filter(|log| log.block_number == header.number) {
-                let found = self.event(mined).await?;
-                vault.found.findings.extend(found);
+        for (at, (seen, header)) in seen.iter().zip(self.headers).enumerate() {
+            let number = header.number;
+            vault.policy_is(seen, number);
+            for mined in logs.iter().filter(|log| log.block_number == number) {
+                self.event(mined, other, vault).await?;
             }
-            let (state, price) = judged(seen)?;
-            let step = Step {
-                number: header.number,
-                timestamp: header.timestamp,
-                acted: acted.contains(&header.number),
-                price,
-                state,
-            };
+            let Judged { state, price, wish } = judged(seen)?;
+            if let (Some(beside), Some(other)) = (&mut vault.found.counterfactual, wishes.get(at)) {
+                beside.step(number, wish, other.clone());
+            }
+            let (timestamp, acted) = (header.timestamp, acted.contains(&number));
+            let step = Step { number, timestamp, acted, price, state };
             vault.found.count(&step);
             let ended = vault.episodes.step(&step);
             vault.found.ended(ended, self.question.grace);
@@ -194,36 +222,52 @@ impl<'a> Stretch<'a, '_> {
         Ok(())
     }
 
-    async fn event(&self, mined: &MinedLog) -> Result<Option<Finding>> {
+    /// Takes in what an event of the vault tells.
+    async fn event(&self, mined: &MinedLog, other: Option<&Other<'a>>, vault: &mut Vault) -> Result<()> {
         let topic = mined.log.topics().first().copied();
         if topic == Some(Deleveraged::SIGNATURE_HASH) {
             let (block, transaction) = (mined.block_number, mined.transaction_hash);
-            return Ok(Some(Finding::Deleveraged { block, transaction }));
+            vault.found.findings.push(Finding::Deleveraged { block, transaction });
         }
         if topic != Some(Rebalanced::SIGNATURE_HASH) {
-            return Ok(None);
+            return Ok(());
         }
         let action = action(mined)?;
-        let class = classify(self.source, self.subject, &action).await;
-        let class = class.wrap_err_with(|| format!("the action of transaction {}", action.transaction))?;
-        Ok(Some(Finding::Action { action, class }))
+        let about = || format!("the action of transaction {}", action.transaction);
+        let (class, wish) = classify(self.source, self.subject, &action).await.wrap_err_with(about)?;
+        if let (Some(other), Some(beside)) = (other, &mut vault.found.counterfactual) {
+            beside.actions.push(other.beside(self.source, &action, wish).await.wrap_err_with(about)?);
+        }
+        vault.found.findings.push(Finding::Action { action, class });
+        Ok(())
     }
+}
+
+/// A block as an audit sees it.
+struct Judged {
+    state: State,
+    /// The price that the policy goes by.
+    price: Option<f64>,
+    wish: Option<Wish>,
 }
 
 fn events(logs: &[MinedLog], event: B256) -> impl Iterator<Item = &MinedLog> {
     logs.iter().filter(move |log| log.log.topics().first() == Some(&event))
 }
 
-/// What the policy in force says, and the price that it goes by.
-fn judged(seen: &Seen<'_>) -> Result<(State, Option<f64>)> {
-    let Some(policy) = seen.policy else { return Ok((State::Unknown, None)) };
+/// What the policy in force says.
+fn judged(seen: &Seen<'_>) -> Result<Judged> {
+    let Some(policy) = seen.policy else {
+        return Ok(Judged { state: State::Unknown, price: None, wish: None });
+    };
     let decision = decide(&seen.snapshot, policy);
     let state = want::state(&decision, policy.policy()).map_err(|error| eyre!("the reckoning: {error}"))?;
-    Ok((state, decision.appraisal.map(|appraisal| appraisal.price.real())))
+    let wish = Wish::of(&decision);
+    Ok(Judged { state, price: decision.appraisal.map(|appraisal| appraisal.price.real()), wish })
 }
 
 impl Vault {
-    fn new(subject: &Subject) -> Self {
+    fn new(subject: &Subject, other: Option<&Subject>) -> Self {
         let found = Found {
             name: subject.name.clone(),
             vault: subject.vault,
@@ -233,6 +277,7 @@ impl Vault {
             passed: 0,
             reads: 0,
             findings: Vec::new(),
+            counterfactual: other.and_then(Other::begun),
         };
         Self { found, episodes: Episodes::default(), policy: None }
     }

@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::U256;
 use eyre::{Result, eyre};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::super::{Source, Subject};
+use super::watch::Sources;
 use crate::chain::Header;
 use crate::domain::policy::{self, ChainKind, FloorPolicy, Policy, PublishedPolicy, VenuePolicy};
 use crate::domain::snapshot::Snapshot;
@@ -74,21 +75,21 @@ impl<'p> Walk<'p> {
         Self { subject, reading, last: None, still: false, moved_at: None, reads: 0 }
     }
 
-    /// The proxies of the feeds that the facts come from, and other contracts that they do, by what is known at `snapshot`.
-    pub(super) fn contracts(&self, snapshot: &Snapshot) -> (Vec<Address>, Vec<Address>) {
+    /// What the facts come from, by what is known at `snapshot`.
+    pub(super) fn sources(&self, snapshot: &Snapshot) -> Sources {
         let mut proxies = BTreeSet::from([snapshot.vault.risky_feed, snapshot.vault.asset_feed]);
-        let mut others = BTreeSet::from([self.subject.vault]);
+        let mut contracts = BTreeSet::from([self.subject.vault]);
         for policy in self.subject.policies.iter().map(PublishedPolicy::policy) {
             let feeds = &policy.feeds;
             proxies.extend([feeds.risky_usd.address, feeds.asset_usd.address]);
             proxies.extend(feeds.native_usd.as_ref().map(|feed| feed.address));
             proxies.extend(feeds.sequencer.as_ref().map(|sequencer| sequencer.address));
-            others.extend(policy.venues.iter().map(|venue| match venue {
+            contracts.extend(policy.venues.iter().map(|venue| match venue {
                 VenuePolicy::UniswapV3 { pool, .. } => *pool,
                 VenuePolicy::UniswapV2 { pair } => *pair,
             }));
         }
-        (proxies.into_iter().collect(), others.into_iter().collect())
+        Sources { proxies, contracts }
     }
 
     /// The facts at each of `headers`, which follow one another, where `news` happened.

@@ -27,6 +27,7 @@ use desk::{Desk, Ended, ended};
 use history::{History, source};
 use keeper_process::{published, until, with};
 use proxy::{Act, Calls, Proxy};
+use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -277,6 +278,16 @@ async fn another_policy_is_held_beside_the_published_one_block_by_block() {
     );
 }
 
+/// The parts of what was lost are those of the whole, to the millionth.
+fn assert_adds_up(explained: &Value) {
+    let money = |value: &Value| value.as_str().unwrap().parse::<Decimal>().unwrap();
+    let lost = |pair: &str| money(&explained[pair]["realised"]) - money(&explained[pair]["predicted"]);
+    let parts = money(&explained["price_moved"]) + money(&explained["order_in_block"]);
+    for (lost, parts) in [(lost("venue"), parts), (lost("gas"), money(&explained["gas_over_prediction"]))] {
+        assert!((lost - parts).abs() <= Decimal::new(2, 6), "{explained}");
+    }
+}
+
 #[tokio::test]
 async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
     let desk = Desk::set(SHORT).await;
@@ -303,8 +314,13 @@ async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
     for link in ["http:", "https:", "src=", "href=", "url("] {
         assert!(!page.contains(link), "{link}: it needs no network");
     }
+    for tag in ["section", "table", "tr", "td", "div"] {
+        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
     for executed in vault["executed"].as_array().unwrap() {
         assert!(page.contains(executed["transaction"].as_str().unwrap()));
+        assert_adds_up(&executed["explained"]);
     }
 
     // One decision alone, by the hash that the vault emitted.

@@ -61,7 +61,7 @@ pub struct Explained {
     pub order_in_block: Usd,
     /// What gas cost more than predicted.
     #[serde(serialize_with = "money")]
-    pub gas: Usd,
+    pub gas_over_prediction: Usd,
 }
 
 fn money<S: Serializer>(value: &Usd, serializer: S) -> Result<S::Ok, S::Error> {
@@ -194,8 +194,8 @@ pub async fn explain(
     let parent = source.header(receipt.block_number.saturating_sub(1)).await?;
     let (before, _) = source.facts(&parent, subject.vault, &subject.policies).await?;
     Ok(split(&decided, policy, &before, receipt).and_then(|(price_moved, order_in_block)| {
-        let gas = comparison.gas.realised.minus(comparison.gas.predicted).ok()?;
-        Some(Explained { comparison, price_moved, order_in_block, gas })
+        let gas_over_prediction = comparison.gas.realised.minus(comparison.gas.predicted).ok()?;
+        Some(Explained { comparison, price_moved, order_in_block, gas_over_prediction })
     }))
 }
 

@@ -177,7 +177,7 @@ impl Case {
         let journal = rig.directory.path().join("keeper.db").display().to_string();
         let anvil = rig.scene.stage.artifacts.anvil().display().to_string();
         let mut arguments = match command {
-            "audit" => vec!["--from", &from, "--to", &to, "--read", "every"],
+            "audit" => vec!["--from", &from, "--to", &to],
             _ => vec!["--journal", &journal, "--anvil", &anvil],
         };
         arguments.extend(nodes[1..].iter().flat_map(|node| ["--rpc", *node]));

@@ -81,7 +81,7 @@ async fn a_long_history_is_replayed_equal_and_only_what_was_planted_was_missed()
 async fn replayed(history: &History) -> Replayed {
     let (source, subject, url) = (history.source().await, history.subject(), history.url());
     let program = history.rig.scene.stage.artifacts.anvil();
-    let anvil = Anvil { program: &program, url: &url };
+    let anvil = Anvil { program: &program, urls: &[&url] };
     let replay = Replay::new(&source, &history.rig.journal, &subject, Some(anvil));
     replay.run(&Part::Heights(0..=history.heights.1), &|| {}).await.unwrap()
 }

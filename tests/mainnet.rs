@@ -46,6 +46,10 @@ const POOL: Address = address!("88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640");
 /// Whole USDC: three fifths of it are bought, inside the smallest `v3_valid` of the three slices (66,831 USDC).
 const CAPITAL: u64 = 100_000;
 
+/// The first block with the instructions that the vault is compiled to. The slice's chain has them at any height; a fork goes
+/// by those that mainnet had.
+const SHANGHAI: u64 = 17_034_870;
+
 /// The slice's chain with a vault on it, and the files of its keeper.
 struct Scene {
     chain: Chain,
@@ -131,6 +135,8 @@ impl Scene {
             .args(["run", "--once", "--json", "--config"])
             .arg(self.files.path().join("keeper.toml"))
             .env("KEEPER_PRIVATE_KEY", &self.key)
+            // The key's lock lies there, and another test has the same key.
+            .env("XDG_STATE_HOME", self.files.path())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -145,6 +151,48 @@ impl Scene {
         }
         let output = keeper.wait_with_output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// What an auditor and the journal say of the blocks from `begun` on.
+    async fn assert_looked_back(&self, begun: u64, trades: usize) {
+        let newest = self.chain.block_number().await.unwrap();
+        let (from, to) = (begun.to_string(), newest.to_string());
+        let audit = self.looked_back("audit", &["--from", &from, "--to", &to, "--read", "every"]).await;
+        let vault = &audit["vaults"][0];
+        assert_eq!((&audit["clean"], &vault["totals"]["acted"]), (&true.into(), &trades.into()), "{audit}");
+        assert_eq!(vault["reads"], newest - begun + 1);
+        // The block that the slice is of, with a vault on it: decided, and nothing done in it.
+        let one = self.looked_back("audit", &["--from", &from, "--to", &from]).await;
+        let (wanted, found) = (&one["vaults"][0]["wanted"], &one["vaults"][0]["findings"]);
+        assert_eq!((wanted, found), (&1.into(), &Value::Array(Vec::new())), "{one}");
+
+        let anvil = Artifacts::new(env!("CARGO_MANIFEST_DIR")).anvil().display().to_string();
+        let execution = if begun < SHANGHAI { vec!["--no-execution"] } else { vec!["--anvil", &anvil] };
+        let journal = [&["--journal", "keeper.db"], &execution[..]].concat();
+        let replay = self.looked_back("replay", &journal).await;
+        let vault = &replay["vaults"][0];
+        assert_eq!(
+            (&replay["equal"], &vault["actions"]["equal"]),
+            (&true.into(), &trades.into()),
+            "{replay}"
+        );
+        assert_eq!(vault["decisions"]["equal"], trades + 1);
+        let executed = vault["executed"].as_array().unwrap();
+        assert_eq!(executed.len(), if begun < SHANGHAI { 0 } else { trades });
+        for executed in executed {
+            let explained = &executed["explained"];
+            assert_eq!((&explained["price_moved"], &explained["order_in_block"]), (&"0".into(), &"0".into()));
+        }
+    }
+
+    async fn looked_back(&self, command: &str, more: &[&str]) -> Value {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_keeper"));
+        program.args([command, "--vault", &self.vault.to_string(), "--policy", "policy.toml", "--json"]);
+        program.args(["--rpc", &self.chain.endpoint()]).args(more).current_dir(self.files.path());
+        let output = program.output().await.unwrap();
+        let told = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{} {}", told(&output.stdout), told(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
@@ -167,6 +215,7 @@ fn amount(value: &Value) -> U256 {
 /// impact counts another the rest of what is worth it.
 async fn assert_kept(block: u64, data: &Path, trades: usize) {
     let scene = scene(&Slice::read(data, block).unwrap()).await;
+    let begun = scene.chain.block_number().await.unwrap();
     let mut held = (U256::from(CAPITAL * 1_000_000), U256::ZERO);
     for number in 0..trades {
         assert_eq!(scene.holdings().await, held);
@@ -193,6 +242,7 @@ async fn assert_kept(block: u64, data: &Path, trades: usize) {
     );
     assert_eq!(last["dispatch"], "nothing");
     assert_eq!(scene.holdings().await, held);
+    scene.assert_looked_back(begun, trades).await;
 }
 
 #[tokio::test]

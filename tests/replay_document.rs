@@ -21,6 +21,7 @@ use golden::Golden;
 
 const DOCUMENT: &str = include_str!("../docs/replay.md");
 const REASONS: &str = include_str!("../src/domain/reason.rs");
+const FAULTS: &str = include_str!("../src/replay/fault.rs");
 
 /// The cells of every row of every table.
 fn rows() -> Vec<Vec<&'static str>> {
@@ -121,22 +122,44 @@ fn snake(name: &str) -> String {
     letters.collect()
 }
 
+/// Names of the variants of an enum and of their members, in the order in which they are declared.
+fn declared<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
+    let body = text.split(&format!("pub enum {name} {{")).nth(1).unwrap().split("\n}\n").next().unwrap();
+    let lines = body.lines().map(str::trim_start);
+    let names = lines
+        .filter(|line| !line.starts_with(['#', '/', '}']) && line.ends_with([',', '{']))
+        .map(|line| line.trim_end_matches([',', '{', ' ']).split(':').next().unwrap());
+    names.filter(|name| !name.contains([' ', '(', '"', '.'])).collect()
+}
+
+fn is_variant(name: &str) -> bool {
+    name.starts_with(|letter: char| letter.is_ascii_uppercase())
+}
+
 #[test]
 fn every_reason_and_each_of_its_numbers_is_named() {
-    let body = REASONS.split("pub enum Reason {").nth(1).unwrap().split("\n}\n").next().unwrap();
-    let named = named();
-    let mut reasons = 0;
-    for line in body.lines() {
-        let declared = line.trim_start();
-        let name = declared.trim_end_matches([',', '{', ' ']).split(':').next().unwrap();
-        if declared.starts_with(['#', '/', '}'])
-            || !declared.ends_with([',', '{'])
-            || name.contains([' ', '(', '"', '.'])
-        {
-            continue;
-        }
-        reasons += usize::from(name.starts_with(|letter: char| letter.is_ascii_uppercase()));
+    let (declared, named) = (declared(REASONS, "Reason"), named());
+    for name in &declared {
         assert!(named.contains(snake(name).as_str()), "{name} is not in docs/replay.md");
     }
+    let reasons = declared.iter().filter(|name| is_variant(name)).count();
     assert!(reasons > 35, "{reasons} reasons were found");
+}
+
+#[test]
+fn every_fault_is_listed_with_its_members() {
+    let mut faults: Vec<Vec<String>> = Vec::new();
+    for name in declared(FAULTS, "Fault") {
+        if is_variant(name) {
+            faults.push(Vec::new());
+        }
+        faults.last_mut().unwrap().push(code(&snake(name)));
+    }
+    let row = |fault: &Vec<String>| rows().into_iter().find(|cells| cells.len() == 3 && cells[0] == fault[0]);
+    for fault in &faults {
+        let row = row(fault).unwrap_or_else(|| panic!("{} is not listed", fault[0]));
+        let members: Vec<_> = row[1].split(", ").map(|member| member.trim_end_matches('?')).collect();
+        assert_eq!(members, fault[1..], "{}", fault[0]);
+    }
+    assert_eq!(faults.len(), 15);
 }

@@ -8,6 +8,8 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "support/desk.rs"]
+mod desk;
 #[path = "support/history.rs"]
 mod history;
 #[path = "support/keeper_process.rs"]
@@ -17,17 +19,16 @@ mod proxy;
 #[path = "support/rig.rs"]
 mod rig;
 
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use alloy::node_bindings::Anvil;
 use alloy::primitives::{Address, U256};
+use desk::{Desk, Ended, ended};
 use history::{History, source};
 use keeper_process::{published, until, with};
 use proxy::{Act, Calls, Proxy};
+use rust_decimal::Decimal;
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 use vault_keeper::reader::Mode;
@@ -114,7 +115,7 @@ async fn a_node_that_lies_in_one_answer_is_found_beside_an_honest_one() {
             "disagree on transaction ",
         ),
         ("eth_getTransactionByHash", Calls::Nth(1), Act::field("input", "0x"), "have another hash"),
-        ("eth_getTransactionReceipt", Calls::Nth(2), Act::result(Value::Null), "does not know transaction"),
+        ("eth_getTransactionReceipt", Calls::Nth(2), Act::result(Value::Null), "disagree on transaction "),
     ];
     for (method, calls, act, words) in cases {
         let liar = Proxy::start(honest.clone()).await;
@@ -171,63 +172,6 @@ async fn vaults_that_are_audited_together_share_headers_events_and_feeds() {
     }
     // Of two feeds, the contract behind each at both ends.
     assert_eq!(together, [100, 1, calls - 4]);
-}
-
-/// The files that an auditor has, and the program.
-struct Desk {
-    directory: TempDir,
-    history: History,
-}
-
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ended {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {} {}", self.out, self.err))
-    }
-}
-
-impl Desk {
-    async fn set(blocks: u64) -> Self {
-        let history = History::lived(blocks).await;
-        let directory = TempDir::new().unwrap();
-        std::fs::write(directory.path().join("policy.toml"), &history.rig.scene.policy).unwrap();
-        Self { directory, history }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn command(&self, command: &str, url: &str, more: &[&str]) -> Command {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_keeper"));
-        program
-            .args([command, "--vault", &self.history.rig.scene.vault.to_string(), "--rpc", url])
-            .args(more);
-        if !more.contains(&"--policy") {
-            program.args(["--policy", "policy.toml"]);
-        }
-        program.current_dir(self.directory.path()).env_clear();
-        program.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        program
-    }
-
-    async fn run(&self, command: &str, more: &[&str]) -> Ended {
-        self.run_through(&self.history.url(), command, more).await
-    }
-
-    async fn run_through(&self, url: &str, command: &str, more: &[&str]) -> Ended {
-        ended(self.command(command, url, more).output().await.unwrap())
-    }
-}
-
-fn ended(output: std::process::Output) -> Ended {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 #[tokio::test]
@@ -334,6 +278,16 @@ async fn another_policy_is_held_beside_the_published_one_block_by_block() {
     );
 }
 
+/// The parts of what was lost are those of the whole, to the millionth.
+fn assert_adds_up(explained: &Value) {
+    let money = |value: &Value| value.as_str().unwrap().parse::<Decimal>().unwrap();
+    let lost = |pair: &str| money(&explained[pair]["realised"]) - money(&explained[pair]["predicted"]);
+    let parts = money(&explained["price_moved"]) + money(&explained["order_in_block"]);
+    for (lost, parts) in [(lost("venue"), parts), (lost("gas"), money(&explained["gas_over_prediction"]))] {
+        assert!((lost - parts).abs() <= Decimal::new(2, 6), "{explained}");
+    }
+}
+
 #[tokio::test]
 async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
     let desk = Desk::set(SHORT).await;
@@ -360,8 +314,13 @@ async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
     for link in ["http:", "https:", "src=", "href=", "url("] {
         assert!(!page.contains(link), "{link}: it needs no network");
     }
+    for tag in ["section", "table", "tr", "td", "div"] {
+        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
     for executed in vault["executed"].as_array().unwrap() {
         assert!(page.contains(executed["transaction"].as_str().unwrap()));
+        assert_adds_up(&executed["explained"]);
     }
 
     // One decision alone, by the hash that the vault emitted.

@@ -299,18 +299,17 @@ impl Endpoint {
     /// The block of this hash with its transactions in their order; `None` where the node does not know it.
     ///
     /// # Errors
-    /// The failure of the call, also when the answer is another block, or the bytes of a transaction are not what its hash
-    /// says: so it is for one of a type that this program does not know.
+    /// The failure of the call, also when the answer is another block, or the bytes of a signed transaction are not what its
+    /// hash says.
     pub async fn full_block(&self, hash: B256) -> Result<Option<FullBlock>, ChainError> {
         const METHOD: &str = "eth_getBlockByHash";
         let block: Option<WireBlock> = self.transport.call(METHOD, (hash, true)).await?;
-        let Some(WireBlock { header, producer, transactions }) = block else { return Ok(None) };
-        if header.hash != hash {
+        let Some(block) = block else { return Ok(None) };
+        if block.header.hash != hash {
             return Err(self.unusable(METHOD, "it is another block than asked for"));
         }
-        let transactions = transactions.into_iter().map(WireTransaction::verified).collect::<Result<_, _>>();
         let bad = |reason: String| self.transport.bad_response(METHOD, &reason);
-        Ok(Some(FullBlock { header, producer, transactions: transactions.map_err(bad)? }))
+        block.verified().map(Some).map_err(bad)
     }
 
     /// Mined events in the order of the chain.

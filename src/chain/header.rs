@@ -2,13 +2,13 @@
 
 use alloy::primitives::{B256, Bytes};
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::fees::Rule;
 use crate::domain::policy::ChainKind;
 
 /// Facts of one block header.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
     /// Height, below 2⁶³.

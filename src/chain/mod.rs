@@ -27,5 +27,5 @@ pub use heads::{HeadEvent, HeadTimes, Heads, NewHead, next_head, try_socket};
 pub use receipt::Receipt;
 pub use request::{At, CallRequest, LogFilter, MinedLog, Simulated};
 pub use said::shown;
-pub use transaction::{FullBlock, Transaction};
+pub use transaction::{FullBlock, Transaction, Unsigned};
 pub use transport::SecretUrl;

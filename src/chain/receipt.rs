@@ -1,10 +1,10 @@
 //! The receipt of a transaction, as one node tells it.
 
 use alloy::primitives::{Address, B256, Log, U256};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Facts of one receipt. It counts only once its block hash is known to be canonical.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Receipt {
     /// Hash of the transaction.
     pub transaction_hash: B256,

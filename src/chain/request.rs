@@ -76,7 +76,7 @@ impl Serialize for LogFilter {
 }
 
 /// An event and where it was mined.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MinedLog {
     /// Height of the block.
     pub block_number: u64,

@@ -3,12 +3,12 @@
 use alloy::consensus::Transaction as _;
 use alloy::eips::eip2718::Encodable2718;
 use alloy::primitives::{Address, B256, Bytes, keccak256};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Header;
 
 /// A signed transaction, checked: its bytes hash to its hash, and its signature is that of its sender.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Transaction {
     /// Its hash.
     pub hash: B256,
@@ -23,14 +23,26 @@ pub struct Transaction {
 }
 
 /// A block with its transactions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FullBlock {
     /// The header.
     pub header: Header,
     /// Account that its tips go to.
     pub producer: Address,
-    /// The transactions, in their order.
+    /// The signed transactions, in their order.
     pub transactions: Vec<Transaction>,
+    /// Those that a rollup put in by itself, which nobody signs.
+    pub unsigned: Vec<Unsigned>,
+}
+
+/// A transaction that has no signature: it cannot be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsigned {
+    /// Its hash.
+    pub hash: B256,
+    /// Its EIP-2718 type.
+    #[serde(rename = "type", with = "alloy::serde::quantity")]
+    pub kind: u8,
 }
 
 /// A block on the wire.
@@ -40,7 +52,35 @@ pub(super) struct WireBlock {
     pub(super) header: Header,
     #[serde(rename = "miner")]
     pub(super) producer: Address,
-    pub(super) transactions: Vec<WireTransaction>,
+    transactions: Vec<WireEntry>,
+}
+
+/// A transaction among those of a block.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum WireEntry {
+    Signed(Box<WireTransaction>),
+    Unsigned(Unsigned),
+}
+
+impl WireBlock {
+    /// The block, where the bytes and the signatures of its transactions say the same as the node; otherwise what is wrong.
+    pub(super) fn verified(self) -> Result<FullBlock, String> {
+        /// EIP-7702: the last one of those that accounts sign.
+        const LAST_SIGNED: u8 = 4;
+        let Self { header, producer, transactions: wire } = self;
+        let (mut transactions, mut unsigned) = (Vec::new(), Vec::new());
+        for entry in wire {
+            match entry {
+                WireEntry::Signed(wire) => transactions.push(wire.verified()?),
+                WireEntry::Unsigned(other) if other.kind > LAST_SIGNED => unsigned.push(other),
+                WireEntry::Unsigned(Unsigned { hash, kind }) => {
+                    return Err(format!("transaction {hash} is no transaction of type {kind}"));
+                }
+            }
+        }
+        Ok(FullBlock { header, producer, transactions, unsigned })
+    }
 }
 
 /// A transaction on the wire.

@@ -40,8 +40,8 @@ pub(super) struct Sight {
 pub(super) struct View {
     pub(super) subjects: Vec<Subject>,
     pub(super) source: Source,
-    /// Where the first endpoint is.
-    pub(super) url: Secret,
+    /// Where the endpoints are, in the order of the source.
+    pub(super) urls: Vec<Secret>,
 }
 
 impl Sight {
@@ -52,7 +52,7 @@ impl Sight {
         let policy =
             first.ok_or_else(|| Failure::usage(eyre!("no policy is given: name one with --policy")))?;
         let (kind, chain_id) = (policy.policy().gas.chain, policy.policy().chain_id);
-        let (endpoints, url) = self.endpoints(context, chain.as_ref()).await?;
+        let (endpoints, urls) = self.endpoints(context, chain.as_ref()).await?;
         if let Some(other) = endpoints.iter().find(|endpoint| endpoint.chain_id() != chain_id) {
             let (name, served) = (other.name(), other.chain_id());
             return Err(Failure::usage(eyre!(
@@ -60,7 +60,7 @@ impl Sight {
             )));
         }
         let source = Source::new(endpoints, kind, self.reader).map_err(Failure::usage)?;
-        Ok(View { subjects, source, url })
+        Ok(View { subjects, source, urls })
     }
 
     fn policies(&self) -> Result<Vec<PublishedPolicy>, Failure> {
@@ -99,18 +99,18 @@ impl Sight {
         &self,
         context: &Context,
         chain: Option<&ChainConfig>,
-    ) -> Result<(Vec<Endpoint>, Secret), Failure> {
-        let Some(first) = self.rpc.first() else {
+    ) -> Result<(Vec<Endpoint>, Vec<Secret>), Failure> {
+        if self.rpc.is_empty() {
             let chain = chain.ok_or_else(|| Failure::usage(eyre!("name an endpoint with --rpc")))?;
             let (endpoint, url) = configured(context, chain).await?;
-            return Ok((vec![endpoint], url));
-        };
+            return Ok((vec![endpoint], vec![url]));
+        }
         let mut endpoints = Vec::new();
         for (number, url) in self.rpc.iter().enumerate() {
             let name = rpc_name(self.rpc.len(), number);
             endpoints.push(open(&name, url).await?.waiting_out_limits());
         }
-        Ok((endpoints, Secret::new(first)))
+        Ok((endpoints, self.rpc.iter().map(Secret::new).collect()))
     }
 }
 

@@ -119,7 +119,8 @@ impl Replay {
         let part = self.part(view, journal).await?;
         let bar = bar(0);
         let watch = || bar.inc(1);
-        let anvil = (!self.no_execution).then_some(Anvil { program: &self.anvil, url: view.url.expose() });
+        let urls: Vec<_> = view.urls.iter().map(|url| url.expose()).collect();
+        let anvil = (!self.no_execution).then_some(Anvil { program: &self.anvil, urls: &urls });
         let mut replayed = Vec::new();
         for subject in &view.subjects {
             let replay = crate::replay::Replay::new(&view.source, journal, subject, anvil);

@@ -53,6 +53,9 @@ fn between(path: String, first: Option<&Value>, second: Option<&Value>) -> Optio
 /// A value in few words.
 fn said(value: &Value) -> String {
     const MOST: usize = 120;
+    if value.is_null() {
+        return "nothing".to_owned();
+    }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     if text.chars().count() <= MOST { text } else { text.chars().take(MOST).chain("…".chars()).collect() }
 }
@@ -72,6 +75,7 @@ mod tests {
             (json!({ "b": [1], "a": { "z": "1" } }), "b[1]: {\"c\":\"x\"} against nothing"),
             (json!({ "b": [2, { "c": "y" }], "a": { "z": "2" } }), "a.z: 1 against 2"),
             (json!({ "b": [1, { "c": "x" }], "a": {}, "c": null }), "a.z: 1 against nothing"),
+            (json!({ "b": null, "a": { "z": "1" } }), "b: [1,{\"c\":\"x\"}] against nothing"),
             (json!(7), "the whole: {\"a\":{\"z\":\"1\"},\"b\":[1,{\"c\":\"x\"}]} against 7"),
         ] {
             assert_eq!(first_difference(&first, &second).unwrap().to_string(), shown);

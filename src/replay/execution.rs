@@ -7,6 +7,7 @@ use eyre::{Result, WrapErr, eyre};
 use serde::{Serialize, Serializer};
 
 use super::fork::{Fork, LeftOut};
+use super::source::disagreement;
 use super::{Recomputed, Source, Subject, first_difference};
 use crate::calibration::{self, Comparison, Decided, comparison, worth};
 use crate::chain::{FullBlock, Receipt};
@@ -23,8 +24,9 @@ use crate::protocols::venues::paid_out;
 pub struct Anvil<'a> {
     /// Its program.
     pub program: &'a Path,
-    /// The endpoint that it reads.
-    pub url: &'a str,
+    /// The endpoints of the source, in its order. It reads the first one; another where it comes out otherwise than the
+    /// chain, to tell whether the state is to blame.
+    pub urls: &'a [&'a str],
 }
 
 /// A transaction that was executed again.
@@ -59,7 +61,7 @@ pub struct Explained {
     pub order_in_block: Usd,
     /// What gas cost more than predicted.
     #[serde(serialize_with = "money")]
-    pub gas: Usd,
+    pub gas_over_prediction: Usd,
 }
 
 fn money<S: Serializer>(value: &Usd, serializer: S) -> Result<S::Ok, S::Error> {
@@ -69,7 +71,7 @@ fn money<S: Serializer>(value: &Usd, serializer: S) -> Result<S::Ok, S::Error> {
 /// Executes the block of a transaction again and compares: receipt, events and the vault after the block.
 ///
 /// # Errors
-/// A failed read; a fork that does not start or answer.
+/// A failed read; a fork that does not start or answer; endpoints on whose states it comes out differently.
 pub async fn execute(
     source: &Source,
     anvil: Anvil<'_>,
@@ -77,17 +79,54 @@ pub async fn execute(
     receipt: &Receipt,
 ) -> Result<Executed> {
     let block = source.block(receipt.block_hash).await?;
-    let parent = block.header.number.checked_sub(1).ok_or_else(|| eyre!("the first block has no parent"))?;
-    let fork = Fork::at(anvil.program, anvil.url, parent).await?;
-    let left_out = fork.execute(&block).await?;
-    let mut differences = Vec::new();
-    match fork.receipt(receipt.transaction_hash).await {
-        Ok(again) => differences.extend(between(receipt, &again)),
-        Err(error) => differences.push(format!("{error:#}")),
+    let mut endpoints = source.names().zip(anvil.urls);
+    let (name, url) = endpoints.next().ok_or_else(|| eyre!("no endpoint is given"))?;
+    let once = Once { source, program: anvil.program, subject, block: &block, receipt };
+    let executed = once.on(url).await?;
+    if !executed.differences.is_empty() {
+        for (other, url) in endpoints {
+            let again = once.on(url).await?;
+            if let Some(odd) = odd(&executed.differences, &again.differences) {
+                let what = format!("the state before block {}: executed on it, {odd}", executed.block);
+                return Err(disagreement((name, other), &what));
+            }
+        }
     }
-    differences.extend(vaults(source, &fork, &block, subject).await?);
-    let (transaction, block) = (receipt.transaction_hash, receipt.block_number);
-    Ok(Executed { transaction, block, differences, left_out, explained: None })
+    Ok(executed)
+}
+
+/// The first one that only one of both has.
+fn odd<'d>(first: &'d [String], second: &'d [String]) -> Option<&'d String> {
+    let only = |one: &'d [String], other: &[String]| one.iter().find(|what| !other.contains(what));
+    only(first, second).or_else(|| only(second, first))
+}
+
+/// A block to be executed again, and the transaction in it that is looked at.
+struct Once<'a> {
+    source: &'a Source,
+    program: &'a Path,
+    subject: &'a Subject,
+    block: &'a FullBlock,
+    receipt: &'a Receipt,
+}
+
+impl Once<'_> {
+    /// Executes it on the state that the endpoint at `url` tells.
+    async fn on(&self, url: &str) -> Result<Executed> {
+        let Self { source, program, subject, block, receipt } = *self;
+        let parent = block.header.number.checked_sub(1);
+        let parent = parent.ok_or_else(|| eyre!("the first block has no parent"))?;
+        let fork = Fork::at(program, url, parent).await?;
+        let left_out = fork.execute(block).await?;
+        let mut differences = Vec::new();
+        match fork.receipt(receipt.transaction_hash).await {
+            Ok(again) => differences.extend(between(receipt, &again)),
+            Err(error) => differences.push(format!("{error:#}")),
+        }
+        differences.extend(vaults(source, &fork, block, subject).await?);
+        let (transaction, block) = (receipt.transaction_hash, receipt.block_number);
+        Ok(Executed { transaction, block, differences, left_out, explained: None })
+    }
 }
 
 /// Where two receipts of one transaction differ.
@@ -155,8 +194,8 @@ pub async fn explain(
     let parent = source.header(receipt.block_number.saturating_sub(1)).await?;
     let (before, _) = source.facts(&parent, subject.vault, &subject.policies).await?;
     Ok(split(&decided, policy, &before, receipt).and_then(|(price_moved, order_in_block)| {
-        let gas = comparison.gas.realised.minus(comparison.gas.predicted).ok()?;
-        Some(Explained { comparison, price_moved, order_in_block, gas })
+        let gas_over_prediction = comparison.gas.realised.minus(comparison.gas.predicted).ok()?;
+        Some(Explained { comparison, price_moved, order_in_block, gas_over_prediction })
     }))
 }
 

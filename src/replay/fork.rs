@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::chain::{Endpoint, FullBlock, Receipt, SecretUrl, Timeouts};
+use crate::chain::{Endpoint, FullBlock, Receipt, SecretUrl, Timeouts, Unsigned};
 
 /// How long anvil may take to start, and one call to it, which may fetch much state.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -43,6 +43,14 @@ pub struct LeftOut {
     pub transaction: B256,
     /// Why.
     pub why: String,
+}
+
+impl LeftOut {
+    fn of(unsigned: &Unsigned) -> Self {
+        let Unsigned { hash, kind } = unsigned;
+        let why = format!("the chain put it in by itself, as type {kind:#x}, and nobody can send it");
+        Self { transaction: *hash, why }
+    }
 }
 
 impl Fork {
@@ -80,7 +88,7 @@ impl Fork {
     }
 
     /// Executes the transactions of `block`, whose parent the fork is at, in their order. What it does not take is left out:
-    /// blobs are not part of what a node tells of a transaction.
+    /// blobs are not part of what a node tells of a transaction, and what a rollup puts in by itself nobody can send.
     ///
     /// # Errors
     /// The fork does not answer.
@@ -91,7 +99,7 @@ impl Fork {
         self.ask("anvil_setNextBlockBaseFeePerGas", json!([base_fee])).await?;
         self.ask("evm_setBlockGasLimit", json!([U256::from(header.gas_limit)])).await?;
         self.ask("anvil_setCoinbase", json!([producer])).await?;
-        let mut left_out = Vec::new();
+        let mut left_out: Vec<_> = block.unsigned.iter().map(LeftOut::of).collect();
         for transaction in &block.transactions {
             if let Err(error) = self.ask("eth_sendRawTransaction", json!([transaction.raw])).await {
                 left_out.push(LeftOut { transaction: transaction.hash, why: format!("{error:#}") });

@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, B256, U256};
 use eyre::{Result, WrapErr, bail, eyre};
 use futures_util::future::try_join_all;
+use serde::Serialize;
 
 use super::difference::first_difference;
 use crate::calibration::operator_fee;
@@ -59,9 +60,7 @@ impl Source {
             header.ok_or_else(|| eyre!("{} has no block {number}", eye.endpoint.name()))
         };
         let told = try_join_all(self.eyes.iter().map(asked)).await?;
-        self.agreed(told, |first, second| {
-            (first != second).then(|| format!("block {number}: hash {} against {}", first.hash, second.hash))
-        })
+        self.agreed(told, |_, _| format!("block {number}"))
     }
 
     /// Height of the newest block that all endpoints have.
@@ -90,14 +89,11 @@ impl Source {
             read.map_err(|error| told(&eye.endpoint, height, error))
         };
         let told = try_join_all(self.eyes.iter().map(read)).await?;
-        self.agreed(told, |(first, _), (second, _)| {
-            if first == second {
-                return None;
-            }
-            let json = |facts: &Snapshot| serde_json::to_value(facts).unwrap_or_default();
-            let difference = first_difference(&json(first), &json(second))?;
-            Some(format!("the facts of {vault} at block {height}: {difference}"))
-        })
+        // By the same facts the same policy is in force.
+        let (facts, in_force): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+        let facts = self.agreed(facts, |_, _| format!("the facts of {vault} at block {height}"))?;
+        let policy = in_force.into_iter().next().ok_or_else(|| eyre!("no endpoint is given"))?;
+        Ok((facts, policy))
     }
 
     /// Events in the order of the chain.
@@ -109,16 +105,16 @@ impl Source {
         let asked = async |eye: &Eye| eye.endpoint.all_logs(filter).await;
         let told = try_join_all(self.eyes.iter().map(asked)).await;
         let told = told.wrap_err_with(|| format!("events of blocks {from} to {to}"))?;
-        self.agreed(told, |first: &Vec<MinedLog>, second: &Vec<MinedLog>| {
-            let (odd, height) = first_odd(first, second)?;
-            Some(format!("the events of block {height}: event {odd} of those from {from} to {to}"))
+        self.agreed(told, |first, second| {
+            let height = first_odd(first, second).unwrap_or(from);
+            format!("the events of block {height}, among those of blocks {from} to {to}")
         })
     }
 
-    /// A mined transaction, whose bytes and signature are checked, with its receipt; `None` where an endpoint knows none.
+    /// A mined transaction, whose bytes and signature are checked, with its receipt; `None` where no endpoint knows it.
     ///
     /// # Errors
-    /// A failed call, endpoints that tell different receipts.
+    /// A failed call, endpoints that tell different receipts, or of which one knows none.
     pub async fn transaction(&self, hash: B256) -> Result<Option<(Transaction, Receipt)>> {
         let asked = async |eye: &Eye| {
             let (transaction, receipt) =
@@ -127,18 +123,20 @@ impl Source {
         };
         let told = try_join_all(self.eyes.iter().map(asked)).await;
         let told = told.wrap_err_with(|| format!("transaction {hash}"))?;
-        let Some(found) = told.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-        self.agreed(found, |first, second| (first != second).then(|| format!("transaction {hash}"))).map(Some)
+        self.agreed(told, |_, _| format!("transaction {hash}"))
     }
 
     /// A block with its transactions, whose bytes and signatures are checked.
     ///
     /// # Errors
-    /// A failed call, a transaction of an unknown type, a block that is not there.
+    /// A failed call, a block that is not there, endpoints that tell different transactions.
     pub async fn block(&self, hash: B256) -> Result<FullBlock> {
-        let eye = self.first()?;
-        let block = eye.endpoint.full_block(hash).await.wrap_err_with(|| format!("block {hash}"))?;
-        block.ok_or_else(|| eyre!("{} has no block {hash}", eye.endpoint.name()))
+        let asked = async |eye: &Eye| {
+            let block = eye.endpoint.full_block(hash).await.wrap_err_with(|| format!("block {hash}"))?;
+            block.ok_or_else(|| eyre!("{} has no block {hash}", eye.endpoint.name()))
+        };
+        let told = try_join_all(self.eyes.iter().map(asked)).await?;
+        self.agreed(told, |_, _| format!("the transactions of block {hash}"))
     }
 
     /// What a vault says of itself after the block of this hash.
@@ -151,54 +149,68 @@ impl Source {
         let facts = |state: Option<State>| rebalancing_vault::facts(vault, &state?);
         let told: Option<Vec<_>> = told.into_iter().map(facts).collect();
         let told = told.ok_or_else(|| eyre!("there is no vault at {vault} after block {hash}"))?;
-        self.agreed(told, |first, second| {
-            (first != second).then(|| format!("vault {vault} after block {hash}"))
-        })
+        self.agreed(told, |_, _| format!("vault {vault} after block {hash}"))
     }
 
     /// What the operator of an OP-stack chain took for a transaction, wei; nothing elsewhere, `None` where the chain does not
     /// say it.
     ///
     /// # Errors
-    /// A failed call.
+    /// A failed call, endpoints that tell different fees.
     pub async fn operator_fee(&self, policy: &PublishedPolicy, receipt: &Receipt) -> Result<Option<U256>> {
-        operator_fee(&self.first()?.endpoint, policy, receipt).await
+        let asked = self.eyes.iter().map(|eye| operator_fee(&eye.endpoint, policy, receipt));
+        let told = try_join_all(asked).await?;
+        self.agreed(told, |_, _| format!("the operator's fee of transaction {}", receipt.transaction_hash))
     }
 
     /// Where the feed behind each proxy reports to at the block of this hash; `None` for one that does not say.
     ///
     /// # Errors
-    /// A failed call.
+    /// A failed call, endpoints that tell different ones.
     pub async fn aggregators(&self, hash: B256, proxies: &[Address]) -> Result<Vec<Option<Address>>> {
-        let endpoint = &self.first()?.endpoint;
-        Ok(try_join_all(proxies.iter().map(|proxy| chainlink::aggregator(endpoint, hash, *proxy))).await?)
+        let asked = async |eye: &Eye| {
+            let asked = proxies.iter().map(|proxy| chainlink::aggregator(&eye.endpoint, hash, *proxy));
+            try_join_all(asked).await
+        };
+        let told = try_join_all(self.eyes.iter().map(asked)).await?;
+        self.agreed(told, |_, _| format!("where the feeds report to after block {hash}"))
     }
 
-    fn first(&self) -> Result<&Eye> {
-        self.eyes.first().ok_or_else(|| eyre!("no endpoint is given"))
+    /// What the endpoints are called in messages, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.eyes.iter().map(|eye| eye.endpoint.name())
     }
 
-    /// What all tell, where `difference` finds none between the first one and any other.
-    fn agreed<T>(&self, told: Vec<T>, difference: impl Fn(&T, &T) -> Option<String>) -> Result<T> {
-        let mut told = told.into_iter();
-        let first = told.next().ok_or_else(|| eyre!("no endpoint is given"))?;
-        for (other, eye) in told.zip(self.eyes.iter().skip(1)) {
-            if let Some(difference) = difference(&first, &other) {
-                let (ours, theirs) = (self.first()?.endpoint.name(), eye.endpoint.name());
-                bail!(
-                    "{ours} and {theirs} disagree on {difference}: one of them lies, or they are of two chains"
-                );
+    /// What all tell; where two do not, `about` names it, and the first difference follows.
+    fn agreed<T>(&self, told: Vec<T>, about: impl Fn(&T, &T) -> String) -> Result<T>
+    where
+        T: PartialEq + Serialize,
+    {
+        let (mut told, mut names) = (told.into_iter(), self.names());
+        let (Some(first), Some(name)) = (told.next(), names.next()) else { bail!("no endpoint is given") };
+        for (other, theirs) in told.zip(names) {
+            if first != other {
+                let json = |told: &T| serde_json::to_value(told).unwrap_or_default();
+                let difference = first_difference(&json(&first), &json(&other));
+                let shown = difference.map(|difference| format!(": {difference}")).unwrap_or_default();
+                let about = about(&first, &other);
+                return Err(disagreement((name, theirs), &format!("{about}{shown}")));
             }
         }
         Ok(first)
     }
 }
 
-/// The first event that is not the same, from 0, and the height of its block.
-fn first_odd(first: &[MinedLog], second: &[MinedLog]) -> Option<(usize, u64)> {
+/// Two endpoints of which one lies.
+pub(super) fn disagreement((first, second): (&str, &str), what: &str) -> eyre::Report {
+    eyre!("{first} and {second} disagree on {what}: one of them lies, or they are of two chains")
+}
+
+/// Height of the block of the first event that is not the same.
+fn first_odd(first: &[MinedLog], second: &[MinedLog]) -> Option<u64> {
     let odd = (0..first.len().max(second.len())).find(|i| first.get(*i) != second.get(*i))?;
-    let log = first.get(odd).or_else(|| second.get(odd))?;
-    Some((odd, log.block_number))
+    let heights = [first, second].map(|logs| logs.get(odd).map(|log| log.block_number));
+    heights.into_iter().flatten().min()
 }
 
 fn told(endpoint: &Endpoint, height: u64, error: ReadError) -> eyre::Report {

@@ -82,7 +82,7 @@ fn explained(explained: &Explained) -> Vec<String> {
         money(explained.comparison.value),
         money(explained.price_moved),
         money(explained.order_in_block),
-        money(explained.gas),
+        money(explained.gas_over_prediction),
         format!("{}, {}", gas.predicted, gas.realised),
     ]
 }

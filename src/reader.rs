@@ -10,7 +10,7 @@ use crate::chain::{ChainError, Endpoint, Header};
 use crate::domain::policy::{ChainKind, FeedPolicy, Policy, Source, VenuePolicy};
 use crate::domain::snapshot::{self, Block, Feeds, Snapshot};
 use crate::domain::venues::uniswap_v3::Pool;
-use crate::protocols::oracles::chainlink::{self, RoundCache};
+use crate::protocols::oracles::chainlink::{self, KnownRounds, RoundCache};
 use crate::protocols::rollups;
 use crate::protocols::vaults::rebalancing_vault;
 use crate::protocols::venues::{uniswap_v2, uniswap_v3};
@@ -68,9 +68,10 @@ impl Reader {
             return Err(ReadError::OtherKind { chain, policy: kind });
         }
         let block = block(endpoint, header, kind)?;
-        let ask = self.ask(vault, policy);
+        let known = self.known(policy, block.timestamp);
+        let ask = ask(vault, policy, &known);
         let answer = self.answer(endpoint, header, &ask).await?;
-        self.assemble(block, vault, policy, &answer).map_err(|error| match error {
+        self.assemble(block, (vault, policy), (&answer, &known)).map_err(|error| match error {
             Unfit::NotAVault => ReadError::NotAVault(vault),
             Unfit::OtherKind(chain) => ReadError::OtherKind { chain, policy: kind },
             Unfit::Impossible(reason) => impossible(endpoint, reason),
@@ -94,45 +95,17 @@ impl Reader {
         }
     }
 
-    fn ask(&self, vault: Address, policy: &Policy) -> Ask {
-        let feeds = &policy.feeds;
-        let twap_window = policy.limits.twap.as_ref().map_or(0, |t| t.window_seconds);
-        let history = history(policy);
-        let plain = |feed: &FeedPolicy| FeedAsk { feed: feed.address, rounds: 0, known: None };
-        let known = self.rounds.lock().ok().and_then(|cache| cache.known(feeds.risky_usd.address));
-        let risky = FeedAsk { feed: feeds.risky_usd.address, rounds: history, known };
-        let (mut pools, mut pairs, mut grids) = (Vec::new(), Vec::new(), grids(policy));
-        for venue in &policy.venues {
-            match venue {
-                VenuePolicy::UniswapV3 { pool, tick_words } => {
-                    let grid = grids.next().flatten();
-                    pools.push(PoolAsk { pool: *pool, words: *tick_words, twap_window, grid });
-                }
-                VenuePolicy::UniswapV2 { pair } => pairs.push(*pair),
-            }
-        }
-        Ask {
-            vault: Some(vault),
-            feeds: [risky, plain(&feeds.asset_usd)]
-                .into_iter()
-                .chain(feeds.native_usd.as_ref().map(plain))
-                .collect(),
-            sequencer: feeds.sequencer.as_ref().map(|s| s.address),
-            pools,
-            pairs,
-            calls: rollups::calls(policy),
-            options: policy
-                .option_book()
-                .map(|book| OptionsAsk { book, volatility_feed: policy.volatility_feed() }),
-        }
+    /// The rounds that need not be read of the feed of `policy` at block time `now`.
+    fn known(&self, policy: &Policy, now: u64) -> KnownRounds {
+        let feed = policy.feeds.risky_usd.address;
+        self.rounds.lock().map(|cache| cache.known(feed, history(policy), now)).unwrap_or_default()
     }
 
     fn assemble(
         &self,
         block: Block,
-        vault: Address,
-        policy: &Policy,
-        answer: &Answer,
+        (vault, policy): (Address, &Policy),
+        (answer, known): (&Answer, &KnownRounds),
     ) -> Result<Snapshot, Unfit> {
         if let Some(kind) = rollups::taken_for_ethereum(policy, &answer.results) {
             return Err(Unfit::OtherKind(kind));
@@ -143,10 +116,14 @@ impl Reader {
         let [risky, asset, rest @ ..] = answer.feeds.as_slice() else {
             return Err(Unfit::Impossible("it left out a feed"));
         };
+        let count = history(policy);
+        let risky_usd = known.complete(risky, count);
         let mut cache =
             self.rounds.lock().map_err(|_| Unfit::Impossible("the cache of rounds is broken; restart"))?;
+        cache.keep(&risky_usd, count, block.timestamp);
+        drop(cache);
         let feeds = Feeds {
-            risky_usd: cache.complete(risky, history(policy), block.timestamp),
+            risky_usd,
             asset_usd: chainlink::newest(asset),
             native_usd: rest.first().map(chainlink::newest),
             sequencer: answer.sequencer.as_ref().map(chainlink::sequencer),
@@ -154,6 +131,38 @@ impl Reader {
         let rollup = rollups::facts(policy, &answer.results);
         let options = answer.options.as_ref().and_then(options::facts);
         Ok(Snapshot { block, vault, feeds, pools: pools(policy, answer), options, rollup })
+    }
+}
+
+/// What `policy` needs of `vault`, without the rounds that are known.
+fn ask(vault: Address, policy: &Policy, known: &KnownRounds) -> Ask {
+    let feeds = &policy.feeds;
+    let twap_window = policy.limits.twap.as_ref().map_or(0, |t| t.window_seconds);
+    let plain = |feed: &FeedPolicy| FeedAsk { feed: feed.address, rounds: 0, known: None };
+    let risky = FeedAsk { feed: feeds.risky_usd.address, rounds: history(policy), known: known.ends() };
+    let (mut pools, mut pairs, mut grids) = (Vec::new(), Vec::new(), grids(policy));
+    for venue in &policy.venues {
+        match venue {
+            VenuePolicy::UniswapV3 { pool, tick_words } => {
+                let grid = grids.next().flatten();
+                pools.push(PoolAsk { pool: *pool, words: *tick_words, twap_window, grid });
+            }
+            VenuePolicy::UniswapV2 { pair } => pairs.push(*pair),
+        }
+    }
+    Ask {
+        vault: Some(vault),
+        feeds: [risky, plain(&feeds.asset_usd)]
+            .into_iter()
+            .chain(feeds.native_usd.as_ref().map(plain))
+            .collect(),
+        sequencer: feeds.sequencer.as_ref().map(|s| s.address),
+        pools,
+        pairs,
+        calls: rollups::calls(policy),
+        options: policy
+            .option_book()
+            .map(|book| OptionsAsk { book, volatility_feed: policy.volatility_feed() }),
     }
 }
 

@@ -11,16 +11,18 @@
 #[path = "support/proxy.rs"]
 mod proxy;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::aliases::U24;
 use alloy::primitives::{Address, I256, U256};
-use proxy::{Overrides, Proxy};
+use proxy::{Act, Calls, Overrides, Proxy};
 use rust_decimal::Decimal;
+use tokio::sync::Semaphore;
 use vault_keeper::chain::{Endpoint, Header, SecretUrl, Timeouts};
 use vault_keeper::domain::canonical;
 use vault_keeper::domain::policy::{
-    Estimator, ImpliedPolicy, Policy, PublishedPolicy, Source, StrategyPolicy, VenuePolicy,
+    Estimator, ImpliedPolicy, Policy, PublishedPolicy, Source, StrategyPolicy, VenuePolicy, VolatilityPolicy,
 };
 use vault_keeper::domain::snapshot::{ImpliedVolatility, OptionBook, OptionKind, OptionLeg, Pool, Snapshot};
 use vault_keeper::domain::venues::uniswap_v3;
@@ -229,6 +231,47 @@ async fn rounds_known_from_an_earlier_block_change_nothing_in_a_later_snapshot()
     let header = scene.head().await;
     let fresh = scene.read(&Reader::new(Mode::Override), &header).await;
     assert_eq!(scene.read(&seasoned, &header).await, fresh);
+}
+
+#[tokio::test]
+async fn reads_that_overlap_take_no_round_from_one_another() {
+    let mut scene = scene(true).await;
+    let estimator = |rounds| {
+        let (half_life_hours, min_rounds, max_gap_seconds, fallback) = (1, 8, None, None);
+        Estimator::Ewma { half_life_hours, rounds, min_rounds, max_gap_seconds, fallback }
+    };
+    scene.policy.volatility.estimator = estimator(80);
+    let mut market = scene.stage.market().await.unwrap();
+    some_market(&mut market, 100).await;
+    let header = scene.head().await;
+    let fresh = scene.read(&Reader::new(Mode::Override), &header).await;
+    assert_eq!(fresh.feeds.risky_usd.history.len(), 79);
+    let later = Tick { timestamp: START + 6_060, price: Decimal::from(3_100), base_fee: 20_000_000_000 };
+    market.step(later).await.unwrap();
+    let fewer = Policy {
+        volatility: VolatilityPolicy { estimator: estimator(12), ..scene.policy.volatility.clone() },
+        ..scene.policy.clone()
+    };
+    let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
+    let slow = connect(proxy.url(), scene.stage.chain.chain_id()).await;
+    for policy in [&scene.policy, &fewer] {
+        let reader = Reader::new(Mode::Override);
+        scene.read(&reader, &header).await;
+        // The answer about the block comes once a later one was read.
+        let gate = Arc::new(Semaphore::new(0));
+        proxy.rule("eth_call", Calls::Nth(0), Act::Delay(gate.clone()));
+        let late = reader.snapshot(&slow, &header, scene.vault, &scene.policy);
+        let meanwhile = async {
+            let newest = scene.head().await;
+            reader.snapshot(&scene.endpoint, &newest, scene.vault, policy).await.unwrap();
+            gate.add_permits(1);
+        };
+        let (late, ()) = tokio::join!(late, meanwhile);
+        let late = late.unwrap();
+        assert_eq!(late.feeds.risky_usd.history.len(), 79);
+        assert_eq!(late, fresh);
+        proxy.obey();
+    }
 }
 
 #[tokio::test]

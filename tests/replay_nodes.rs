@@ -140,8 +140,8 @@ async fn a_node_that_lies_in_one_answer_is_found_beside_an_honest_one() {
 #[tokio::test]
 async fn vaults_that_are_audited_together_share_headers_events_and_feeds() {
     let mut history = History::lived(1).await;
-    // Two that have never traded: nothing of theirs moves by itself once the average has passed.
-    for _ in 0..2 {
+    // Three that have never traded: nothing of theirs moves by itself once the average has passed.
+    for _ in 0..3 {
         history.rig.neighbour().await;
     }
     let vaults = history.rig.neighbours.clone();
@@ -157,20 +157,26 @@ async fn vaults_that_are_audited_together_share_headers_events_and_feeds() {
         let mut audit = Audit::new(&source, question, (&subjects, &[]), None);
         while audit.stretch().await.unwrap() {}
         let methods = node.methods();
-        let count = |of: &str| methods.iter().filter(|method| *method == of).count();
-        (audit.found(), [count("eth_getBlockByNumber"), count("eth_getLogs"), count("eth_call")])
+        let requests = source.requests();
+        assert_eq!(requests.values().sum::<u64>(), methods.len() as u64, "{requests:?}");
+        let count = |of: &str| methods.iter().filter(|method| *method == of).count() as u64;
+        let counts = ["eth_getBlockByNumber", "eth_getLogs", "eth_call"].map(count);
+        assert_eq!(["eth_getBlockByNumber", "eth_getLogs", "eth_call"].map(|of| requests[of]), counts);
+        (audit.found(), counts)
     };
-    let (both, together) = asked(&vaults).await;
+    let (all, together) = asked(&vaults).await;
     let mut calls = 0;
     for (at, vault) in vaults.iter().enumerate() {
         let (found, alone) = asked(&[*vault]).await;
-        assert_eq!(found[0], both[at]);
-        assert_eq!((alone[0], alone[1]), (100, 1), "{alone:?}");
-        assert!((50..70).contains(&both[at].reads), "{}", both[at].reads);
+        assert_eq!(found[0], all[at]);
+        assert!((50..70).contains(&all[at].reads), "{}", all[at].reads);
+        // The facts that are read, those at the first block to know whom to watch, and of two feeds the contract behind each
+        // at both ends.
+        assert_eq!(alone, [100, 1, all[at].reads + 1 + 4]);
         calls += alone[2];
     }
-    // Of two feeds, the contract behind each at both ends.
-    assert_eq!(together, [100, 1, calls - 4]);
+    // One way along the headers, one request for the events, one look behind each feed.
+    assert_eq!(together, [100, 1, calls - 8]);
 }
 
 /// The files that an auditor has, and the program.
@@ -241,8 +247,15 @@ async fn the_program_audits_without_any_record_and_says_what_is_wrong_with_what_
     let json = told.json();
     assert_eq!((&json["clean"], &json["vaults"][0]["reads"]), (&true.into(), &SHORT.into()));
     let acted = json["vaults"][0]["totals"]["acted"].as_u64().unwrap();
+    let asked = |method: &str| json["requests"]["methods"][method].as_u64().unwrap();
+    // Of each action the block it was decided on, its facts, the transaction and the receipt; and the newest block.
+    assert_eq!(asked("eth_getBlockByNumber"), SHORT + acted + 1, "{}", json["requests"]);
+    assert_eq!(asked("eth_call"), SHORT + acted + 1);
+    assert_eq!(["eth_getTransactionByHash", "eth_getTransactionReceipt"].map(asked), [acted; 2]);
+    assert_eq!((asked("eth_getLogs"), &json["requests"]["blocks"]), (1, &SHORT.into()));
     let table = audit(&[]).await;
     assert!(table.out.contains("acted as the policy says") && table.code == 0, "{}", table.out);
+    assert!(table.out.contains(&format!(" requests over {SHORT} blocks, ")), "{}", table.out);
     assert_eq!(table.out.matches("acted as policy").count() as u64, acted);
 
     let other = with(&desk.history.rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");

@@ -8,8 +8,8 @@ use crate::replay::audit::{
 
 /// The whole.
 pub(super) fn text(printed: &Printed) -> String {
-    let vaults: Vec<_> = printed.vaults.iter().map(vault).collect();
-    vaults.join("\n\n")
+    let vaults = printed.vaults.iter().map(vault);
+    vaults.chain([printed.requests.text()]).collect::<Vec<_>>().join("\n\n")
 }
 
 fn vault(vault: &PrintedVault) -> String {

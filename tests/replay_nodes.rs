@@ -335,8 +335,47 @@ async fn another_policy_is_held_beside_the_published_one_block_by_block() {
     let cost = |sum: &Value| sum["cost_usd"].as_f64().unwrap();
     let first = vault["counterfactual"]["actions"][0]["published"]["cost_usd"].as_f64().unwrap();
     assert!((cost(done) - cost(alone) - first).abs() < 1e-9 && first > 100.0, "{done} {alone} {first}");
+    let by_likeness = &vault["comparison"]["by_likeness"];
+    assert_eq!(
+        ["same", "other_size", "other_direction", "nothing"]
+            .map(|kind| by_likeness[kind]["actions"].as_u64()),
+        [Some(1), Some(0), Some(0), Some(acted - 1)]
+    );
+    assert_eq!(
+        (&by_likeness["same"]["done"], cost(&by_likeness["same"]["instead"])),
+        (&vault["comparison"]["instead"], first)
+    );
+    assert_eq!(&by_likeness["nothing"]["done"], alone);
     let table = audit(&["--counterfactual", "patient.toml"]).await.out;
-    assert!(table.contains("wanted by the published policy alone"), "{table}");
+    for words in
+        ["wanted by the published policy alone", "done and decided alike", "action decided at", "the same"]
+    {
+        assert!(table.contains(words), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_is_held_against_the_other_policy_also_where_the_one_in_force_is_not_known() {
+    let desk = Desk::set(SHORT).await;
+    let (first, last) = desk.history.heights;
+    let range = ["--from", &first.to_string(), "--to", &last.to_string(), "--read", "every"];
+    let audit = async |more: &[&str]| desk.run("audit", &[&range[..], more].concat()).await;
+    let patient = with(&desk.history.rig.scene.policy, "fraction = \"0.02\"", "fraction = \"0.2\"");
+    std::fs::write(desk.path("patient.toml"), patient).unwrap();
+    // Nothing is said of what the policy in force wants.
+    let told = audit(&["--policy", "patient.toml", "--counterfactual", "policy.toml", "--json"]).await;
+    let vault = told.json()["vaults"][0].take();
+    assert_eq!((told.code, &vault["unknown"]), (1, &SHORT.into()));
+    assert_eq!(vault["counterfactual"]["divergences"], serde_json::json!([]));
+    let same = &vault["comparison"]["by_likeness"]["same"];
+    let acted = vault["totals"]["unexplained"].as_u64().unwrap();
+    assert!(acted >= 4, "{vault}");
+    assert_eq!(
+        (&same["actions"], &same["done"]["trades"], &same["instead"]["trades"]),
+        (&acted.into(), &0.into(), &acted.into())
+    );
+    // However many blocks it is in force: one finding beside the actions.
+    assert_eq!(vault["findings"].as_array().unwrap().len() as u64, acted + 1);
     let elsewhere = with(&desk.history.rig.scene.policy, "chain_id = 31337", "chain_id = 1");
     std::fs::write(desk.path("elsewhere.toml"), elsewhere).unwrap();
     let refused = audit(&["--counterfactual", "elsewhere.toml"]).await;
@@ -429,6 +468,8 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
     assert_eq!(found(&again), found(&whole));
 
     let other = desk.run("audit", &[&arguments[..], &["--grace", "1"]].concat()).await;
+    assert!(other.code == 2 && other.err.contains("at.json is of another audit"), "{}", other.err);
+    let other = desk.run("audit", &[&arguments[..], &["--counterfactual", "policy.toml"]].concat()).await;
     assert!(other.code == 2 && other.err.contains("at.json is of another audit"), "{}", other.err);
     std::fs::write(desk.path("at.json"), "{\"about\":").unwrap();
     let torn = desk.run("audit", &arguments).await;

@@ -46,7 +46,8 @@ pub(super) struct Audit {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Another policy: what it would have done at each of the blocks, on the vault as it was kept, as if its owner had approved
-    /// it. Its trades are not carried out, so that this is no backtest.
+    /// it. Its trades are not carried out, so that this is no backtest. An option of its own, since --policy names the
+    /// published ones; `keeper decide` does it for one block with --policy and --as-approved.
     #[arg(long, value_name = "FILE")]
     counterfactual: Option<PathBuf>,
     /// Where to note how far the audit is. Where the file is there, of the same question, it goes on from there.

@@ -141,8 +141,8 @@ async fn a_node_that_lies_in_one_answer_is_found_beside_an_honest_one() {
 #[tokio::test]
 async fn vaults_that_are_audited_together_share_headers_events_and_feeds() {
     let mut history = History::lived(1).await;
-    // Two that have never traded: nothing of theirs moves by itself once the average has passed.
-    for _ in 0..2 {
+    // Three that have never traded: nothing of theirs moves by itself once the average has passed.
+    for _ in 0..3 {
         history.rig.neighbour().await;
     }
     let vaults = history.rig.neighbours.clone();
@@ -158,20 +158,26 @@ async fn vaults_that_are_audited_together_share_headers_events_and_feeds() {
         let mut audit = Audit::new(&source, question, (&subjects, &[]), None);
         while audit.stretch().await.unwrap() {}
         let methods = node.methods();
-        let count = |of: &str| methods.iter().filter(|method| *method == of).count();
-        (audit.found(), [count("eth_getBlockByNumber"), count("eth_getLogs"), count("eth_call")])
+        let requests = source.requests();
+        assert_eq!(requests.values().sum::<u64>(), methods.len() as u64, "{requests:?}");
+        let count = |of: &str| methods.iter().filter(|method| *method == of).count() as u64;
+        let counts = ["eth_getBlockByNumber", "eth_getLogs", "eth_call"].map(count);
+        assert_eq!(["eth_getBlockByNumber", "eth_getLogs", "eth_call"].map(|of| requests[of]), counts);
+        (audit.found(), counts)
     };
-    let (both, together) = asked(&vaults).await;
+    let (all, together) = asked(&vaults).await;
     let mut calls = 0;
     for (at, vault) in vaults.iter().enumerate() {
         let (found, alone) = asked(&[*vault]).await;
-        assert_eq!(found[0], both[at]);
-        assert_eq!((alone[0], alone[1]), (100, 1), "{alone:?}");
-        assert!((50..70).contains(&both[at].reads), "{}", both[at].reads);
+        assert_eq!(found[0], all[at]);
+        assert!((50..70).contains(&all[at].reads), "{}", all[at].reads);
+        // The facts that are read, those at the first block to know whom to watch, and of two feeds the contract behind each
+        // at both ends.
+        assert_eq!(alone, [100, 1, all[at].reads + 1 + 4]);
         calls += alone[2];
     }
-    // Of two feeds, the contract behind each at both ends.
-    assert_eq!(together, [100, 1, calls - 4]);
+    // One way along the headers, one request for the events, one look behind each feed.
+    assert_eq!(together, [100, 1, calls - 8]);
 }
 
 #[tokio::test]
@@ -185,8 +191,15 @@ async fn the_program_audits_without_any_record_and_says_what_is_wrong_with_what_
     let json = told.json();
     assert_eq!((&json["clean"], &json["vaults"][0]["reads"]), (&true.into(), &SHORT.into()));
     let acted = json["vaults"][0]["totals"]["acted"].as_u64().unwrap();
+    let asked = |method: &str| json["requests"]["methods"][method].as_u64().unwrap();
+    // Of each action the block it was decided on, its facts, the transaction and the receipt; and the newest block.
+    assert_eq!(asked("eth_getBlockByNumber"), SHORT + acted + 1, "{}", json["requests"]);
+    assert_eq!(asked("eth_call"), SHORT + acted + 1);
+    assert_eq!(["eth_getTransactionByHash", "eth_getTransactionReceipt"].map(asked), [acted; 2]);
+    assert_eq!((asked("eth_getLogs"), &json["requests"]["blocks"]), (1, &SHORT.into()));
     let table = audit(&[]).await;
     assert!(table.out.contains("acted as the policy says") && table.code == 0, "{}", table.out);
+    assert!(table.out.contains(&format!(" requests over {SHORT} blocks, ")), "{}", table.out);
     assert_eq!(table.out.matches("acted as policy").count() as u64, acted);
 
     let other = with(&desk.history.rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");
@@ -266,8 +279,47 @@ async fn another_policy_is_held_beside_the_published_one_block_by_block() {
     let cost = |sum: &Value| sum["cost_usd"].as_f64().unwrap();
     let first = vault["counterfactual"]["actions"][0]["published"]["cost_usd"].as_f64().unwrap();
     assert!((cost(done) - cost(alone) - first).abs() < 1e-9 && first > 100.0, "{done} {alone} {first}");
+    let by_likeness = &vault["comparison"]["by_likeness"];
+    assert_eq!(
+        ["same", "other_size", "other_direction", "nothing"]
+            .map(|kind| by_likeness[kind]["actions"].as_u64()),
+        [Some(1), Some(0), Some(0), Some(acted - 1)]
+    );
+    assert_eq!(
+        (&by_likeness["same"]["done"], cost(&by_likeness["same"]["instead"])),
+        (&vault["comparison"]["instead"], first)
+    );
+    assert_eq!(&by_likeness["nothing"]["done"], alone);
     let table = audit(&["--counterfactual", "patient.toml"]).await.out;
-    assert!(table.contains("wanted by the published policy alone"), "{table}");
+    for words in
+        ["wanted by the published policy alone", "done and decided alike", "action decided at", "the same"]
+    {
+        assert!(table.contains(words), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_is_held_against_the_other_policy_also_where_the_one_in_force_is_not_known() {
+    let desk = Desk::set(SHORT).await;
+    let (first, last) = desk.history.heights;
+    let range = ["--from", &first.to_string(), "--to", &last.to_string(), "--read", "every"];
+    let audit = async |more: &[&str]| desk.run("audit", &[&range[..], more].concat()).await;
+    let patient = with(&desk.history.rig.scene.policy, "fraction = \"0.02\"", "fraction = \"0.2\"");
+    std::fs::write(desk.path("patient.toml"), patient).unwrap();
+    // Nothing is said of what the policy in force wants.
+    let told = audit(&["--policy", "patient.toml", "--counterfactual", "policy.toml", "--json"]).await;
+    let vault = told.json()["vaults"][0].take();
+    assert_eq!((told.code, &vault["unknown"]), (1, &SHORT.into()));
+    assert_eq!(vault["counterfactual"]["divergences"], serde_json::json!([]));
+    let same = &vault["comparison"]["by_likeness"]["same"];
+    let acted = vault["totals"]["unexplained"].as_u64().unwrap();
+    assert!(acted >= 4, "{vault}");
+    assert_eq!(
+        (&same["actions"], &same["done"]["trades"], &same["instead"]["trades"]),
+        (&acted.into(), &0.into(), &acted.into())
+    );
+    // However many blocks it is in force: one finding beside the actions.
+    assert_eq!(vault["findings"].as_array().unwrap().len() as u64, acted + 1);
     let elsewhere = with(&desk.history.rig.scene.policy, "chain_id = 31337", "chain_id = 1");
     std::fs::write(desk.path("elsewhere.toml"), elsewhere).unwrap();
     let refused = audit(&["--counterfactual", "elsewhere.toml"]).await;
@@ -375,6 +427,8 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
     assert_eq!(found(&again), found(&whole));
 
     let other = desk.run("audit", &[&arguments[..], &["--grace", "1"]].concat()).await;
+    assert!(other.code == 2 && other.err.contains("at.json is of another audit"), "{}", other.err);
+    let other = desk.run("audit", &[&arguments[..], &["--counterfactual", "policy.toml"]].concat()).await;
     assert!(other.code == 2 && other.err.contains("at.json is of another audit"), "{}", other.err);
     std::fs::write(desk.path("at.json"), "{\"about\":").unwrap();
     let torn = desk.run("audit", &arguments).await;

@@ -1,5 +1,6 @@
 //! One endpoint of one chain: typed calls, each at a stated block.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Bytes, U64, U128, U256};
@@ -118,6 +119,12 @@ impl Endpoint {
     #[must_use]
     pub const fn kind(&self) -> ChainKind {
         self.kind
+    }
+
+    /// Requests that were sent to it so far, by their method; one that was sent again counts again.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<&'static str, u64> {
+        self.transport.sent()
     }
 
     /// Asks again which chain the endpoint serves. Where it is another, every later call fails with that as well: the

@@ -1,7 +1,9 @@
 //! JSON-RPC over HTTP with time-outs, a bounded answer, and no URL in any message.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy::primitives::{Bytes, U64};
@@ -89,6 +91,8 @@ pub(super) struct Transport {
     url: SecretUrl,
     secrets: Secrets,
     next_id: AtomicU64,
+    /// Requests that were sent, by their method.
+    sent: Mutex<BTreeMap<&'static str, u64>>,
     /// Chain that it must serve; absent where any will do.
     chain_id: Option<u64>,
     pub(super) patience: Patience,
@@ -118,6 +122,7 @@ impl Transport {
             secrets: Secrets::of(&url.0),
             url,
             next_id: AtomicU64::new(1),
+            sent: Mutex::default(),
             chain_id,
             patience: Patience { read: timeouts.request, send: timeouts.request, waits: false },
             pulse: Pulse::unknown(),
@@ -137,6 +142,17 @@ impl Transport {
 
     pub(super) fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Requests that were sent so far, by their method; one that was sent again counts again.
+    pub(super) fn sent(&self) -> BTreeMap<&'static str, u64> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, method: &'static str) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = sent.entry(method).or_default();
+        *count = count.saturating_add(1);
     }
 
     /// One request, one answer. After a failure the chain id is asked again first; an endpoint that wants to be left
@@ -232,6 +248,7 @@ impl Transport {
                 Err(reason) => return (Err(self.bad_response(method, &reason)), None),
             }
         }
+        self.count(method);
         match post.body(request).send().await {
             Err(error) => (Err(self.undelivered(method, error)), None),
             Ok(response) => {

@@ -1,6 +1,7 @@
 //! `keeper audit`: whether a keeper did what its policy says, at every block, without its word.
 
 mod checkpoint;
+mod requests;
 mod text;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::domain::policy::PublishedPolicy;
 use crate::replay::Subject;
 use crate::replay::audit::{self, Comparison, Counterfactual, Found, Question, Reading, Totals};
 use checkpoint::Checkpoint;
+use requests::Requests;
 
 /// Takes the decision of every block again and holds what was done against it. Trusts no record.
 ///
@@ -44,7 +46,8 @@ pub(super) struct Audit {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     /// Another policy: what it would have done at each of the blocks, on the vault as it was kept, as if its owner had approved
-    /// it. Its trades are not carried out, so that this is no backtest.
+    /// it. Its trades are not carried out, so that this is no backtest. An option of its own, since --policy names the
+    /// published ones; `keeper decide` does it for one block with --policy and --as-approved.
     #[arg(long, value_name = "FILE")]
     counterfactual: Option<PathBuf>,
     /// Where to note how far the audit is. Where the file is there, of the same question, it goes on from there.
@@ -60,6 +63,8 @@ struct Printed {
     question: Question,
     /// Whether everything is as the policy says.
     clean: bool,
+    /// What was asked of the nodes.
+    requests: Requests,
     vaults: Vec<PrintedVault>,
 }
 
@@ -84,7 +89,7 @@ impl Audit {
         }
         let question = Question { from: self.from, to, grace: self.grace, reading: self.read };
         let others = self.others(&view)?;
-        let mut found = self.found(&view, question, &others).await?;
+        let (mut found, blocks) = self.found(&view, question, &others).await?;
         if let Some(file) = &self.journal {
             let journal = recorded(file).await?;
             verified(&journal).await?;
@@ -95,7 +100,9 @@ impl Audit {
         }
         let clean = found.iter().all(Found::is_clean);
         let vaults = found.into_iter().map(printed).collect();
-        let printed = Printed { chain_id: view.source.chain_id().to_string(), question, clean, vaults };
+        let requests = Requests::over(blocks, view.source.requests());
+        let chain_id = view.source.chain_id().to_string();
+        let printed = Printed { chain_id, question, clean, requests, vaults };
         context.output.show(&printed, text::text)?;
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -114,17 +121,19 @@ impl Audit {
         Ok(view.subjects.iter().map(other).collect())
     }
 
+    /// What was found, and over how many blocks since the checkpoint.
     async fn found(
         &self,
         view: &View,
         question: Question,
         others: &[Subject],
-    ) -> Result<Vec<Found>, Failure> {
+    ) -> Result<(Vec<Found>, u64), Failure> {
         let other = others.first().and_then(|other| other.policies.first()).map(PublishedPolicy::hash);
         let about = (question, other);
         let checkpoint = self.checkpoint.as_deref().map(|file| Checkpoint::of(file, view, about));
         let progress = checkpoint.as_ref().map(Checkpoint::load).transpose()?.flatten();
         let mut audit = audit::Audit::new(&view.source, question, (&view.subjects, others), progress);
+        let begun = audit.progress().next;
         let bar = bar(question.to.saturating_sub(question.from).saturating_add(1));
         let mut signal = std::pin::pin!(interrupted());
         loop {
@@ -142,7 +151,7 @@ impl Audit {
             }
             if !more {
                 bar.finish_and_clear();
-                return Ok(audit.found());
+                return Ok((audit.found(), audit.progress().next.saturating_sub(begun)));
             }
         }
     }

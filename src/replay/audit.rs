@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 pub(in crate::replay) use action::asked_otherwise;
 pub use action::{Action, Class};
 pub use causes::{Cause, Caused, causes};
-pub use counterfactual::{Beside, Comparison, Counterfactual, Divergence, Likeness, Sum, Wish};
+pub use counterfactual::{
+    Alike, Beside, ByLikeness, Comparison, Counterfactual, Divergence, Likeness, Sum, Wish,
+};
 pub use episodes::{End, Episode, Episodes, State, Step, Want};
 pub use range::{Audit, Progress};
 pub use walk::Reading;

@@ -1,5 +1,7 @@
 //! Where facts of the past come from: one endpoint, or several that have to tell the same.
 
+use std::collections::BTreeMap;
+
 use alloy::primitives::{Address, B256, U256};
 use eyre::{Result, WrapErr, bail, eyre};
 use futures_util::future::try_join_all;
@@ -47,6 +49,17 @@ impl Source {
     #[must_use]
     pub fn chain_id(&self) -> u64 {
         self.eyes.first().map_or(0, |eye| eye.endpoint.chain_id())
+    }
+
+    /// Requests that were sent to all endpoints so far, by their method.
+    #[must_use]
+    pub fn requests(&self) -> BTreeMap<&'static str, u64> {
+        let mut all = BTreeMap::<_, u64>::new();
+        for (method, sent) in self.eyes.iter().flat_map(|eye| eye.endpoint.requests()) {
+            let count = all.entry(method).or_default();
+            *count = count.saturating_add(sent);
+        }
+        all
     }
 
     /// The header at this height.

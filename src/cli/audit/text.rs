@@ -3,13 +3,14 @@
 use super::super::output::{grid, table};
 use super::{Printed, PrintedVault};
 use crate::replay::audit::{
-    Action, Cause, Caused, Class, Comparison, Counterfactual, End, Episode, Finding, Sum, Wish,
+    Action, Alike, Beside, ByLikeness, Cause, Caused, Class, Comparison, Counterfactual, End, Episode,
+    Finding, Likeness, Sum, Wish,
 };
 
 /// The whole.
 pub(super) fn text(printed: &Printed) -> String {
-    let vaults: Vec<_> = printed.vaults.iter().map(vault).collect();
-    vaults.join("\n\n")
+    let vaults = printed.vaults.iter().map(vault);
+    vaults.chain([printed.requests.text()]).collect::<Vec<_>>().join("\n\n")
 }
 
 fn vault(vault: &PrintedVault) -> String {
@@ -107,27 +108,59 @@ fn cause(cause: &Cause) -> String {
 }
 
 fn counterfactual(beside: &Counterfactual, comparison: &Comparison) -> String {
-    let Comparison { published_alone, other_alone, done, instead } = comparison;
-    let sum = |sum: &Sum| {
-        let Sum { trades, cost_usd, benefit_usd } = sum;
-        format!("{trades} trades that cost {cost_usd:.2} USD and bring {benefit_usd:.2} USD")
-    };
+    let Comparison { published_alone, other_alone, done, instead, by_likeness } = comparison;
+    let ByLikeness { same, other_size, other_direction, nothing } = by_likeness;
     let rows = table(vec![
         ("beside it", format!("{} ({})", beside.policy, beside.policy_hash)),
         ("wanted by the published policy alone", sum(published_alone)),
         ("wanted by the other alone", sum(other_alone)),
-        ("done", sum(done)),
+        ("done, as the published policy wanted", sum(done)),
         ("decided by the other in place of that", sum(instead)),
+        ("done and decided alike", alike(same)),
+        ("decided in another size", alike(other_size)),
+        ("decided in the other direction", alike(other_direction)),
+        ("done where the other does nothing", alike(nothing)),
     ]);
     let runs = beside.divergences.iter().map(|run| {
         let blocks = format!("{} to {}", run.from, run.to);
         vec![blocks, wish(run.published.as_ref()), wish(run.other.as_ref())]
     });
-    let runs: Vec<_> = runs.collect();
-    if runs.is_empty() {
-        return rows;
+    let actions = beside.actions.iter().map(|action| {
+        let Beside { decision_block, published, other, likeness, .. } = action;
+        let other = wish(other.as_ref());
+        vec![decision_block.to_string(), wish(published.as_ref()), other, like(*likeness).to_owned()]
+    });
+    let (runs, actions): (Vec<_>, Vec<_>) = (runs.collect(), actions.collect());
+    let mut parts = vec![rows];
+    if !runs.is_empty() {
+        parts.push(grid(&["wanted otherwise", "published", "other"], runs));
     }
-    format!("{rows}\n\n{}", grid(&["blocks", "published", "other"], runs))
+    if !actions.is_empty() {
+        parts.push(grid(&["action decided at", "published", "other", "is"], actions));
+    }
+    parts.join("\n\n")
+}
+
+fn sum(sum: &Sum) -> String {
+    let Sum { trades, cost_usd, benefit_usd } = sum;
+    format!("{trades} trades that cost {cost_usd:.2} USD and bring {benefit_usd:.2} USD")
+}
+
+fn alike(alike: &Alike) -> String {
+    let Alike { actions, done, instead } = alike;
+    if *actions == 0 {
+        return "0 actions".to_owned();
+    }
+    format!("{actions} actions: {}; in place of them {}", sum(done), sum(instead))
+}
+
+const fn like(likeness: Likeness) -> &'static str {
+    match likeness {
+        Likeness::Same => "the same",
+        Likeness::OtherSize => "another size",
+        Likeness::OtherDirection => "the other direction",
+        Likeness::Nothing => "nothing",
+    }
 }
 
 fn wish(wish: Option<&Wish>) -> String {

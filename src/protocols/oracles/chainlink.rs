@@ -165,7 +165,7 @@ mod tests {
         let known = cache.known(feed.feed, count, now);
         let whole = known.complete(feed, count);
         cache.keep(&whole, count, now);
-        let phase = |id: u128| id.wrapping_sub(PHASE);
+        let phase = |id: u128| id.saturating_sub(PHASE);
         let known = known.ends().map(|(first, last)| (phase(first), phase(last)));
         (known, whole.history.iter().map(|round| phase(round.id)).collect())
     }

@@ -1,9 +1,10 @@
 //! What a keeper did, held against what its policy said.
 
-use alloy::primitives::{Address, B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolEvent};
 use eyre::{Result, WrapErr, eyre};
 use serde::{Deserialize, Serialize};
+use serde_with::{DisplayFromStr, serde_as};
 
 use super::super::{Recomputed, Source, Subject, recompute};
 use super::Wish;
@@ -14,6 +15,7 @@ use crate::protocols::abi::RebalancingVault::rebalanceCall;
 use crate::protocols::vaults::rebalancing_vault::Rebalanced;
 
 /// A rebalance on the chain.
+#[serde_as]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// Height of its block.
@@ -28,6 +30,11 @@ pub struct Action {
     pub policy_hash: B256,
     /// The vault's nonce.
     pub nonce: u64,
+    /// Whether the risky asset was sold (otherwise it was bought).
+    pub sell_risky: bool,
+    /// Raw units of the token given.
+    #[serde_as(as = "DisplayFromStr")]
+    pub amount_in: U256,
 }
 
 /// What an action is.
@@ -66,6 +73,8 @@ pub(super) fn action(mined: &MinedLog) -> Result<Action> {
         decision_hash: event.decisionHash,
         policy_hash: event.policyHash,
         nonce: event.nonce,
+        sell_risky: event.sellRisky,
+        amount_in: event.amountIn,
     })
 }
 

@@ -55,7 +55,7 @@ impl<'p> Other<'p> {
         let header = source.header(action.decision_block).await?;
         let (facts, _) = source.facts(&header, self.subject.vault, &self.subject.policies).await?;
         let other = Wish::of(&self.decided(Arc::new(facts)));
-        Ok(Beside::of((action.transaction, action.decision_block), published, other))
+        Ok(Beside::of(action, published, other))
     }
 
     /// Decides as if the vault's owner had approved it.

@@ -210,9 +210,7 @@ impl<'a> Stretch<'a, '_> {
                 self.event(mined, other, vault).await?;
             }
             let Judged { state, price, wish } = judged(seen)?;
-            if let (Some(beside), Some(other)) = (&mut vault.found.counterfactual, wishes.get(at)) {
-                beside.step(number, wish, other.clone());
-            }
+            vault.compare(number, (state, wish), wishes.get(at));
             let (timestamp, acted) = (header.timestamp, acted.contains(&number));
             let step = Step { number, timestamp, acted, price, state };
             vault.found.count(&step);
@@ -280,6 +278,16 @@ impl Vault {
             counterfactual: other.and_then(Other::begun),
         };
         Self { found, episodes: Episodes::default(), policy: None }
+    }
+
+    /// Holds what both policies want at a block against one another, where the one in force is known.
+    fn compare(&mut self, number: u64, (state, wish): (State, Option<Wish>), other: Option<&Option<Wish>>) {
+        let Some(beside) = self.found.counterfactual.as_mut().filter(|_| state != State::Unknown) else {
+            return;
+        };
+        if let Some(other) = other {
+            beside.step(number, wish, other.clone());
+        }
     }
 
     /// Takes note of the policy in force.

@@ -23,6 +23,8 @@ use std::sync::Arc;
 
 use alloy::node_bindings::Anvil;
 use alloy::primitives::{Address, U256};
+use alloy::providers::ProviderBuilder;
+use alloy::providers::ext::AnvilApi;
 use desk::{Desk, Ended, ended};
 use history::{History, source};
 use keeper_process::{published, until, with};
@@ -433,4 +435,16 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
     std::fs::write(desk.path("at.json"), "{\"about\":").unwrap();
     let torn = desk.run("audit", &arguments).await;
     assert!(torn.code == 2 && torn.err.contains("at.json is no checkpoint of an audit"), "{}", torn.err);
+}
+
+#[tokio::test]
+async fn a_node_without_old_states_is_told_what_it_lacks() {
+    let desk = Desk::set(1).await;
+    let program = desk.history.rig.scene.stage.artifacts.anvil();
+    let node = Anvil::at(program).arg("--prune-history").spawn();
+    let provider = ProviderBuilder::new().connect_http(node.endpoint_url());
+    provider.anvil_mine(Some(50), None).await.unwrap();
+    let told = desk.run_through(&node.endpoint(), "audit", &["--from", "5", "--to", "6"]).await;
+    let words = "the facts of block 5 cannot be read through --rpc: does it keep the states of old blocks? an archive node does";
+    assert!(told.code == 1 && told.err.contains(words), "{} {}", told.code, told.err);
 }

@@ -321,3 +321,42 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::audit::Want;
+
+    const GRACE: u64 = 5;
+
+    /// A vault that nobody kept for so many blocks, at which the policy wanted what `wants` says.
+    fn unkept(blocks: u64, wants: impl Fn(u64) -> bool) -> Vault {
+        let subject = Subject { name: "main".to_owned(), vault: Address::ZERO, policies: Vec::new() };
+        let mut vault = Vault::new(&subject, None);
+        let want =
+            Want { sell: true, mandatory: false, units: 1.0, price: 1.0, waiting: 1.0, shortfall: 0.0 };
+        for number in 0..blocks {
+            let state = if wants(number) { State::Wants(want) } else { State::Holds };
+            let step = Step { number, timestamp: number, acted: false, price: None, state };
+            vault.found.count(&step);
+            let ended = vault.episodes.step(&step);
+            vault.found.ended(ended, GRACE);
+        }
+        vault
+    }
+
+    #[test]
+    fn what_is_held_of_a_vault_does_not_grow_with_the_blocks_that_nobody_kept_it() {
+        // Wanted at every block: one miss, open at the end.
+        let vault = unkept(10_000, |_| true);
+        assert_eq!((vault.found.findings.len(), vault.found.wanted), (0, 10_000));
+        let rest = vault.episodes.rest().unwrap();
+        assert_eq!((rest.from, rest.to, rest.blocks_late), (0, 9_999, 9_999));
+        // Wanted again and again, and each time for less than the grace: counted, and nothing more.
+        let vault = unkept(10_000, |number| number % 4 < 2);
+        assert_eq!((vault.found.findings.len(), vault.found.passed), (0, 2_500));
+        // The room is that of a few blocks, but for the digits of the counters.
+        let room = |blocks| serde_json::to_string(&unkept(blocks, |number| number % 4 < 2)).unwrap().len();
+        assert!(room(10_002).abs_diff(room(10)) < 40, "{} and {}", room(10_002), room(10));
+    }
+}

@@ -108,6 +108,22 @@ async fn a_keeper_that_runs_is_asked_and_does_it_whether_blocks_come_or_not() {
 }
 
 #[tokio::test]
+async fn a_keeper_is_asked_on_a_chain_whose_blocks_come_faster_than_it_listens() {
+    let (scene, home) = waiting().await;
+    let requests = Requests::beside(&home.path("keeper.db"), scene.stage.chain.chain_id());
+    let keeper = home.start(&["run"]);
+    until("it decides", async || home.blocks(&scene).await.len() > 1).await;
+    requests.leave(&Request::SpeedUp { intent: 99 }).unwrap();
+    until("it is heard between the blocks", async || {
+        scene.mine(1).await;
+        requests.lying().unwrap().is_empty()
+    })
+    .await;
+    let ended = keeper.terminate().await;
+    assert!(ended.stderr.contains("asked for, and not in this journal"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn bytes_of_the_journal_are_handed_over_again() {
     let (scene, home) = waiting().await;
     scene.stage.chain.provider().anvil_drop_all_transactions().await.unwrap();

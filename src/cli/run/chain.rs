@@ -14,7 +14,7 @@ use super::{Failure, alert, log};
 use crate::chain::pool::{Lease, Pool};
 use crate::chain::{ChainError, HeadEvent, HeadTimes, Header, Heads, NewHead};
 use crate::execution::{Engine, ExecutionError, Outcome as Sent, Reckoned};
-use crate::journal::{Absence, IntentId, Journal, JournalError, Orphaned, Request, Roster};
+use crate::journal::{Absence, IntentId, Journal, JournalError, Lying, Orphaned, Request, Roster};
 use crate::keeper::{self, Cycle, CycleError, Keeper};
 
 /// Shortest pause after a failed look at a chain.
@@ -92,13 +92,15 @@ impl Chain {
         let mut stop = stop;
         let mut heads = Heads::new(self.pool.clone(), self.times);
         let _watch = Watch::over(self.name.clone(), self.pool.clone(), self.look);
+        // Its own, so that people are heard however fast or slowly blocks come.
+        let mut hearing = tokio::time::interval(HEARING);
+        hearing.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let mut next = pin!(heads.next());
-            // People are heard whether blocks come or not.
             let event = loop {
                 tokio::select! {
                     event = &mut next => break event,
-                    () = tokio::time::sleep(HEARING) => self.hear_people().await?,
+                    _ = hearing.tick() => self.hear_people().await?,
                     _ = stop.changed() => return Ok(()),
                 }
             };
@@ -275,22 +277,39 @@ impl Chain {
             }
         };
         for lying in lying {
-            let asked = lying.request.intent();
-            let intent = self.journal.intent(asked).await?;
-            let engine = |sender| self.crew.engines().find(|engine| engine.sender() == sender);
-            match intent.map(|intent| engine(intent.record.sender)) {
-                Some(None) => continue,
-                Some(Some(engine)) => self.answer(engine, &lying.request).await?,
-                None => tracing::error!(intent = %asked, "asked for, and not in this journal"),
-            }
-            if let Err(error) = lying.remove() {
-                tracing::error!(intent = %asked, %error, "done, and still there: remove it from the journal's directory");
+            let intent = lying.request.intent();
+            if let Err(error) = self.answer(lying).await? {
+                tracing::error!(%intent, %error, "a request cannot be removed from the journal's directory: remove it");
             }
         }
         Ok(())
     }
 
-    async fn answer(&self, engine: &Engine, request: &Request) -> eyre::Result<()> {
+    /// Does what is asked for and removes the request, where that is possible. A cancel is removed when it is done: it may be done
+    /// twice. A higher bid may not, so it is removed first; a person can ask again.
+    async fn answer(&self, lying: Lying) -> eyre::Result<std::io::Result<()>> {
+        let request = lying.request.clone();
+        let intent = self.journal.intent(request.intent()).await?;
+        let Some(sender) = intent.map(|intent| intent.record.sender) else {
+            tracing::error!(?request, "asked for, and not in this journal");
+            return Ok(lying.remove());
+        };
+        let Some(engine) = self.crew.engines().find(|engine| engine.sender() == sender) else {
+            return Ok(Ok(()));
+        };
+        match request {
+            Request::Cancel { .. } => {
+                self.act(engine, &request).await?;
+                Ok(lying.remove())
+            }
+            Request::SpeedUp { .. } => match lying.remove() {
+                Ok(()) => self.act(engine, &request).await.map(Ok),
+                Err(error) => Ok(Err(error)),
+            },
+        }
+    }
+
+    async fn act(&self, engine: &Engine, request: &Request) -> eyre::Result<()> {
         match engine.asked(request).await {
             Ok(()) => tracing::info!(?request, "a person asked for it"),
             Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),

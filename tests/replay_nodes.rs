@@ -27,7 +27,7 @@ use alloy::providers::ProviderBuilder;
 use alloy::providers::ext::AnvilApi;
 use desk::{Desk, Ended, ended};
 use history::{History, source};
-use keeper_process::{published, until, with};
+use keeper_process::{PRICE, published, until, with};
 use proxy::{Act, Calls, Proxy};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -36,6 +36,8 @@ use tokio::sync::Semaphore;
 use vault_keeper::reader::Mode;
 use vault_keeper::replay::Subject;
 use vault_keeper::replay::audit::{Audit, Found, Question, Reading};
+use vault_keeper::stage::account::Actor;
+use vault_keeper::stage::deploy::chainlink;
 
 /// Blocks with a handful of rebalances and nothing planted.
 const SHORT: u64 = 45;
@@ -138,6 +140,46 @@ async fn a_node_that_lies_in_one_answer_is_found_beside_an_honest_one() {
     let faults = history.replayed_by(&alone).await.unwrap().faults;
     assert!((1..=2).contains(&faults.len()), "{faults:?}");
     assert!(faults[0].to_string().contains("the recorded facts are not those of the chain"), "{}", faults[0]);
+}
+
+alloy::sol! {
+    interface IProxyOwner {
+        function proposeAggregator(address aggregator) external;
+        function confirmAggregator(address aggregator) external;
+    }
+}
+
+#[tokio::test]
+async fn a_feed_that_reports_elsewhere_from_the_first_block_of_a_stretch_on_is_read_anew() {
+    let mut history = History::lived(1).await;
+    history.rig.neighbour().await;
+    let vault = history.rig.neighbours[0];
+    let stage = &history.rig.scene.stage;
+    // Not so long that its feeds grow old, and the pool's average has passed.
+    for _ in 0..270 {
+        stage.chain.mine_after(6).await.unwrap();
+    }
+    let mut owner = stage.act_as(Actor::Owner).await.unwrap();
+    let feed = chainlink::feed(&mut owner, "ETH / USD", Decimal::from(PRICE + 400)).await.unwrap();
+    let (proxy, aggregator) = (stage.venue.risky_usd.proxy, feed.aggregator);
+    owner.call(proxy, &IProxyOwner::proposeAggregatorCall { aggregator }).await.unwrap();
+    owner.call(proxy, &IProxyOwner::confirmAggregatorCall { aggregator }).await.unwrap();
+    let changed = stage.chain.block_number().await.unwrap();
+    history.rig.scene.mine(5).await;
+    let source = history.source().await;
+    let policies = vec![published(&history.rig.scene.policy)];
+    let subjects = [Subject { name: "vault".to_owned(), vault, policies }];
+    let audited = async |reading| {
+        let question = Question { from: changed - 256, to: changed + 5, grace: 5, reading };
+        let mut audit = Audit::new(&source, question, (&subjects, &[]), None);
+        while audit.stretch().await.unwrap() {}
+        audit.found().remove(0)
+    };
+    let (every, changes) = (audited(Reading::Every).await, audited(Reading::Changes).await);
+    assert!(changes.reads < 256, "{}", changes.reads);
+    // At the new price, of which the pool knows nothing, no trade is wanted any more.
+    assert_eq!((every.wanted, every.held_as_policy), (256, 6), "{every:?}");
+    assert_eq!(Found { reads: 0, ..changes }, Found { reads: 0, ..every });
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::{Address, B256, keccak256};
 use eyre::{Result, WrapErr};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::fault::Fault;
-use super::{Recomputed, Source, Subject, first_difference, recompute};
+use super::{Difference, Recomputed, Source, Subject, first_difference, recompute};
 use crate::chain::Header;
 use crate::domain::decision::DECISION_VERSION;
 use crate::domain::merkle;
@@ -23,7 +23,7 @@ pub struct Tally {
     pub checked: u64,
     /// As the chain and the policy say.
     pub equal: u64,
-    /// On blocks that the journal knows to have left the chain: not looked at.
+    /// On blocks that have left the chain, by the journal and by the chain itself: not looked at.
     pub orphaned: u64,
 }
 
@@ -50,15 +50,7 @@ impl<'a> Records<'a> {
     /// # Errors
     /// A journal that cannot be read.
     pub async fn of(source: &'a Source, journal: &'a Journal, subject: &'a Subject) -> Result<Self> {
-        let mut runs: Vec<RunEntry> = Vec::new();
-        loop {
-            let page = journal.runs(runs.last().map_or(0, |run| run.id)).await.wrap_err("the journal")?;
-            if page.is_empty() {
-                break;
-            }
-            runs.extend(page);
-        }
-        let orders = orders(subject);
+        let (runs, orders) = (runs(journal).await?, orders(subject));
         Ok(Self { source, journal, subject, runs, rosters: BTreeMap::new(), orders, last: None })
     }
 
@@ -154,6 +146,21 @@ impl<'a> Records<'a> {
     }
 }
 
+/// The processes that wrote a journal, oldest first.
+///
+/// # Errors
+/// A journal that cannot be read.
+pub(super) async fn runs(journal: &Journal) -> Result<Vec<RunEntry>> {
+    let mut runs: Vec<RunEntry> = Vec::new();
+    loop {
+        let page = journal.runs(runs.last().map_or(0, |run| run.id)).await.wrap_err("the journal")?;
+        if page.is_empty() {
+            return Ok(runs);
+        }
+        runs.extend(page);
+    }
+}
+
 /// The same vault with each of its policies first once.
 fn orders(subject: &Subject) -> Vec<Subject> {
     let first = |at| {
@@ -213,19 +220,19 @@ fn compared(cycle: &CycleEntry, again: &Recomputed) -> Result<(), Fault> {
 }
 
 /// The vault that recorded facts are of, where it is another.
-fn foreign(snapshot: Option<&str>, vault: alloy::primitives::Address) -> Option<alloy::primitives::Address> {
+fn foreign(snapshot: Option<&str>, vault: Address) -> Option<Address> {
     let facts: Snapshot = serde_json::from_str(snapshot?).ok()?;
     Some(facts.vault.address).filter(|of| *of != vault)
 }
 
 /// Where two canonical texts differ.
-fn difference(recorded: &str, again: &str) -> Option<super::Difference> {
+fn difference(recorded: &str, again: &str) -> Option<Difference> {
     if keccak256(recorded) == keccak256(again) {
         return None;
     }
     let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     first_difference(&value(recorded), &value(again)).or_else(|| {
         let (first, second) = (Some("another form".to_owned()), Some("the canonical form".to_owned()));
-        Some(super::Difference { path: String::new(), first, second })
+        Some(Difference { path: String::new(), first, second })
     })
 }

@@ -12,7 +12,7 @@ use super::execution::{Anvil, Executed, execute, explain};
 use super::fault::Fault;
 use super::outcome::{settled, unknown};
 use super::record::{Records, Tally};
-use super::{Source, Subject, recompute};
+use super::{Recomputed, Source, Subject, recompute};
 use crate::chain::Receipt;
 use crate::journal::{Absence, BlockEntry, CycleEntry, IntentEntry, Journal};
 
@@ -240,33 +240,30 @@ impl<'a> Replay<'a> {
         let held = settled(self.source, self.subject, intent).await;
         let held = held.wrap_err_with(|| format!("intent {}", intent.id))?;
         let Some((receipt, mut faults)) = held else { return Ok(()) };
-        faults.extend(self.asked(intent).await?);
+        let recomputed = self.decided(intent).await.wrap_err_with(|| format!("intent {}", intent.id))?;
+        let asked = asked_otherwise(&recomputed, &intent.record.calldata);
+        let transaction = receipt.as_ref().map(|receipt| receipt.transaction_hash).unwrap_or_default();
+        faults.extend(asked.map(|what| Fault::Asked { transaction, what }));
         let equal = self.noted(faults);
         self.replayed.actions.count(equal);
         match (receipt, self.anvil) {
-            (Some(receipt), Some(anvil)) => self.executed(intent, &receipt, anvil).await,
+            (Some(receipt), Some(anvil)) => self.executed(&recomputed, &receipt, anvil).await,
             _ => Ok(()),
         }
     }
 
-    /// That the call of an intent asks for something else than its decision says.
-    async fn asked(&self, intent: &IntentEntry) -> Result<Option<Fault>> {
-        let transaction = intent.attempts.first().map(|attempt| attempt.hash).unwrap_or_default();
+    /// The decision that an intent says it carries out, taken again.
+    async fn decided(&self, intent: &IntentEntry) -> Result<Recomputed> {
         let header = self.source.header(intent.decision_block).await?;
-        let recomputed = recompute(self.source, &header, self.subject).await;
-        let recomputed = recomputed.wrap_err_with(|| format!("intent {}", intent.id))?;
-        let what = asked_otherwise(&recomputed, &intent.record.calldata);
-        Ok(what.map(|what| Fault::Asked { transaction, what }))
+        recompute(self.source, &header, self.subject).await
     }
 
-    async fn executed(&mut self, intent: &IntentEntry, receipt: &Receipt, anvil: Anvil<'_>) -> Result<()> {
+    async fn executed(&mut self, decided: &Recomputed, receipt: &Receipt, anvil: Anvil<'_>) -> Result<()> {
         let transaction = receipt.transaction_hash;
         let about = || format!("transaction {transaction}, executed again");
         let mut executed = execute(self.source, anvil, self.subject, receipt).await.wrap_err_with(about)?;
-        let header = self.source.header(intent.decision_block).await?;
-        let recomputed = recompute(self.source, &header, self.subject).await.wrap_err_with(about)?;
         executed.explained =
-            explain(self.source, self.subject, &recomputed, receipt).await.wrap_err_with(about)?;
+            explain(self.source, self.subject, decided, receipt).await.wrap_err_with(about)?;
         let fault = |what: &String| Fault::Execution { transaction, what: what.clone() };
         self.noted(executed.differences.iter().map(fault).collect());
         self.replayed.executed.push(executed);

@@ -12,6 +12,7 @@ use eyre::{Result, WrapErr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::record::runs;
 use super::Episode;
 use crate::journal::{Absence, BlockEntry, CycleEntry, Journal, RunEntry};
 
@@ -120,17 +121,6 @@ async fn heights(
                 }
             }
         }
-    }
-}
-
-async fn runs(journal: &Journal) -> Result<Vec<RunEntry>> {
-    let mut runs: Vec<RunEntry> = Vec::new();
-    loop {
-        let page = journal.runs(runs.last().map_or(0, |run| run.id)).await.wrap_err("the journal")?;
-        if page.is_empty() {
-            return Ok(runs);
-        }
-        runs.extend(page);
     }
 }
 

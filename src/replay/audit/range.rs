@@ -88,8 +88,8 @@ impl<'a> Audit<'a> {
     /// Goes on for a stretch; whether there is more.
     ///
     /// # Errors
-    /// A failed read, endpoints that disagree, blocks that do not follow one another. What was found before stays, and the
-    /// same stretch can be tried again.
+    /// A failed read, endpoints that disagree, blocks that do not follow one another. What was found before stays in
+    /// [`Self::progress`], from which another audit goes on; this one is at its end.
     pub async fn stretch(&mut self) -> Result<bool> {
         let Question { to, .. } = self.question;
         let from = self.progress.next;
@@ -102,7 +102,9 @@ impl<'a> Audit<'a> {
         let (Some(first), Some(newest)) = ends else { return Ok(false) };
         let sources = self.sources(first).await?;
         let about = (sources.as_slice(), self.question.reading);
-        let watch = Watch::over(self.source, (first, newest), about).await?;
+        // Feeds that report elsewhere from the first block on do so without an event.
+        let before = self.progress.parent.unwrap_or(first.hash);
+        let watch = Watch::over(self.source, before, (first, newest), about).await?;
         let mut progress = self.progress.clone();
         for (at, walks) in self.walks.iter_mut().enumerate() {
             let known = (progress.vaults.get_mut(at), self.subjects.get(at), sources.get(at));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use eyre::Result;
 
 use super::super::Source;
@@ -28,12 +28,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Over the blocks from `first` to `last`, for all that the `vaults` depend on.
+    /// Over the blocks from `first` to `last`, for all that the `vaults` depend on; `before` is the hash of the block whose facts
+    /// are gone on from.
     ///
     /// # Errors
     /// A failed call, endpoints that tell different events.
     pub(super) async fn over(
         source: &Source,
+        before: B256,
         (first, last): (&Header, &Header),
         (vaults, reading): (&[(Address, Sources)], Reading),
     ) -> Result<Self> {
@@ -46,7 +48,7 @@ impl Watch {
         if reading == Reading::Changes {
             let proxies = all(|sources| &sources.proxies);
             let (before, after) = tokio::try_join!(
-                source.aggregators(first.hash, &proxies),
+                source.aggregators(before, &proxies),
                 source.aggregators(last.hash, &proxies)
             )?;
             let same =

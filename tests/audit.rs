@@ -51,7 +51,7 @@ async fn a_long_history_is_replayed_equal_and_only_what_was_planted_was_missed()
         assert_eq!(causes[1].cause, Cause::InFlight);
     }
     assert!(
-        totals.waiting_usd > 0.1 && totals.shortfall_usd > 0.01 && totals.hindsight > 100.0,
+        totals.price.waiting_usd > 0.1 && totals.price.shortfall_usd > 0.01 && totals.price.hindsight > 100.0,
         "{totals:?}"
     );
 

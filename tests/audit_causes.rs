@@ -7,7 +7,7 @@ mod records;
 use records::{CHAIN, VAULT, begun, block, cycle};
 use tempfile::TempDir;
 use vault_keeper::journal::{Absence, CycleRecord, Journal, Roster, Standing};
-use vault_keeper::replay::audit::{Cause, Caused, Episodes, State, Step, Want, causes};
+use vault_keeper::replay::audit::{Cause, Caused, Done, Episodes, State, Step, Want, causes};
 
 /// The blocks of an episode from the first to the last, with what the journal says of them.
 async fn told(journal: &Journal, (from, to): (u64, u64)) -> Vec<(Cause, u64)> {
@@ -15,7 +15,7 @@ async fn told(journal: &Journal, (from, to): (u64, u64)) -> Vec<(Cause, u64)> {
     let mut episodes = Episodes::default();
     for number in [from, to] {
         let state = State::Wants(want);
-        episodes.step(&Step { number, timestamp: number, acted: false, price: None, state });
+        episodes.step(&Step { number, timestamp: number, done: Done::Nothing, price: None, state });
     }
     let episode = episodes.rest().unwrap();
     assert_eq!((episode.from, episode.to), (from, to));

@@ -253,6 +253,12 @@ async fn the_history_of_a_vault_is_its_deployment_and_every_approval() {
     let command = ["policy", "history", "--vault", "main", "--from", &to];
     let table = approvals.home.start(&command).end().await;
     assert!(table.stdout.contains("other") && table.stdout.contains("2023-11-14 22:"), "{table:?}");
+    let (vault, url) = (approvals.scene.vault.to_string(), approvals.scene.stage.chain.endpoint());
+    let known = ["policy", "history", "--vault", &vault, "--rpc", &url, "--policy", "other.toml"];
+    let table = approvals.home.start(&known).end().await;
+    assert!(table.stdout.contains("other") && table.stdout.contains("(not given)"), "{table:?}");
+    let lacks = approvals.home.start(&known[..4]).end().await;
+    assert!(lacks.code == Some(2) && lacks.stderr.contains("name an endpoint with --rpc"), "{lacks:?}");
     let none = approvals
         .home
         .start(&["policy", "history", "--vault", "main", "--from", "9", "--to", "8"])

@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use alloy::node_bindings::Anvil;
 use alloy::primitives::{Address, U256};
-use alloy::providers::ProviderBuilder;
 use alloy::providers::ext::AnvilApi;
+use alloy::providers::{Provider, ProviderBuilder};
 use desk::{Desk, Ended, ended};
 use history::{History, source};
 use keeper_process::{PRICE, published, until, with};
@@ -272,7 +272,7 @@ async fn the_program_audits_without_any_record_and_says_what_is_wrong_with_what_
     let beyond = desk.run("audit", &["--from", "1", "--to", "1000000"]).await;
     assert!(beyond.code == 2 && beyond.err.contains("there are no such blocks"), "{}", beyond.err);
     let before = desk.run("audit", &["--from", "0", "--to", "3"]).await;
-    assert!(before.code == 1 && before.err.contains("does not answer state()"), "{}", before.err);
+    assert!(before.code == 1 && before.err.contains("there is no contract at"), "{}", before.err);
     let pruned = Proxy::start(desk.history.url()).await;
     pruned.prune();
     let told = desk.run_through(pruned.url(), "audit", &range).await;
@@ -456,7 +456,7 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
     let sent = std::process::Command::new("kill").args(["-INT", &running.id().unwrap().to_string()]).status();
     assert!(sent.unwrap().success());
     let told = ended(running.wait_with_output().await.unwrap());
-    let stopped = format!("stopped at block {}: the same command goes on from at.json", first + 256);
+    let stopped = format!("stopped at block {}: the same command goes on from there", first + 256);
     assert!(told.code == 1 && told.err.contains(&stopped), "{} {}", told.code, told.err);
 
     let node = Proxy::start(desk.history.url()).await;
@@ -470,6 +470,9 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
     };
     assert_eq!(found(&again), found(&whole));
 
+    // Without a last block it is that of the checkpoint.
+    let same = desk.run("audit", &["--from", &from, "--checkpoint", "at.json", "--json"]).await;
+    assert_eq!((found(&same), &same.json()["to"]), (found(&whole), &last.into()));
     let other = desk.run("audit", &[&arguments[..], &["--grace", "1"]].concat()).await;
     assert!(other.code == 2 && other.err.contains("at.json is of another audit"), "{}", other.err);
     let other = desk.run("audit", &[&arguments[..], &["--counterfactual", "policy.toml"]].concat()).await;
@@ -487,6 +490,36 @@ async fn a_node_without_old_states_is_told_what_it_lacks() {
     let provider = ProviderBuilder::new().connect_http(node.endpoint_url());
     provider.anvil_mine(Some(50), None).await.unwrap();
     let told = desk.run_through(&node.endpoint(), "audit", &["--from", "5", "--to", "6"]).await;
-    let words = "the facts of block 5 cannot be read through --rpc: does it keep the states of old blocks? an archive node does";
+    let words = "after block 5 cannot be read through --rpc: does it keep the states of old blocks? an archive node does";
     assert!(told.code == 1 && told.err.contains(words), "{} {}", told.code, told.err);
+}
+
+#[tokio::test]
+async fn blocks_before_the_vault_was_deployed_are_counted_and_an_address_without_one_is_told() {
+    let desk = Desk::set(3).await;
+    let (first, last) = desk.history.heights;
+    let to = last.to_string();
+    let whole = desk.run("audit", &["--from", "0", "--to", &to, "--json"]).await.json();
+    let vault = &whole["vaults"][0];
+    let (before, held) = (&vault["not_deployed"], &vault["held_as_policy"]);
+    let (before, held) = (before.as_u64().unwrap(), held.as_u64().unwrap());
+    assert!(before > 10 && before < first && held > 0, "{whole}");
+    let count = |name: &str| vault[name].as_u64().unwrap();
+    assert_eq!(before + held + count("wanted") + count("unknown"), last + 1, "{whole}");
+    let provider = ProviderBuilder::new().connect_http(desk.history.url().parse().unwrap());
+    for (height, there) in [(before, true), (before - 1, false)] {
+        let code = provider.get_code_at(desk.history.rig.scene.vault).number(height).await.unwrap();
+        assert_eq!(!code.is_empty(), there, "block {height}");
+    }
+
+    let nobody = "0x00000000000000000000000000000000000000aa";
+    let told = desk.run("audit", &["--vault", nobody, "--from", "0", "--to", &to]).await;
+    let words =
+        format!("there is no contract at 0x00000000000000000000000000000000000000AA up to block {to}");
+    assert!(told.code == 1 && told.err.contains(&words), "{} {}", told.code, told.err);
+    let vault = desk.history.rig.scene.vault.to_string();
+    let twice = desk.run("audit", &["--vault", &vault, "--from", "0", "--to", &to]).await;
+    assert!(twice.code == 2 && twice.err.contains("is named twice"), "{}", twice.err);
+    let both = desk.run("replay", &["--journal", "none.db", "--json", "--format", "html"]).await;
+    assert!(both.code == 2 && both.err.contains("cannot be used with"), "{}", both.err);
 }

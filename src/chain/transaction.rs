@@ -1,7 +1,9 @@
 //! Mined transactions with the bytes that were signed.
 
 use alloy::consensus::Transaction as _;
+use alloy::consensus::proofs::ordered_trie_root_with_encoder;
 use alloy::eips::eip2718::Encodable2718;
+use alloy::primitives::bytes::BufMut;
 use alloy::primitives::{Address, B256, Bytes, keccak256};
 use serde::{Deserialize, Serialize};
 
@@ -47,11 +49,13 @@ pub struct Unsigned {
 
 /// A block on the wire.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct WireBlock {
     #[serde(flatten)]
     pub(super) header: Header,
     #[serde(rename = "miner")]
     pub(super) producer: Address,
+    transactions_root: Option<B256>,
     transactions: Vec<WireEntry>,
 }
 
@@ -64,11 +68,12 @@ enum WireEntry {
 }
 
 impl WireBlock {
-    /// The block, where the bytes and the signatures of its transactions say the same as the node; otherwise what is wrong.
+    /// The block, where the bytes and the signatures of its transactions say the same as the node, and, where all of them are
+    /// signed, are those of the header's root; otherwise what is wrong.
     pub(super) fn verified(self) -> Result<FullBlock, String> {
         /// EIP-7702: the last one of those that accounts sign.
         const LAST_SIGNED: u8 = 4;
-        let Self { header, producer, transactions: wire } = self;
+        let Self { header, producer, transactions_root, transactions: wire } = self;
         let (mut transactions, mut unsigned) = (Vec::new(), Vec::new());
         for entry in wire {
             match entry {
@@ -78,6 +83,15 @@ impl WireBlock {
                     return Err(format!("transaction {hash} is no transaction of type {kind}"));
                 }
             }
+        }
+        let root = ordered_trie_root_with_encoder(&transactions, |transaction: &Transaction, bytes| {
+            bytes.put_slice(&transaction.raw);
+        });
+        if unsigned.is_empty() && transactions_root.is_some_and(|told| told != root) {
+            let (number, hash) = (header.number, header.hash);
+            return Err(format!(
+                "the transactions of block {number} ({hash}) are not those of its transactions root"
+            ));
         }
         Ok(FullBlock { header, producer, transactions, unsigned })
     }

@@ -33,7 +33,7 @@ pub(super) struct Audit {
     /// First block.
     #[arg(long, value_name = "N")]
     from: u64,
-    /// Last block; the newest where absent.
+    /// Last block; where absent the newest, or that of the checkpoint that is gone on from.
     #[arg(long, value_name = "N")]
     to: Option<u64>,
     /// Blocks that an action may come late: what is decided at one block can be in the next.
@@ -89,7 +89,9 @@ impl Audit {
         }
         let question = Question { from: self.from, to, grace: self.grace, reading: self.read };
         let others = self.others(&view)?;
-        let (mut found, blocks) = self.found(&view, question, &others).await?;
+        let checkpoint = self.checkpoint(&view, question, &others)?;
+        let question = checkpoint.as_ref().map_or(question, Checkpoint::question);
+        let (mut found, blocks) = found(&view, (question, &others), checkpoint.as_ref()).await?;
         if let Some(file) = &self.journal {
             let journal = recorded(file).await?;
             verified(&journal).await?;
@@ -121,46 +123,56 @@ impl Audit {
         Ok(view.subjects.iter().map(other).collect())
     }
 
-    /// What was found, and over how many blocks since the checkpoint.
-    async fn found(
+    fn checkpoint(
         &self,
         view: &View,
         question: Question,
         others: &[Subject],
-    ) -> Result<(Vec<Found>, u64), Failure> {
+    ) -> Result<Option<Checkpoint>, Failure> {
+        let Some(file) = &self.checkpoint else { return Ok(None) };
         let other = others.first().and_then(|other| other.policies.first()).map(PublishedPolicy::hash);
-        let about = (question, other);
-        let checkpoint = self.checkpoint.as_deref().map(|file| Checkpoint::of(file, view, about));
-        let progress = checkpoint.as_ref().map(Checkpoint::load).transpose()?.flatten();
-        let mut audit = audit::Audit::new(&view.source, question, (&view.subjects, others), progress);
-        let begun = audit.progress().next;
-        let bar = bar(question.to.saturating_sub(question.from).saturating_add(1));
-        let mut signal = std::pin::pin!(interrupted());
-        loop {
-            bar.set_position(audit.progress().next.saturating_sub(question.from));
-            // Dropped in the midst of a stretch it is as far as before.
-            let more = tokio::select! {
-                more = audit.stretch() => more?,
-                signal = &mut signal => {
-                    signal?;
-                    return Err(self.stopped(audit.progress().next).into());
-                }
-            };
-            if let Some(checkpoint) = &checkpoint {
-                checkpoint.save(audit.progress()).wrap_err("how far the audit is cannot be noted")?;
+        Checkpoint::of(file, view, (question, other), self.to).map(Some)
+    }
+}
+
+/// What was found, and over how many blocks since the checkpoint.
+async fn found(
+    view: &View,
+    (question, others): (Question, &[Subject]),
+    checkpoint: Option<&Checkpoint>,
+) -> Result<(Vec<Found>, u64), Failure> {
+    let progress = checkpoint.and_then(Checkpoint::noted);
+    let mut noted = progress.is_some();
+    let mut audit = audit::Audit::new(&view.source, question, (&view.subjects, others), progress);
+    let begun = audit.progress().next;
+    let bar = bar(question.to.saturating_sub(question.from).saturating_add(1));
+    let mut signal = std::pin::pin!(interrupted());
+    loop {
+        bar.set_position(audit.progress().next.saturating_sub(question.from));
+        // Dropped in the midst of a stretch it is as far as before.
+        let more = tokio::select! {
+            more = audit.stretch() => more?,
+            signal = &mut signal => {
+                signal?;
+                return Err(stopped(audit.progress().next, (checkpoint.is_some(), noted)).into());
             }
-            if !more {
-                bar.finish_and_clear();
-                return Ok((audit.found(), audit.progress().next.saturating_sub(begun)));
-            }
+        };
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.save(audit.progress()).wrap_err("how far the audit is cannot be noted")?;
+            noted = true;
+        }
+        if !more {
+            bar.finish_and_clear();
+            return Ok((audit.found(), audit.progress().next.saturating_sub(begun)));
         }
     }
+}
 
-    fn stopped(&self, next: u64) -> eyre::Report {
-        match &self.checkpoint {
-            Some(file) => eyre!("stopped at block {next}: the same command goes on from {}", file.display()),
-            None => eyre!("stopped at block {next}; with --checkpoint it can be gone on with"),
-        }
+fn stopped(next: u64, (asked, noted): (bool, bool)) -> eyre::Report {
+    match (asked, noted) {
+        (true, true) => eyre!("stopped at block {next}: the same command goes on from there"),
+        (true, false) => eyre!("stopped before the first stretch was done: the same command begins anew"),
+        (false, _) => eyre!("stopped at block {next}; with --checkpoint it can be gone on with"),
     }
 }
 

@@ -76,6 +76,9 @@ impl Sight {
         let (mut subjects, mut chain) = (Vec::new(), None);
         let every = if self.vault.is_empty() { names(context)? } else { self.vault.clone() };
         for name in every {
+            if subjects.iter().any(|subject: &Subject| subject.name == name) {
+                return Err(Failure::usage(eyre!("vault {name} is named twice")));
+            }
             if let Ok(vault) = name.parse::<Address>() {
                 subjects.push(Subject { name, vault, policies: given.to_vec() });
                 continue;

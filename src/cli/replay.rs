@@ -45,7 +45,7 @@ pub(super) struct Replay {
     #[arg(long, value_name = "FILE", default_value = "anvil")]
     anvil: PathBuf,
     /// What to print; --json is --format json.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
     format: Format,
 }
 

@@ -23,7 +23,7 @@ pub use causes::{Cause, Caused, causes};
 pub use counterfactual::{
     Alike, Beside, ByLikeness, Comparison, Counterfactual, Divergence, Likeness, Sum, Wish,
 };
-pub use episodes::{End, Episode, Episodes, State, Step, Want};
+pub use episodes::{Done, End, Episode, Episodes, Price, State, Step, Want};
 pub use range::{Audit, Progress};
 pub use walk::Reading;
 
@@ -82,6 +82,18 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    /// Height of the block that it is about, or of the first one.
+    #[must_use]
+    pub const fn block(&self) -> u64 {
+        match self {
+            Self::Action { action, .. } => action.block,
+            Self::Missed { episode, .. } => episode.from,
+            Self::PolicyChanged { block, .. } | Self::Deleveraged { block, .. } => *block,
+        }
+    }
+}
+
 /// What was found of one vault.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Found {
@@ -95,15 +107,35 @@ pub struct Found {
     pub wanted: u64,
     /// Blocks at which the policy in force is not known.
     pub unknown: u64,
-    /// Times in which it wanted a trade, that ended within the grace without one.
-    pub passed: u64,
+    /// Blocks before the vault was deployed: there is nothing to judge.
+    pub not_deployed: u64,
+    /// What was late, and not missed.
+    pub within_grace: WithinGrace,
+    /// A time that the beginning of the range cuts, where what is seen of it is within the grace: it may have been missed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cut_at_start: Option<Episode>,
+    /// A time that the end of the range cuts, within the grace until there: it may be missed yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cut_at_end: Option<Episode>,
     /// Blocks whose facts were read; those of the others follow from them.
     pub reads: u64,
-    /// What there is to tell, in the order of the blocks.
+    /// What there is to tell, in the order of the blocks; what was missed by the first at which it was wanted.
     pub findings: Vec<Finding>,
     /// Another policy beside the published one, where one is given.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub counterfactual: Option<Counterfactual>,
+}
+
+/// Times in which a trade was wanted, that ended within the grace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct WithinGrace {
+    /// With an action, but not in the first block that could hold it.
+    pub late: u64,
+    /// Without one.
+    pub passed: u64,
+    /// What both cost.
+    #[serde(flatten)]
+    pub price: Price,
 }
 
 /// What the findings of a vault come to.
@@ -111,25 +143,25 @@ pub struct Found {
 pub struct Totals {
     /// Actions that are as the policy says.
     pub acted: u64,
-    /// Trades that it wanted and nobody made in time.
+    /// Trades that came late, and within the grace.
+    pub late: u64,
+    /// Trades that it wanted and nobody made within the grace.
     pub missed: u64,
     /// Actions that it did not want, or whose policy is not known.
     pub unexplained: u64,
     /// Actions that it wanted, with another hash.
     pub wrong_hash: u64,
-    /// What waiting cost beyond the optimum, by the policy's own reckoning, USD.
-    pub waiting_usd: f64,
-    /// What it added to the expected shortfall below the floor, USD.
-    pub shortfall_usd: f64,
-    /// What the trades would have brought more at the first price than at the last, units of the asset.
-    pub hindsight: f64,
+    /// What all that was late and missed cost.
+    #[serde(flatten)]
+    pub price: Price,
 }
 
 impl Found {
     /// What the findings come to.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+        let WithinGrace { late, price, .. } = self.within_grace;
+        let mut totals = Totals { late, price, ..Totals::default() };
         let one = |counter: &mut u64| *counter = counter.saturating_add(1);
         for (_, class) in self.actions() {
             match class {
@@ -140,9 +172,7 @@ impl Found {
         }
         for episode in self.missed() {
             one(&mut totals.missed);
-            totals.waiting_usd += episode.waiting_usd;
-            totals.shortfall_usd += episode.shortfall_usd;
-            totals.hindsight += episode.hindsight;
+            totals.price = totals.price.plus(episode.price);
         }
         totals
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::difference::first_difference;
 use crate::calibration::operator_fee;
-use crate::chain::{ChainError, Endpoint, FullBlock, Header, LogFilter, MinedLog, Receipt, Transaction};
+use crate::chain::{At, ChainError, Endpoint, FullBlock, Header, LogFilter, MinedLog, Receipt, Transaction};
 use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::domain::snapshot::{Snapshot, Vault};
 use crate::keeper::snapshot_for;
@@ -85,6 +85,44 @@ impl Source {
         heads.iter().map(|head| head.number).min().ok_or_else(|| eyre!("no endpoint is given"))
     }
 
+    /// The first of the blocks from that of `first` to `to` after which there is a contract at `account`; `None` where there is
+    /// none after the last. A contract that is there stays.
+    ///
+    /// # Errors
+    /// A failed call, endpoints that tell different code.
+    pub async fn deployed(&self, account: Address, first: &Header, to: u64) -> Result<Option<u64>> {
+        let from = first.number;
+        if self.has_code(account, first).await? {
+            return Ok(Some(from));
+        }
+        if !self.has_code(account, &self.header(to).await?).await? {
+            return Ok(None);
+        }
+        let (mut without, mut with) = (from, to);
+        while with.saturating_sub(without) > 1 {
+            let middle = without.midpoint(with);
+            if self.has_code(account, &self.header(middle).await?).await? {
+                with = middle;
+            } else {
+                without = middle;
+            }
+        }
+        Ok(Some(with))
+    }
+
+    async fn has_code(&self, account: Address, header: &Header) -> Result<bool> {
+        let Header { number, hash, .. } = *header;
+        let asked = async |eye: &Eye| {
+            let code = eye.endpoint.code(account, At::Hash(hash)).await;
+            code.map_err(|error| {
+                told(&eye.endpoint, &format!("the code at {account} after block {number}"), error.into())
+            })
+        };
+        let told = try_join_all(self.eyes.iter().map(asked)).await?;
+        let code = self.agreed(told, |_, _| format!("the code of {account} at block {number}"))?;
+        Ok(!code.is_empty())
+    }
+
     /// The facts of a vault at the block of `header`, with the policy among `policies` whose hash it stores there; with the
     /// first one where it stores none of them.
     ///
@@ -99,7 +137,7 @@ impl Source {
         let height = header.number;
         let read = async |eye: &Eye| {
             let read = snapshot_for(&eye.reader, &eye.endpoint, header, vault, policies).await;
-            read.map_err(|error| told(&eye.endpoint, height, error))
+            read.map_err(|error| told(&eye.endpoint, &format!("the facts of block {height}"), error))
         };
         let told = try_join_all(self.eyes.iter().map(read)).await?;
         // By the same facts the same policy is in force.
@@ -226,9 +264,9 @@ fn first_odd(first: &[MinedLog], second: &[MinedLog]) -> Option<u64> {
     heights.into_iter().flatten().min()
 }
 
-fn told(endpoint: &Endpoint, height: u64, error: ReadError) -> eyre::Report {
+fn told(endpoint: &Endpoint, what: &str, error: ReadError) -> eyre::Report {
     let name = endpoint.name();
     let lacks = matches!(&error, ReadError::Chain(ChainError::Rpc { .. }));
     let advice = if lacks { ": does it keep the states of old blocks? an archive node does" } else { "" };
-    eyre!(error).wrap_err(format!("the facts of block {height} cannot be read through {name}{advice}"))
+    eyre!(error).wrap_err(format!("{what} cannot be read through {name}{advice}"))
 }

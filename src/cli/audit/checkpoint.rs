@@ -19,6 +19,8 @@ use crate::replay::audit::{Progress, Question};
 pub(super) struct Checkpoint {
     file: PathBuf,
     about: About,
+    /// Where another audit of the same question came to.
+    noted: Option<Progress>,
 }
 
 /// What an audit is about: only of the same does another go on from it.
@@ -40,33 +42,45 @@ struct Noted {
 }
 
 impl Checkpoint {
-    pub(super) fn of(file: &Path, view: &View, (question, counterfactual): (Question, Option<B256>)) -> Self {
+    /// What `file` has of an audit of `question`; where the file is there and no last block is asked for, the question is to its
+    /// last one.
+    pub(super) fn of(
+        file: &Path,
+        view: &View,
+        (question, counterfactual): (Question, Option<B256>),
+        to: Option<u64>,
+    ) -> Result<Self, Failure> {
         let hashes = |policies: &[PublishedPolicy]| policies.iter().map(PublishedPolicy::hash).collect();
         let vaults = view.subjects.iter().map(|subject| (subject.vault, hashes(&subject.policies)));
-        let about = About {
+        let mut about = About {
             decision_version: DECISION_VERSION.to_owned(),
             chain_id: view.source.chain_id(),
             question,
             vaults: vaults.collect(),
             counterfactual,
         };
-        Self { file: file.to_owned(), about }
+        let mut progress = None;
+        if let Some(noted) = load(file)? {
+            about.question.to = to.unwrap_or(noted.about.question.to);
+            if noted.about != about {
+                let file = file.display();
+                return Err(Failure::usage(eyre!(
+                    "{file} is of another audit: name another file, or remove it"
+                )));
+            }
+            progress = Some(noted.progress);
+        }
+        Ok(Self { file: file.to_owned(), about, noted: progress })
     }
 
-    /// How far it was; nothing where the file is not there.
-    pub(super) fn load(&self) -> Result<Option<Progress>, Failure> {
-        let file = self.file.display();
-        let text = match fs::read(&self.file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.wrap_err_with(|| format!("{file} cannot be read")).map_err(Failure::usage)?,
-        };
-        let noted: Noted = serde_json::from_slice(&text)
-            .wrap_err_with(|| format!("{file} is no checkpoint of an audit: name another file"))
-            .map_err(Failure::usage)?;
-        if noted.about == self.about {
-            return Ok(Some(noted.progress));
-        }
-        Err(Failure::usage(eyre!("{file} is of another audit: name another file, or remove it")))
+    /// What is asked.
+    pub(super) const fn question(&self) -> Question {
+        self.about.question
+    }
+
+    /// How far it was; nothing where the file was not there.
+    pub(super) fn noted(&self) -> Option<Progress> {
+        self.noted.clone()
     }
 
     /// Notes how far it is: the whole of it or nothing.
@@ -79,4 +93,15 @@ impl Checkpoint {
         file.persist(&self.file)?;
         Ok(())
     }
+}
+
+fn load(file: &Path) -> Result<Option<Noted>, Failure> {
+    let name = file.display();
+    let text = match fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.wrap_err_with(|| format!("{name} cannot be read")).map_err(Failure::usage)?,
+    };
+    let noted = serde_json::from_slice(&text)
+        .wrap_err_with(|| format!("{name} is no checkpoint of an audit: name another file"));
+    noted.map(Some).map_err(Failure::usage)
 }

@@ -4,7 +4,7 @@ use super::super::output::{grid, table};
 use super::{Printed, PrintedVault};
 use crate::replay::audit::{
     Action, Alike, Beside, ByLikeness, Cause, Caused, Class, Comparison, Counterfactual, End, Episode,
-    Finding, Likeness, Sum, Wish,
+    Finding, Likeness, Price, Sum, Wish,
 };
 
 /// The whole.
@@ -20,17 +20,28 @@ fn vault(vault: &PrintedVault) -> String {
         ("held as the policy says", format!("{} blocks", found.held_as_policy)),
         ("a trade was wanted", format!("{} blocks", found.wanted)),
         ("policy not known", format!("{} blocks", found.unknown)),
+        ("vault not deployed yet", format!("{} blocks", found.not_deployed)),
         ("acted as the policy says", totals.acted.to_string()),
+        ("late within the grace", totals.late.to_string()),
         ("missed", totals.missed.to_string()),
         ("unexplained", totals.unexplained.to_string()),
         ("wrong decision hash", totals.wrong_hash.to_string()),
-        ("wanted for a moment alone", found.passed.to_string()),
-        ("waiting cost (USD)", format!("{:.2}", totals.waiting_usd)),
-        ("expected shortfall of the floor (USD)", format!("{:.4}", totals.shortfall_usd)),
-        ("in hindsight (asset)", format!("{:.2}", totals.hindsight)),
+        ("wanted for a moment alone", found.within_grace.passed.to_string()),
+        ("waiting cost (USD)", format!("{:.2}", totals.price.waiting_usd)),
+        ("expected shortfall of the floor (USD)", format!("{:.4}", totals.price.shortfall_usd)),
+        ("in hindsight (asset)", format!("{:.2}", totals.price.hindsight)),
         ("blocks read", found.reads.to_string()),
     ]);
     let mut parts = vec![rows];
+    parts.extend(found.cut_at_start.as_ref().map(|Episode { from, blocks_late, .. }| {
+        format!(
+            "At {from}, where the range begins, a trade was wanted already, and {blocks_late} blocks late or more: audit from \
+             further back to see how late."
+        )
+    }));
+    parts.extend(found.cut_at_end.as_ref().map(|Episode { from, to, .. }| {
+        format!("Since {from} a trade is wanted, and not made yet at {to}, where the range ends: within the grace until there.")
+    }));
     if !found.findings.is_empty() {
         let findings = found.findings.iter().map(finding).collect();
         parts.push(grid(&["block", "finding", "what"], findings));
@@ -76,6 +87,7 @@ fn of_action(action: &Action, class: &Class) -> Vec<String> {
 fn missed(episode: &Episode, causes: &[Caused]) -> String {
     let end = match episode.end {
         End::Acted => "acted late",
+        End::ActedOtherwise => "what was done was not what was wanted, and ended it",
         End::Passed => "nobody acted, until it was not wanted any more",
         End::PolicyChanged => "nobody acted, until another policy came into force",
         End::Open => "nobody has acted yet",
@@ -84,9 +96,11 @@ fn missed(episode: &Episode, causes: &[Caused]) -> String {
     let causes: Vec<_> =
         causes.iter().map(|caused| format!("{} ({} blocks)", cause(&caused.cause), caused.blocks)).collect();
     let why = if causes.is_empty() { String::new() } else { format!("; {}", causes.join(", ")) };
-    let Episode { from, to, blocks_late, waiting_usd, shortfall_usd, hindsight, .. } = episode;
+    let Episode { from, to, blocks_late, price, .. } = episode;
+    let Price { waiting_usd, shortfall_usd, hindsight } = price;
+    let least = if episode.cut { "at least " } else { "" };
     format!(
-        "{blocks_late} blocks late{urgent}: {end} (wanted from {from} to {to}); waiting {waiting_usd:.2} USD, shortfall \
+        "{least}{blocks_late} blocks late{urgent}: {end} (wanted from {from} to {to}); waiting {waiting_usd:.2} USD, shortfall \
          {shortfall_usd:.4} USD, in hindsight {hindsight:.2}{why}"
     )
 }

@@ -152,19 +152,12 @@ impl Tracked {
 
     fn penalty(&self) -> Result<f64, ModelError> {
         let Holding { units, price, volatility } = self.holding;
-        let deviation = volatility * price;
-        let penalty = 0.5 * (self.aversion / positive("net asset value", self.nav)?) * deviation * deviation;
+        let penalty = penalty(self.aversion, self.nav, volatility * price)?;
         let cushion = self.cushion;
         let held = self.gap.shortfall_rate(units * price, cushion)?;
         // Where a short position is wanted nothing is the nearest that can be held.
         let target = self.gap.shortfall_rate(self.target.max(0.0) * price, cushion)?;
-        penalty_with_floor(
-            in_range("penalty of the drift", penalty)?,
-            self.floor_weight,
-            held,
-            target,
-            units - self.target,
-        )
+        penalty_with_floor(penalty, self.floor_weight, held, target, units - self.target)
     }
 
     fn sensitivity(&self, holding: &Holding, tracking: &Tracking) -> Result<Sensitivity, ModelError> {
@@ -201,6 +194,16 @@ impl Tracked {
         let variance_rate = self.variance_rate(self.sensitivity(&holding, tracking)?.gamma)?;
         Ok(tracking.terms.edges(variance_rate)?.0)
     }
+}
+
+/// `c = ½·(R/V)·(σS)²`, USD per unit² and year: the certainty equivalent of a drift's risk, without what it does to a floor, of
+/// relative risk aversion `R`, net asset value `V`, and `σS`, the deviation of a unit's price, USD per year.
+///
+/// # Errors
+/// An input that is not finite, a net asset value that is not positive, or a penalty beyond the range of `f64`.
+pub fn penalty(aversion: f64, nav: f64, deviation: f64) -> Result<f64, ModelError> {
+    let penalty = 0.5 * (aversion / positive("net asset value", nav)?) * deviation * deviation;
+    in_range("penalty of the drift", penalty)
 }
 
 impl Appraised {

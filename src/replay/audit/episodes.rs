@@ -1,4 +1,5 @@
-//! From what the policy wanted at each block, and what was done, to what was missed. Pure: one block after the other.
+//! From what the policy wanted at each block, and what was done, to what was late and what was missed. Pure: one block after the
+//! other.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +16,9 @@ pub struct Want {
     pub units: f64,
     /// Price of a unit by the oracle, units of the asset.
     pub price: f64,
-    /// What waiting costs beyond the optimum by the policy's own reckoning, USD per year.
+    /// What the drift costs that the trade would take away, by its risk alone, USD per year.
     pub waiting: f64,
-    /// What the exposure that is too much adds to the expected shortfall below the floor, USD per year.
+    /// What the exposure that the trade would take away adds to the expected shortfall below the floor, USD per year.
     pub shortfall: f64,
 }
 
@@ -32,6 +33,17 @@ pub enum State {
     Unknown,
 }
 
+/// What the keeper did in a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Done {
+    /// Nothing.
+    Nothing,
+    /// What its policy did not want.
+    Otherwise,
+    /// What its policy wanted.
+    AsWanted,
+}
+
 /// One block of the vault.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
@@ -39,8 +51,8 @@ pub struct Step {
     pub number: u64,
     /// Its time, seconds since the Unix epoch.
     pub timestamp: u64,
-    /// Whether it holds an action of the keeper: the state is that after it.
-    pub acted: bool,
+    /// What it holds of the keeper: the state is that after it.
+    pub done: Done,
     /// Price of a unit by the oracle, units of the asset; that of the last want where there is none.
     pub price: Option<f64>,
     /// The state.
@@ -53,12 +65,38 @@ pub struct Step {
 pub enum End {
     /// The keeper acted.
     Acted,
+    /// The keeper did what the policy did not want, and after that it wanted nothing.
+    ActedOtherwise,
     /// The policy did not want it any more.
     Passed,
     /// Another policy came into force.
     PolicyChanged,
     /// The audit ended.
     Open,
+}
+
+/// What being late cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// By the risk of the drift alone, USD.
+    pub waiting_usd: f64,
+    /// What was added to the expected shortfall below the floor, USD.
+    pub shortfall_usd: f64,
+    /// What the first trade wanted would have brought more, or less where negative, than at the price at the end, in units of
+    /// the asset: what is known only afterwards.
+    pub hindsight: f64,
+}
+
+impl Price {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            waiting_usd: self.waiting_usd + other.waiting_usd,
+            shortfall_usd: self.shortfall_usd + other.shortfall_usd,
+            hindsight: self.hindsight + other.hindsight,
+        }
+    }
 }
 
 /// A time in which the policy wanted a trade.
@@ -68,6 +106,8 @@ pub struct Episode {
     pub from: u64,
     /// The last one.
     pub to: u64,
+    /// Whether it did at the first block of the range already: it may have begun before, and all that follows is the least.
+    pub cut: bool,
     /// Blocks after which the action came at the latest that could hold it, or for which there was none.
     pub blocks_late: u64,
     /// How it ended.
@@ -78,18 +118,15 @@ pub struct Episode {
     pub mandatory: bool,
     /// Seconds from its first block to its end.
     pub seconds: u64,
-    /// What waiting cost by the policy's own reckoning, USD.
-    pub waiting_usd: f64,
-    /// What it added to the expected shortfall below the floor, USD.
-    pub shortfall_usd: f64,
-    /// What the first trade wanted would have brought more, or less where negative, than at the price at the end, in units of
-    /// the asset: what is known only afterwards.
-    pub hindsight: f64,
+    /// What it cost from the first block on that could hold the action.
+    #[serde(flatten)]
+    pub price: Price,
 }
 
 /// Follows one vault.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Episodes {
+    begun: bool,
     open: Option<Running>,
 }
 
@@ -104,18 +141,20 @@ struct Running {
 impl Episodes {
     /// Takes the next block in; the episode that it ends, if it ends one.
     pub fn step(&mut self, step: &Step) -> Option<Episode> {
-        let ended = match (self.open.as_mut(), step.acted, step.state) {
+        let first = !std::mem::replace(&mut self.begun, true);
+        let ended = match (self.open.as_mut(), step.done, step.state) {
             (None, ..) => None,
-            (Some(running), true, _) => Some(running.ended(step, End::Acted)),
-            (Some(running), false, State::Holds) => Some(running.ended(step, End::Passed)),
-            (Some(running), false, State::Unknown) => Some(running.ended(step, End::PolicyChanged)),
-            (Some(running), false, State::Wants(want)) => {
+            (Some(running), Done::AsWanted, _) => Some(running.ended(step, End::Acted)),
+            (Some(running), _, State::Unknown) => Some(running.ended(step, End::PolicyChanged)),
+            (Some(running), Done::Otherwise, State::Holds) => Some(running.ended(step, End::ActedOtherwise)),
+            (Some(running), Done::Nothing, State::Holds) => Some(running.ended(step, End::Passed)),
+            (Some(running), Done::Nothing | Done::Otherwise, State::Wants(want)) => {
                 running.goes_on(step, want);
                 return None;
             }
         };
         self.open = match step.state {
-            State::Wants(want) => Some(Running::begun(step, want)),
+            State::Wants(want) => Some(Running::begun(step, want, first)),
             State::Holds | State::Unknown => None,
         };
         ended
@@ -129,42 +168,41 @@ impl Episodes {
             Episode { blocks_late: episode.to.saturating_sub(episode.from), end: End::Open, ..episode }
         })
     }
-
-    /// The episode that is open, so far.
-    #[must_use]
-    pub const fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
 }
 
 impl Running {
-    const fn begun(step: &Step, want: Want) -> Self {
+    fn begun(step: &Step, want: Want, cut: bool) -> Self {
         let episode = Episode {
             from: step.number,
             to: step.number,
+            cut,
             blocks_late: 0,
             end: End::Open,
             want,
             mandatory: want.mandatory,
             seconds: 0,
-            waiting_usd: 0.0,
-            shortfall_usd: 0.0,
-            hindsight: 0.0,
+            price: Price::default(),
         };
         Self { episode, since: step.timestamp, last: (want, step.timestamp) }
+    }
+
+    /// What is decided at a block can be in the next one.
+    const fn earliest(&self) -> u64 {
+        self.episode.from.saturating_add(1)
     }
 
     /// Lets the time since the last block pass.
     fn pass(&mut self, step: &Step) {
         let (want, at) = self.last;
-        let passed = years(step.timestamp.saturating_sub(at));
+        let late = step.number > self.earliest();
+        let passed = if late { years(step.timestamp.saturating_sub(at)) } else { 0.0 };
         let episode = &mut self.episode;
         episode.seconds = step.timestamp.saturating_sub(self.since);
-        episode.waiting_usd += want.waiting * passed;
-        episode.shortfall_usd += want.shortfall * passed;
+        episode.price.waiting_usd += want.waiting * passed;
+        episode.price.shortfall_usd += want.shortfall * passed;
         let first = &episode.want;
         let moved = step.price.unwrap_or(want.price) - first.price;
-        episode.hindsight = first.units * if first.sell { -moved } else { moved };
+        episode.price.hindsight = first.units * if first.sell { -moved } else { moved };
     }
 
     fn goes_on(&mut self, step: &Step, want: Want) {
@@ -176,8 +214,82 @@ impl Running {
 
     fn ended(&mut self, step: &Step, end: End) -> Episode {
         self.pass(step);
-        // What is decided at a block can be in the next one.
-        let earliest = self.episode.from.saturating_add(1);
-        Episode { blocks_late: step.number.saturating_sub(earliest), end, ..self.episode }
+        Episode { blocks_late: step.number.saturating_sub(self.earliest()), end, ..self.episode }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "heights of a few blocks")]
+mod tests {
+    use super::*;
+
+    const WANT: Want =
+        Want { sell: true, mandatory: false, units: 2.0, price: 100.0, waiting: 365.0, shortfall: 36.5 };
+
+    fn step(number: u64, done: Done, state: State) -> Step {
+        Step { number, timestamp: 1_000 + number * 86_400, done, price: None, state }
+    }
+
+    fn along(steps: &[Step]) -> (Vec<Episode>, Option<Episode>) {
+        let mut episodes = Episodes::default();
+        let ended = steps.iter().filter_map(|step| episodes.step(step)).collect();
+        (ended, episodes.rest())
+    }
+
+    #[test]
+    fn waiting_is_priced_from_the_first_block_on_that_could_hold_the_action() {
+        let wants = |number, price| {
+            let want = State::Wants(Want { price, ..WANT });
+            Step { price: Some(price), ..step(number, Done::Nothing, want) }
+        };
+        let acted = Step { price: Some(90.0), ..step(5, Done::AsWanted, State::Holds) };
+        let (ended, rest) = along(&[
+            step(1, Done::Nothing, State::Holds),
+            wants(2, 100.0),
+            wants(3, 98.0),
+            wants(4, 95.0),
+            acted,
+        ]);
+        let [episode] = ended[..] else { unreachable!("{ended:?}") };
+        assert_eq!((episode.from, episode.to, episode.blocks_late, episode.end), (2, 4, 2, End::Acted));
+        assert_eq!((episode.cut, episode.seconds, rest), (false, 3 * 86_400, None));
+        // Decided at block 2 it could be in block 3: two days of 365 and 36.5 USD a year, and ten less for each of two units.
+        assert!((episode.price.waiting_usd - 2.0).abs() < 1e-12, "{episode:?}");
+        assert!((episode.price.shortfall_usd - 0.2).abs() < 1e-12, "{episode:?}");
+        assert!((episode.price.hindsight - 20.0).abs() < 1e-12, "{episode:?}");
+    }
+
+    #[test]
+    fn an_action_in_the_next_block_is_in_time_and_costs_nothing() {
+        let wants = step(2, Done::Nothing, State::Wants(WANT));
+        let (ended, _) =
+            along(&[step(1, Done::Nothing, State::Holds), wants, step(3, Done::AsWanted, State::Holds)]);
+        let [episode] = ended[..] else { unreachable!("{ended:?}") };
+        assert_eq!((episode.blocks_late, episode.price), (0, Price { hindsight: 0.0, ..Price::default() }));
+    }
+
+    #[test]
+    fn what_the_policy_did_not_want_does_not_end_what_it_wants() {
+        let wants = State::Wants(WANT);
+        let begins = [step(1, Done::Nothing, State::Holds), step(2, Done::Nothing, wants)];
+        let (ended, rest) =
+            along(&[begins[0], begins[1], step(3, Done::Otherwise, wants), step(4, Done::Nothing, wants)]);
+        assert_eq!(
+            (ended.len(), rest.map(|rest| (rest.from, rest.to, rest.blocks_late))),
+            (0, Some((2, 4, 2)))
+        );
+        let (ended, rest) = along(&[begins[0], begins[1], step(3, Done::Otherwise, State::Holds)]);
+        assert_eq!((ended[0].end, rest), (End::ActedOtherwise, None));
+        let (ended, rest) = along(&[begins[0], begins[1], step(3, Done::Otherwise, State::Unknown)]);
+        assert_eq!((ended[0].end, rest), (End::PolicyChanged, None));
+    }
+
+    #[test]
+    fn a_range_that_begins_or_ends_in_the_midst_of_it_says_so() {
+        let wants = |number| step(number, Done::Nothing, State::Wants(WANT));
+        let (ended, rest) = along(&[wants(1), wants(2), step(3, Done::Nothing, State::Holds), wants(4)]);
+        assert_eq!((ended[0].cut, ended[0].end, ended[0].blocks_late), (true, End::Passed, 1));
+        let rest = rest.map(|rest| (rest.cut, rest.end, rest.from, rest.blocks_late));
+        assert_eq!(rest, Some((false, End::Open, 4, 0)));
     }
 }

@@ -1,7 +1,5 @@
 //! The audit of a range of blocks, stretch by stretch: the memory that it takes does not grow with the range.
 
-use std::collections::BTreeSet;
-
 use alloy::primitives::{Address, B256};
 use alloy::sol_types::SolEvent;
 use eyre::{Result, WrapErr, bail, eyre};
@@ -10,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Source, Subject};
 use super::action::{action, classify};
-use super::episodes::{Episodes, State, Step};
+use super::episodes::{Done, End, Episodes, State, Step};
 use super::other::Other;
 use super::walk::{Seen, Walk};
 use super::watch::{Sources, Watch};
-use super::{Episode, Finding, Found, Question, Wish, want};
+use super::{Class, Episode, Finding, Found, Question, Wish, WithinGrace, want};
 use crate::chain::{Header, MinedLog};
 use crate::domain::decision::decide;
 use crate::protocols::abi::RebalancingVault::Deleveraged;
@@ -45,6 +43,8 @@ pub struct Vault {
     episodes: Episodes,
     /// Hash of the policy at the last block.
     policy: Option<B256>,
+    /// The first block after which the vault is there; absent until it was looked for.
+    deployed: Option<u64>,
 }
 
 /// An audit under way.
@@ -100,7 +100,8 @@ impl<'a> Audit<'a> {
         let headers = headers(self.source, (from, last), self.progress.parent).await?;
         let ends = (headers.first(), headers.last());
         let (Some(first), Some(newest)) = ends else { return Ok(false) };
-        let sources = self.sources(first).await?;
+        self.deployments(first).await?;
+        let sources = self.sources(&headers).await?;
         let about = (sources.as_slice(), self.question.reading);
         // Feeds that report elsewhere from the first block on do so without an event.
         let before = self.progress.parent.unwrap_or(first.hash);
@@ -111,8 +112,12 @@ impl<'a> Audit<'a> {
             let (Some(vault), Some(subject), Some((_, sources))) = known else {
                 bail!("what was begun was about other vaults");
             };
-            let (source, question, headers) = (self.source, &self.question, headers.as_slice());
-            let stretch = Stretch { source, question, subject, headers, watch: &watch };
+            let there = vault.there(&headers);
+            let before = headers.len().saturating_sub(there.len());
+            let before = u64::try_from(before).unwrap_or(u64::MAX);
+            vault.found.not_deployed = vault.found.not_deployed.saturating_add(before);
+            let (source, question) = (self.source, &self.question);
+            let stretch = Stretch { source, question, subject, headers: there, watch: &watch };
             stretch.of(walks, sources, vault).await.wrap_err_with(|| format!("vault {}", subject.name))?;
         }
         progress.parent = headers.last().map(|header| header.hash);
@@ -121,21 +126,50 @@ impl<'a> Audit<'a> {
         Ok(last < to)
     }
 
-    /// Each vault with what its facts come from, by its state at the block of `header`.
-    async fn sources(&self, header: &Header) -> Result<Vec<(Address, Sources)>> {
+    /// Looks for the first block of each vault, where that was not done.
+    async fn deployments(&mut self, first: &Header) -> Result<()> {
+        let to = self.question.to;
+        for vault in self.progress.vaults.iter_mut().filter(|vault| vault.deployed.is_none()) {
+            let (name, address) = (&vault.found.name, vault.found.vault);
+            let deployed = self.source.deployed(address, first, to).await?;
+            let deployed = deployed.ok_or_else(|| {
+                eyre!(
+                    "vault {name}: there is no contract at {address} up to block {to}: is the address right?"
+                )
+            })?;
+            vault.deployed = Some(deployed);
+        }
+        Ok(())
+    }
+
+    /// Each vault with what its facts come from, by its state at the first of `headers` after which it is there; nothing where
+    /// there is none.
+    async fn sources(&self, headers: &[Header]) -> Result<Vec<(Address, Sources)>> {
         let mut all = Vec::with_capacity(self.subjects.len());
-        for (subject, (walk, other)) in self.subjects.iter().zip(&self.walks) {
-            let facts = self.source.facts(header, subject.vault, &subject.policies).await;
-            let (snapshot, _) = facts.wrap_err_with(|| format!("vault {}", subject.name))?;
-            let mut sources = walk.sources(&snapshot);
-            if let Some(Sources { proxies, contracts }) = other.as_ref().map(|other| other.sources(&snapshot))
-            {
-                sources.proxies.extend(proxies);
-                sources.contracts.extend(contracts);
-            }
+        for ((subject, vault), walks) in self.subjects.iter().zip(&self.progress.vaults).zip(&self.walks) {
+            let sources = match vault.there(headers).first() {
+                Some(header) => self.sources_at(header, subject, walks).await?,
+                None => Sources::default(),
+            };
             all.push((subject.vault, sources));
         }
         Ok(all)
+    }
+
+    async fn sources_at(
+        &self,
+        header: &Header,
+        subject: &Subject,
+        (walk, other): &(Walk<'a>, Option<Other<'a>>),
+    ) -> Result<Sources> {
+        let facts = self.source.facts(header, subject.vault, &subject.policies).await;
+        let (snapshot, _) = facts.wrap_err_with(|| format!("vault {}", subject.name))?;
+        let mut sources = walk.sources(&snapshot);
+        if let Some(Sources { proxies, contracts }) = other.as_ref().map(|other| other.sources(&snapshot)) {
+            sources.proxies.extend(proxies);
+            sources.contracts.extend(contracts);
+        }
+        Ok(sources)
     }
 
     /// What was found; what is open at the end and past the grace is missed.
@@ -144,7 +178,8 @@ impl<'a> Audit<'a> {
         let grace = self.question.grace;
         let ended = |vault: &Vault| {
             let mut found = vault.found.clone();
-            found.ended(vault.episodes.rest(), grace);
+            found.rests(vault.episodes.rest(), grace);
+            found.findings.sort_by_key(Finding::block);
             found
         };
         self.progress.vaults.iter().map(ended).collect()
@@ -203,18 +238,16 @@ impl<'a> Stretch<'a, '_> {
         (logs, other): (&[MinedLog], Option<&Other<'a>>),
         vault: &mut Vault,
     ) -> Result<()> {
-        let acted: BTreeSet<u64> =
-            events(logs, Rebalanced::SIGNATURE_HASH).map(|log| log.block_number).collect();
         for (at, (seen, header)) in seen.iter().zip(self.headers).enumerate() {
             let number = header.number;
             vault.policy_is(seen, number);
+            let mut done = Done::Nothing;
             for mined in logs.iter().filter(|log| log.block_number == number) {
-                self.event(mined, other, vault).await?;
+                done = done.max(self.event(mined, other, vault).await?);
             }
             let Judged { state, price, wish } = judged(seen)?;
             vault.compare(number, (state, wish), wishes.get(at));
-            let (timestamp, acted) = (header.timestamp, acted.contains(&number));
-            let step = Step { number, timestamp, acted, price, state };
+            let step = Step { number, timestamp: header.timestamp, done, price, state };
             vault.found.count(&step);
             let ended = vault.episodes.step(&step);
             vault.found.ended(ended, self.question.grace);
@@ -222,15 +255,15 @@ impl<'a> Stretch<'a, '_> {
         Ok(())
     }
 
-    /// Takes in what an event of the vault tells.
-    async fn event(&self, mined: &MinedLog, other: Option<&Other<'a>>, vault: &mut Vault) -> Result<()> {
+    /// Takes in what an event of the vault tells; what the keeper did.
+    async fn event(&self, mined: &MinedLog, other: Option<&Other<'a>>, vault: &mut Vault) -> Result<Done> {
         let topic = mined.log.topics().first().copied();
         if topic == Some(Deleveraged::SIGNATURE_HASH) {
             let (block, transaction) = (mined.block_number, mined.transaction_hash);
             vault.found.findings.push(Finding::Deleveraged { block, transaction });
         }
         if topic != Some(Rebalanced::SIGNATURE_HASH) {
-            return Ok(());
+            return Ok(Done::Nothing);
         }
         let action = action(mined)?;
         let about = || format!("the action of transaction {}", action.transaction);
@@ -238,8 +271,12 @@ impl<'a> Stretch<'a, '_> {
         if let (Some(other), Some(beside)) = (other, &mut vault.found.counterfactual) {
             beside.actions.push(other.beside(self.source, &action, wish).await.wrap_err_with(about)?);
         }
+        let done = match class {
+            Class::ActedAsPolicy | Class::WrongDecisionHash { .. } => Done::AsWanted,
+            Class::UnexplainedAction { .. } | Class::UnknownPolicy => Done::Otherwise,
+        };
         vault.found.findings.push(Finding::Action { action, class });
-        Ok(())
+        Ok(done)
     }
 }
 
@@ -249,10 +286,6 @@ struct Judged {
     /// The price that the policy goes by.
     price: Option<f64>,
     wish: Option<Wish>,
-}
-
-fn events(logs: &[MinedLog], event: B256) -> impl Iterator<Item = &MinedLog> {
-    logs.iter().filter(move |log| log.log.topics().first() == Some(&event))
 }
 
 /// What the policy in force says.
@@ -274,12 +307,22 @@ impl Vault {
             held_as_policy: 0,
             wanted: 0,
             unknown: 0,
-            passed: 0,
+            not_deployed: 0,
+            within_grace: WithinGrace::default(),
+            cut_at_start: None,
+            cut_at_end: None,
             reads: 0,
             findings: Vec::new(),
             counterfactual: other.and_then(Other::begun),
         };
-        Self { found, episodes: Episodes::default(), policy: None }
+        Self { found, episodes: Episodes::default(), policy: None, deployed: None }
+    }
+
+    /// Those of `headers` after which the vault is there.
+    fn there<'h>(&self, headers: &'h [Header]) -> &'h [Header] {
+        let from = self.deployed.unwrap_or_default();
+        let before = headers.partition_point(|header| header.number < from);
+        headers.get(before..).unwrap_or_default()
     }
 
     /// Holds what both policies want at a block against one another, where the one in force is known.
@@ -314,12 +357,27 @@ impl Found {
 
     /// Takes an episode in that has ended.
     fn ended(&mut self, episode: Option<Episode>, grace: u64) {
+        let Some(episode) = episode else { return };
+        if episode.blocks_late > grace {
+            self.findings.push(Finding::Missed { episode, causes: Vec::new() });
+            return;
+        }
+        if episode.cut {
+            self.cut_at_start = Some(episode);
+        }
+        let within = &mut self.within_grace;
+        within.price = within.price.plus(episode.price);
+        let counter = if episode.end == End::Acted { &mut within.late } else { &mut within.passed };
+        if episode.end != End::Acted || episode.blocks_late > 0 {
+            *counter = counter.saturating_add(1);
+        }
+    }
+
+    /// Takes the episode in that is open where the range ends.
+    fn rests(&mut self, episode: Option<Episode>, grace: u64) {
         match episode {
-            Some(episode) if episode.blocks_late > grace => {
-                self.findings.push(Finding::Missed { episode, causes: Vec::new() });
-            }
-            Some(episode) if episode.end != super::End::Acted => self.passed = self.passed.saturating_add(1),
-            Some(_) | None => {}
+            Some(episode) if episode.blocks_late > grace => self.ended(Some(episode), grace),
+            episode => self.cut_at_end = episode,
         }
     }
 }
@@ -339,7 +397,7 @@ mod tests {
             Want { sell: true, mandatory: false, units: 1.0, price: 1.0, waiting: 1.0, shortfall: 0.0 };
         for number in 0..blocks {
             let state = if wants(number) { State::Wants(want) } else { State::Holds };
-            let step = Step { number, timestamp: number, acted: false, price: None, state };
+            let step = Step { number, timestamp: number, done: Done::Nothing, price: None, state };
             vault.found.count(&step);
             let ended = vault.episodes.step(&step);
             vault.found.ended(ended, GRACE);
@@ -356,7 +414,7 @@ mod tests {
         assert_eq!((rest.from, rest.to, rest.blocks_late), (0, 9_999, 9_999));
         // Wanted again and again, and each time for less than the grace: counted, and nothing more.
         let vault = unkept(10_000, |number| number % 4 < 2);
-        assert_eq!((vault.found.findings.len(), vault.found.passed), (0, 2_500));
+        assert_eq!((vault.found.findings.len(), vault.found.within_grace.passed), (0, 2_500));
         // The room is that of a few blocks, but for the digits of the counters.
         let room = |blocks| serde_json::to_string(&unkept(blocks, |number| number % 4 < 2)).unwrap().len();
         assert!(room(10_002).abs_diff(room(10)) < 40, "{} and {}", room(10_002), room(10));

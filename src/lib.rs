@@ -27,5 +27,6 @@ pub mod stage;
 
 pub mod backtest;
 pub mod demo;
+pub mod report;
 
 pub mod cli;

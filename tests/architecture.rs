@@ -34,6 +34,7 @@ const TOP: &[(&str, Option<&[&str]>)] = &[
     ("replay", None),
     ("backtest", None),
     ("stage", None),
+    ("report", Some(&["domain"])),
     ("demo", None),
     ("cli", None),
 ];

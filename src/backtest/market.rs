@@ -18,13 +18,13 @@ use crate::domain::units::{from_real, to_raw};
 use crate::domain::venues::uniswap_v3::{self, Tick, Window, sqrt_price_at_tick};
 
 /// The risky asset; its address is the lower one, so it is token0.
-const RISKY: Address = address!("0000000000000000000000000000000000000001");
+pub(super) const RISKY: Address = address!("0000000000000000000000000000000000000001");
 /// The vault's asset.
-const ASSET: Address = address!("0000000000000000000000000000000000000002");
+pub(super) const ASSET: Address = address!("0000000000000000000000000000000000000002");
 /// Time of the start, seconds since 1970.
 pub const START: u64 = 1_700_000_000;
 /// Decimal places of a feed's answer.
-const FEED_DECIMALS: u8 = 8;
+pub(super) const FEED_DECIMALS: u8 = 8;
 /// A phase in the upper bits of a round's id, as a proxy has.
 const PHASE: u128 = 1 << 64;
 /// Last tick of the range on a spacing of ten.
@@ -186,7 +186,7 @@ impl From<&Trade> for Exchange {
 }
 
 /// A new latest round; the one before it becomes history where an estimate asks for one.
-fn report(feed: &mut Feed, rounds: usize, answer: I256, time: u64) {
+pub(super) fn report(feed: &mut Feed, rounds: usize, answer: I256, time: u64) {
     let next = feed.latest.map_or(PHASE, |round| round.id.saturating_add(1));
     let latest = Round { id: next, answer, updated_at: time };
     let before = feed.latest.replace(latest);
@@ -206,7 +206,7 @@ fn answer(price: f64) -> Result<I256, BacktestError> {
 }
 
 /// Square root of raw asset per raw risky, times 2^96.
-fn sqrt_price(price: f64) -> Result<U256, BacktestError> {
+pub(super) fn sqrt_price(price: f64) -> Result<U256, BacktestError> {
     // 10^(6 − 18) raw units, so the root is 10^−6 of that of the price.
     let root = libm::ldexp(libm::sqrt(price) * 1e-6, 96);
     Ok(to_raw(from_real(root, 0)?, 0)?)
@@ -235,7 +235,7 @@ const fn block() -> Block {
 }
 
 /// A feed that answered `price` USD before anything began.
-fn feed(policy: &FeedPolicy, price: u64) -> Result<Feed, BacktestError> {
+pub(super) fn feed(policy: &FeedPolicy, price: u64) -> Result<Feed, BacktestError> {
     let raw = U256::from(price).checked_mul(U256::from(100_000_000_u64));
     let answer = raw.and_then(|raw| I256::try_from(raw).ok()).ok_or(BacktestError::Number("a price"))?;
     let latest = Some(Round { id: PHASE, answer, updated_at: 0 });

@@ -4,12 +4,14 @@
 //! snapshot ([`market`]), its trades are booked at the quoted amounts ([`ledger`]), and what the path brought is a
 //! [`risk::Sample`]. [`compare`] tunes every contestant to the same risk on the same paths.
 
+pub mod bars;
 pub mod compare;
 pub mod contestant;
 pub mod course;
 pub mod ensemble;
 pub mod ledger;
 pub mod market;
+pub mod past;
 pub mod paths;
 pub mod random;
 pub mod risk;

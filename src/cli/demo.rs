@@ -14,12 +14,12 @@ use serde::Serialize;
 
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
-use crate::demo::course::{Contestant, Course, Outcome as Result};
-use crate::demo::{self, report};
+use crate::report::course::{Contestant, Course, Outcome as Result};
 use crate::stage::artifacts::Artifacts;
 use crate::stage::path::files::path_from_files;
 use crate::stage::path::scenario::Scenario;
 use crate::stage::path::{DEFAULT_STEPS, Tick};
+use crate::{demo, report};
 use summary::summary;
 use verdict::verdict;
 

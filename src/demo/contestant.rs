@@ -11,7 +11,6 @@ use eyre::{Result, WrapErr};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::course::{Outcome, Trade, VaultPoint};
 use crate::chain::pool::Pool;
 use crate::chain::{Endpoint, Header};
 use crate::domain::decision::{Appraisal, Verdict};
@@ -24,6 +23,7 @@ use crate::execution::{
 use crate::journal::Journal;
 use crate::keeper::{Cycle, Dispatch, Hand, Keeper};
 use crate::protocols::vaults::rebalancing_vault;
+use crate::report::course::{Outcome, Trade, VaultPoint};
 use crate::stage::Stage;
 use crate::stage::deploy::vault::default_parameters;
 

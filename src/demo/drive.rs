@@ -8,10 +8,10 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::contestant::{Contestant, Style};
-use super::course::{Contestant as Entry, Course, MarketPoint};
 use super::screen::Screen;
 use crate::chain::{Endpoint, SecretUrl, Timeouts};
 use crate::domain::units::to_real;
+use crate::report::course::{Contestant as Entry, Course, MarketPoint};
 use crate::stage::artifacts::Artifacts;
 use crate::stage::path::Tick;
 use crate::stage::{Stage, StagePlan};

@@ -2,9 +2,7 @@
 //! market is driven through it and simpler bots keep vaults of their own beside it.
 
 mod contestant;
-pub mod course;
 mod drive;
-pub mod report;
 mod screen;
 
 pub use contestant::believed_prices;

@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::demo::course::{Contestant, Course, Outcome};
-use crate::demo::report::number;
+use crate::report::course::{Contestant, Course, Outcome};
+use crate::report::number;
 
 /// A figure of the table: its name, and how it reads.
 type Figure = (&'static str, fn(&Outcome) -> String);

@@ -1,6 +1,6 @@
 //! What a demo must have shown to end well.
 
-use crate::demo::course::{Contestant, Course};
+use crate::report::course::{Contestant, Course};
 
 /// Share of net asset value that must be exposed when the crash begins.
 const LEAST_EXPOSURE: f64 = 0.5;
@@ -43,7 +43,7 @@ fn demonstrates(course: &Course, keeper: &Contestant) -> eyre::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::course::{MarketPoint, Outcome, Trade, VaultPoint};
+    use crate::report::course::{MarketPoint, Outcome, Trade, VaultPoint};
 
     /// Up from 100 to 110 at the second step, down to 60 at the fifth, up again: so much exposed before the crash, and
     /// a rebalance at each of these steps.

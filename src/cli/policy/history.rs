@@ -15,9 +15,9 @@ use super::super::snapshot::At;
 use super::super::{Context, Failure, Outcome};
 use crate::chain::Endpoint;
 use crate::config::{VaultConfig, load_policy};
-use crate::demo::report::second;
 use crate::domain::policy::PublishedPolicy;
 use crate::protocols::vaults::policy_history::{Origin, PolicyEntry, PolicyHistory};
+use crate::report::second;
 
 /// Every policy hash that a vault stored in a range of blocks, oldest first, from its state and its events.
 #[derive(Debug, Args)]

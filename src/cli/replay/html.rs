@@ -2,8 +2,8 @@
 
 use super::Printed;
 use super::text::{EXECUTED, executed, rows};
-use crate::demo::report::{escape, page};
 use crate::replay::Replayed;
+use crate::report::{escape, page};
 
 /// The page.
 pub(super) fn html(printed: &Printed) -> String {

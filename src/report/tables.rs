@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::course::{Contestant, Trade},
     calendar,
+    course::{Contestant, Trade},
     text::{change, count, escape, percent, usd},
 };
 

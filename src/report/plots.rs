@@ -1,7 +1,7 @@
 //! What the plots show.
 
 use super::{
-    super::course::{Contestant, Course, MarketPoint, VaultPoint},
+    course::{Contestant, Course, MarketPoint, VaultPoint},
     style::{self, Ink},
     thin::Point,
 };
@@ -196,7 +196,7 @@ fn seconds(time: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::course::Outcome;
+    use crate::report::course::Outcome;
 
     #[test]
     fn a_band_wider_than_the_vault_does_not_squeeze_the_lines() {

@@ -3,6 +3,8 @@
 //! The page is a function of the course alone. It needs neither network nor scripts, reads on a telephone as on a
 //! desk, and follows the reader's choice of a light or a dark theme.
 
+pub mod course;
+
 mod axis;
 mod calendar;
 mod canvas;
@@ -17,7 +19,7 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
-use super::course::{Contestant, Course};
+use course::{Contestant, Course};
 use text::{percent, usd};
 
 pub(crate) use calendar::second;
@@ -137,7 +139,7 @@ fn fallen(others: &[Contestant]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::course::{MarketPoint, Outcome, Trade, VaultPoint};
+    use crate::report::course::{MarketPoint, Outcome, Trade, VaultPoint};
 
     const START: u64 = 1_583_971_200;
 

@@ -1,0 +1,158 @@
+//! The policy beside what else could have been done on the same way: holding its first target, cash, a threshold, every day.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::metrics::{Gauge, Metrics};
+use super::run::{Keeper, Outcome, Past, Step, walk};
+use crate::backtest::BacktestError;
+use crate::domain::policy::{GapPolicy, PublishedPolicy, TradeTo, Trigger};
+use crate::domain::units::Ratio;
+
+/// Steps of a course that are kept for a picture.
+const PICTURED: usize = 8_192;
+
+/// Who takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entrant {
+    /// The policy.
+    Policy,
+    /// Buys the policy's first target, and nothing after it.
+    Hold,
+    /// Stays in the asset.
+    Cash,
+    /// Back to the policy's target whenever it is 5 % of net asset value away, whatever it costs, without a price for gaps.
+    Threshold,
+    /// Back to the policy's target every day, without a price for gaps.
+    Daily,
+}
+
+/// One of them, and how it came through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Who.
+    pub entrant: Entrant,
+    /// The figures.
+    pub metrics: Metrics,
+    /// The trades, and why what was done.
+    pub outcome: Outcome,
+    /// The course, thinned out: of steps that follow one another the last, and the one with the lowest cushion.
+    pub steps: Vec<Step>,
+}
+
+impl Entrant {
+    /// All of them, the policy first.
+    pub const ALL: [Self; 5] = [Self::Policy, Self::Hold, Self::Cash, Self::Threshold, Self::Daily];
+
+    /// For people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Hold => "hold",
+            Self::Cash => "cash",
+            Self::Threshold => "threshold 5 %",
+            Self::Daily => "daily",
+        }
+    }
+
+    /// Who keeps a vault of this policy so.
+    ///
+    /// # Errors
+    /// [`BacktestError::Policy`] where a changed policy has no canonical form.
+    pub fn keeper(self, published: &PublishedPolicy) -> Result<Keeper, BacktestError> {
+        let trigger = match self {
+            Self::Policy => return Ok(Keeper::Policy(published.clone())),
+            Self::Cash => return Ok(Keeper::Cash(published.clone())),
+            Self::Hold | Self::Threshold => {
+                Trigger::Threshold { fraction: Ratio::from_bps(500), to: TradeTo::Target }
+            }
+            Self::Daily => Trigger::Interval { seconds: 86_400 },
+        };
+        let mut policy = published.policy().clone();
+        policy.trigger = trigger;
+        policy.name = self.name().to_owned();
+        if self == Self::Hold {
+            return Ok(Keeper::Hold(PublishedPolicy::new(policy)?));
+        }
+        let zero = Ratio::ZERO;
+        policy.gap = GapPolicy { quantile: zero, jump: zero, floor_weight: zero, ..policy.gap };
+        Ok(Keeper::Policy(PublishedPolicy::new(policy)?))
+    }
+}
+
+/// Lets everyone walk, on so many threads, which are no part of the result.
+///
+/// # Errors
+/// As [`walk`], of the first that has one.
+pub fn contest(
+    past: &Past<'_>,
+    published: &PublishedPolicy,
+    entrants: &[Entrant],
+    threads: NonZeroUsize,
+) -> Result<Vec<Entry>, BacktestError> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((at, entrant)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            entrants.get(at).map(|entrant| (at, *entrant))
+        } {
+            done.push((at, entered(past, published, entrant)));
+        }
+        done
+    };
+    let mut entries: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get().min(entrants.len())).map(|_| scope.spawn(work)).collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, Vec<_>>| match worker.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        workers.into_iter().flat_map(join).collect()
+    });
+    entries.sort_unstable_by_key(|(at, _)| *at);
+    entries.into_iter().map(|(_, entry)| entry).collect()
+}
+
+fn entered(past: &Past<'_>, published: &PublishedPolicy, entrant: Entrant) -> Result<Entry, BacktestError> {
+    let keeper = entrant.keeper(published)?;
+    let (mut gauge, mut picture) = (Gauge::default(), Picture::of(past.ticks.len()));
+    let outcome = walk(past, &keeper, |step| {
+        gauge.see(step);
+        picture.see(step);
+    })?;
+    Ok(Entry { entrant, metrics: gauge.metrics(&outcome), outcome, steps: picture.steps })
+}
+
+/// Thins a course out for a picture: of every so many steps that follow one another it keeps the one with the lowest cushion, and
+/// the last.
+struct Picture {
+    every: usize,
+    seen: usize,
+    lowest: Option<(Decimal, Step)>,
+    steps: Vec<Step>,
+}
+
+impl Picture {
+    fn of(steps: usize) -> Self {
+        Self { every: steps.div_ceil(PICTURED / 2).max(1), seen: 0, lowest: None, steps: Vec::new() }
+    }
+
+    fn see(&mut self, step: &Step) {
+        let cushion = step.account.net().saturating_sub(step.floor);
+        if self.lowest.is_none_or(|(lowest, _)| cushion < lowest) {
+            self.lowest = Some((cushion, *step));
+        }
+        self.seen = self.seen.saturating_add(1);
+        if self.seen.is_multiple_of(self.every) || self.seen == 1 {
+            let lowest = self.lowest.take().map(|(_, lowest)| lowest);
+            self.steps.extend(lowest.filter(|lowest| lowest.tick.time < step.tick.time));
+            self.steps.push(*step);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What a course comes to: return, risk, floor and cost.
+//!
+//! Returns are those of net asset value per share less the gas that was paid for it, from the end of one bar to the end of the
+//! next, so that deposits and withdrawals are no returns. Definitions stand at each figure.
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::run::{Outcome, Step};
+use crate::domain::models::years;
+use crate::domain::units::to_real;
+
+/// The figures of one course. Ratios are parts of one; money is in units of the asset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Metrics {
+    /// Seconds from the first to the last tick.
+    pub seconds: u64,
+    /// First net asset value.
+    pub start: f64,
+    /// Last net asset value, gas taken off.
+    pub end: f64,
+    /// Deposits less withdrawals after the start.
+    pub flows: f64,
+    /// `Π(1 + rᵢ) − 1` of the returns `rᵢ` of the bars.
+    pub total_return: f64,
+    /// `(1 + total_return)^(1/years) − 1`; absent below a week, of which no year can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annual_return: Option<f64>,
+    /// Standard deviation of `ln(1 + rᵢ)` about their mean, times the root of bars per year.
+    pub volatility: f64,
+    /// Mean of `rᵢ` over their standard deviation, times the root of bars per year; the riskless rate is that of the asset, zero.
+    pub sharpe: f64,
+    /// The same over the root of the mean of `min(rᵢ, 0)²`.
+    pub sortino: f64,
+    /// Largest fall of value per share from a peak before it, part of the peak; of every tick, not of bars alone.
+    pub max_drawdown: f64,
+    /// Annual return over the largest drawdown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calmar: Option<f64>,
+    /// Lowest of net asset value less gas less floor, at any tick.
+    pub lowest_cushion: f64,
+    /// The same over the floor there.
+    pub lowest_cushion_share: f64,
+    /// Times that net asset value less gas fell below the floor, each until it was back above it.
+    pub floor_breaches: u64,
+    /// Deepest that it was below the floor.
+    pub breach_depth: f64,
+    /// Net asset value less gas less floor at the end.
+    pub last_cushion: f64,
+    /// Root of the sum of squares of `(exposure − target)·Δp/p` over net asset value, per year: annualised deviation of what not
+    /// being on the target earned. Of ticks at which the policy had a target.
+    pub tracking_error: f64,
+    /// Value traded over mean net asset value, per year.
+    pub turnover: f64,
+    /// Trades that were carried out.
+    pub rebalances: u64,
+    /// Those of them that were mandatory.
+    pub mandatory: u64,
+    /// Transactions that reverted.
+    pub reverted: u64,
+    /// Gas, USD.
+    pub gas: f64,
+    /// Fees of pools.
+    pub fees: f64,
+    /// Depth and lag of pools.
+    pub impact: f64,
+    /// All three over mean net asset value, per year, basis points.
+    pub cost_bps: f64,
+    /// Part of the time in cash-lock.
+    pub cash_lock: f64,
+    /// Sum of `(exposure − target)·Δp/p` over ticks: what not being on the target earned.
+    pub hedging_error: f64,
+}
+
+/// Gathers figures step by step; its memory does not grow with them.
+#[derive(Debug, Clone, Default)]
+pub struct Gauge {
+    first: Option<Step>,
+    last: Option<Step>,
+    /// Value per share at the end of the last bar.
+    closed: Option<f64>,
+    grown: Moments,
+    returns: Moments,
+    downside: f64,
+    product: f64,
+    peak: f64,
+    max_drawdown: f64,
+    lowest: Option<(f64, f64)>,
+    below: bool,
+    breaches: u64,
+    depth: f64,
+    drift: f64,
+    hedging: f64,
+    locked: u64,
+    /// Net asset value times seconds.
+    standing: f64,
+}
+
+/// Sums of powers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Moments {
+    count: f64,
+    mean: f64,
+    /// Sum of squares about the mean (Welford 1962).
+    squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        let off = value - self.mean;
+        self.mean += off / self.count;
+        self.squares += off * (value - self.mean);
+    }
+
+    fn deviation(&self) -> f64 {
+        if self.count > 1.0 { libm::sqrt(self.squares / (self.count - 1.0)) } else { 0.0 }
+    }
+}
+
+impl Gauge {
+    /// Takes the next step in.
+    pub fn see(&mut self, step: &Step) {
+        let net = to_real(step.account.net());
+        let floor = to_real(step.floor);
+        let share = net / to_real(step.shares).max(f64::MIN_POSITIVE);
+        let share = if step.shares.is_zero() { 0.0 } else { share };
+        if let Some(last) = self.last {
+            self.pass(&last, step);
+        } else {
+            (self.first, self.closed, self.product, self.peak) = (Some(*step), Some(share), 1.0, share);
+        }
+        self.peak = self.peak.max(share);
+        if self.peak > 0.0 {
+            self.max_drawdown = self.max_drawdown.max(1.0 - share / self.peak);
+        }
+        self.hold_against_floor(net - floor, floor);
+        if step.tick.closes {
+            self.close(share);
+        }
+        self.last = Some(*step);
+    }
+
+    /// Lets the time from one step to the next pass.
+    fn pass(&mut self, last: &Step, step: &Step) {
+        let seconds = step.tick.time.saturating_sub(last.tick.time);
+        self.standing += to_real(last.account.nav()) * years(seconds);
+        if last.locked {
+            self.locked = self.locked.saturating_add(seconds);
+        }
+        let Some(aim) = last.aim else { return };
+        let moved = to_real(step.tick.price) / to_real(last.tick.price) - 1.0;
+        let off = (to_real(last.account.value) - aim.target) * moved;
+        self.hedging += off;
+        let part = off / to_real(last.account.nav()).max(1.0);
+        self.drift += part * part;
+    }
+
+    fn hold_against_floor(&mut self, cushion: f64, floor: f64) {
+        if self.lowest.is_none_or(|(lowest, _)| cushion < lowest) {
+            self.lowest = Some((cushion, if floor > 0.0 { cushion / floor } else { 0.0 }));
+        }
+        let below = cushion < 0.0;
+        if below && !self.below {
+            self.breaches = self.breaches.saturating_add(1);
+        }
+        if below {
+            self.depth = self.depth.max(-cushion);
+        }
+        self.below = below;
+    }
+
+    fn close(&mut self, share: f64) {
+        let Some(before) = self.closed.replace(share).filter(|before| *before > 0.0) else { return };
+        let earned = share / before - 1.0;
+        self.product *= 1.0 + earned;
+        self.returns.add(earned);
+        self.grown.add(libm::log1p(earned.max(-1.0 + f64::EPSILON)));
+        let loss = earned.min(0.0);
+        self.downside += loss * loss;
+    }
+
+    /// What it comes to.
+    #[must_use]
+    pub fn metrics(&self, outcome: &Outcome) -> Metrics {
+        let (Some(first), Some(last)) = (self.first, self.last) else { return Metrics::default() };
+        let seconds = last.tick.time.saturating_sub(first.tick.time);
+        let whole = years(seconds);
+        let per_year = if whole > 0.0 { self.returns.count / whole } else { 0.0 };
+        let total_return = self.product - 1.0;
+        let annual_return =
+            (seconds >= WEEK).then(|| libm::expm1(libm::log1p(total_return.max(-1.0)) / whole));
+        let account = last.account;
+        let costs = to_real(account.costs());
+        let mean_nav = if whole > 0.0 { self.standing / whole } else { to_real(account.nav()) };
+        let (lowest_cushion, lowest_cushion_share) = self.lowest.unwrap_or_default();
+        let over = |value: f64, by: f64| if by > 0.0 { value / by } else { 0.0 };
+        let downside = libm::sqrt(over(self.downside, self.returns.count));
+        let count = |of: fn(&super::run::Rebalance) -> bool| {
+            u64::try_from(outcome.rebalances.iter().filter(|rebalance| of(rebalance)).count())
+                .unwrap_or(u64::MAX)
+        };
+        let start = to_real(first.account.flows);
+        Metrics {
+            seconds,
+            start,
+            end: to_real(account.net()),
+            flows: to_real(account.flows.saturating_sub(first.account.flows)),
+            total_return,
+            annual_return,
+            volatility: self.grown.deviation() * libm::sqrt(per_year),
+            sharpe: over(self.returns.mean, self.returns.deviation()) * libm::sqrt(per_year),
+            sortino: over(self.returns.mean, downside) * libm::sqrt(per_year),
+            max_drawdown: self.max_drawdown,
+            calmar: annual_return
+                .filter(|_| self.max_drawdown > 0.0)
+                .map(|annual| annual / self.max_drawdown),
+            lowest_cushion,
+            lowest_cushion_share,
+            floor_breaches: self.breaches,
+            breach_depth: self.depth,
+            last_cushion: to_real(account.net().saturating_sub(last.floor)),
+            tracking_error: libm::sqrt(over(self.drift, whole)),
+            turnover: over(over(to_real(account.turnover), mean_nav), whole),
+            rebalances: count(|rebalance| !rebalance.reverted),
+            mandatory: count(|rebalance| !rebalance.reverted && rebalance.mandatory),
+            reverted: count(|rebalance| rebalance.reverted),
+            gas: to_real(account.gas),
+            fees: to_real(account.fees),
+            impact: to_real(account.impact),
+            cost_bps: 1e4 * over(over(costs, mean_nav), whole),
+            cash_lock: over(years(self.locked), whole),
+            hedging_error: self.hedging,
+        }
+    }
+}
+
+/// Seconds of a week.
+const WEEK: u64 = 604_800;
+
+/// Whether net asset value, gas taken off, ends at its floor or above it.
+#[must_use]
+pub fn ends_above_floor(last: &Step) -> bool {
+    last.account.net() >= last.floor || last.floor == Decimal::ZERO
+}

@@ -1,0 +1,63 @@
+//! A feed as it reports: when the market has moved far enough from its last round, or when it has been silent for long.
+
+use alloy::primitives::I256;
+use rust_decimal::Decimal;
+
+use super::setting;
+use crate::backtest::BacktestError;
+use crate::backtest::market::{FEED_DECIMALS, report};
+use crate::domain::snapshot::Feed;
+use crate::domain::units::to_raw;
+
+/// Ten thousand basis points.
+const WHOLE: Decimal = Decimal::from_parts(10_000, 0, 0, false, 0);
+
+/// Lets the feed see the market's `price` at `time`; it keeps `rounds` rounds. Whether it reported.
+///
+/// # Errors
+/// [`BacktestError::Number`] for a price out of range.
+pub(super) fn watch(
+    feed: &mut Feed,
+    rule: &setting::Feed,
+    (price, time): (Decimal, u64),
+    rounds: usize,
+) -> Result<bool, BacktestError> {
+    let raw = to_raw(price.round_dp(FEED_DECIMALS.into()), FEED_DECIMALS)?;
+    let answer = I256::try_from(raw).map_err(|_| BacktestError::Number("a price"))?;
+    let due = feed.latest.is_none_or(|last| {
+        last.updated_at.saturating_add(rule.heartbeat_seconds) <= time
+            || deviates(last.answer, answer, rule.deviation_bps)
+    });
+    if due {
+        report(feed, rounds, answer, time);
+    }
+    Ok(due)
+}
+
+fn deviates(last: I256, now: I256, bps: u32) -> bool {
+    let [last, moved] = [last, now.saturating_sub(last)]
+        .map(|amount| Decimal::from(amount.unsigned_abs().saturating_to::<u64>()));
+    let bound = last.checked_mul(Decimal::from(bps));
+    moved.checked_mul(WHOLE).zip(bound).is_none_or(|(moved, bound)| moved >= bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy::primitives::Address;
+
+    #[test]
+    fn a_feed_reports_when_the_price_has_moved_or_it_was_silent_for_long() {
+        let mut feed =
+            Feed { address: Address::ZERO, decimals: FEED_DECIMALS, latest: None, history: Vec::new() };
+        let rule = setting::Feed { heartbeat_seconds: 3_600, deviation_bps: 50 };
+        let mut told = |price: i64, time| watch(&mut feed, &rule, (Decimal::new(price, 2), time), 3).unwrap();
+        assert!(told(200_000, 1_000));
+        // Half of a hundredth is 10 USD.
+        assert!(!told(200_999, 1_100) && told(201_000, 1_200));
+        assert!(!told(200_500, 4_799) && told(200_500, 4_800));
+        assert!(told(150_000, 4_801));
+        let times = feed.history.iter().chain(&feed.latest).map(|round| round.updated_at);
+        assert_eq!(times.collect::<Vec<_>>(), [1_200, 4_800, 4_801]);
+    }
+}

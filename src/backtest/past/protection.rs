@@ -1,0 +1,227 @@
+//! The rules of the vault's contract that move between its decisions: floor and cash-lock per share, turnover, cooldown.
+//!
+//! As `FloorLedger.sol` and `Turnover.sol` have them, without the virtual shares of an empty vault. Somebody is taken to poke the
+//! vault at every step, as its keeper's operator would.
+
+use alloy::primitives::U256;
+
+use crate::backtest::BacktestError;
+use crate::domain::models::YEAR_SECONDS;
+use crate::domain::policy::FloorPolicy;
+use crate::domain::units::{Ratio, to_raw};
+
+/// Ten to the eighteenth.
+const WAD: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
+/// Places of a WAD.
+const WAD_PLACES: u8 = 18;
+/// Basis points in one.
+const WHOLE_BPS: u64 = 10_000;
+const DAY: u64 = 86_400;
+
+/// Floor, peak and cash-lock of a vault, per share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Floor {
+    policy: FloorPolicy,
+    /// Seconds between two sights of a peak.
+    poke_interval: u64,
+    stored: U256,
+    /// Where accrual counts from, and since when.
+    anchor: (U256, u64),
+    peak: U256,
+    /// Net asset value per share that waits for its second sight, and since when.
+    candidate: (U256, u64),
+    pub(super) locked: bool,
+}
+
+impl Floor {
+    /// Begins at a first net asset value per share of one, at `time`.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] for a share that is none.
+    pub(super) fn begin(policy: FloorPolicy, poke_interval: u64, time: u64) -> Result<Self, BacktestError> {
+        let share = match policy {
+            FloorPolicy::Fixed { share }
+            | FloorPolicy::Accruing { share, .. }
+            | FloorPolicy::Ratchet { share, .. } => share,
+        };
+        let stored = wad(share)?;
+        Ok(Self {
+            policy,
+            poke_interval,
+            stored,
+            anchor: (stored, time),
+            peak: WAD,
+            candidate: (WAD, time),
+            locked: false,
+        })
+    }
+
+    /// The floor of `supply` shares at `time`, raw units of the asset, rounded up.
+    pub(super) fn of(&self, supply: U256, time: u64) -> Result<U256, BacktestError> {
+        let whole = self.per_share(time)?.checked_mul(supply);
+        whole.map(|whole| whole.div_ceil(WAD)).ok_or(BacktestError::Number("the floor"))
+    }
+
+    fn per_share(&self, time: u64) -> Result<U256, BacktestError> {
+        let floor = match self.policy {
+            FloorPolicy::Fixed { .. } => None,
+            FloorPolicy::Accruing { rate, .. } => {
+                let (anchor, since) = self.anchor;
+                let passed = U256::from(if self.locked { 0 } else { time.saturating_sub(since) });
+                let growth =
+                    wad(rate)?.checked_mul(passed).and_then(|grown| grown.checked_div(U256::from(year())));
+                growth.and_then(|growth| anchor.checked_mul(growth)?.checked_div(WAD)?.checked_add(anchor))
+            }
+            FloorPolicy::Ratchet { peak_share, .. } => {
+                self.peak.checked_mul(wad(peak_share)?).and_then(|floor| floor.checked_div(WAD))
+            }
+        };
+        Ok(floor.map_or(self.stored, |floor| self.stored.max(floor)))
+    }
+
+    /// Somebody pokes the vault, whose shares are worth `nav` raw units in all: a peak is seen, and a floor that is reached locks.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] out of range.
+    pub(super) fn poke(&mut self, (nav, supply): (U256, U256), time: u64) -> Result<(), BacktestError> {
+        let per_share = nav.checked_mul(WAD).and_then(|nav| nav.checked_div(supply));
+        let per_share = per_share.ok_or(BacktestError::Number("net asset value per share"))?;
+        if time >= self.candidate.1.saturating_add(self.poke_interval) {
+            self.peak = self.peak.max(per_share.min(self.candidate.0));
+            self.candidate = (per_share, time);
+        }
+        let floor = self.per_share(time)?;
+        self.stored = floor;
+        self.locked |= per_share <= floor;
+        Ok(())
+    }
+
+    /// What users brought lifts the floor in the proportion in which it lifts net asset value per share; that which falls moves
+    /// nothing. Each side is net asset value and shares.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] out of range.
+    pub(super) fn follow(&mut self, before: (U256, U256), after: (U256, U256)) -> Result<(), BacktestError> {
+        let out = || BacktestError::Number("net asset value per share");
+        let up = after.0.checked_mul(before.1).ok_or_else(out)?;
+        let down = before.0.checked_mul(after.1).ok_or_else(out)?;
+        if up <= down {
+            return Ok(());
+        }
+        // Parts of a WAD, rounded up.
+        let lift = up.checked_mul(WAD).ok_or_else(out)?.div_ceil(down);
+        for value in [&mut self.stored, &mut self.anchor.0, &mut self.peak, &mut self.candidate.0] {
+            *value = value.checked_mul(lift).ok_or_else(out)?.div_ceil(WAD);
+        }
+        Ok(())
+    }
+}
+
+/// How much was traded, as a bucket that leaks: part of net asset value, WAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Turnover {
+    cap_bps: u64,
+    level: U256,
+    at: u64,
+}
+
+impl Turnover {
+    pub(super) const fn new(cap_bps: u64, at: u64) -> Self {
+        Self { cap_bps, level: U256::ZERO, at }
+    }
+
+    fn capacity(&self, nav: U256) -> U256 {
+        let whole = nav.saturating_mul(U256::from(self.cap_bps));
+        whole.checked_div(U256::from(WHOLE_BPS.saturating_mul(2))).unwrap_or_default()
+    }
+
+    fn level_at(&self, time: u64) -> U256 {
+        let leaked = self.capacity(WAD).saturating_mul(U256::from(time.saturating_sub(self.at)));
+        self.level.saturating_sub(leaked.checked_div(U256::from(DAY)).unwrap_or_default())
+    }
+
+    /// What is left of it at `time`, raw units of the asset.
+    pub(super) fn left(&self, nav: U256, time: u64) -> U256 {
+        let level = self.level_at(time).saturating_mul(nav).div_ceil(WAD);
+        self.capacity(nav).saturating_sub(level)
+    }
+
+    /// Adds a trade of `value` raw units.
+    pub(super) fn add(&mut self, value: U256, nav: U256, time: u64) {
+        let part = value.saturating_mul(WAD).checked_div(nav).unwrap_or_default();
+        (self.level, self.at) = (self.level_at(time).saturating_add(part), time);
+    }
+}
+
+fn wad(share: Ratio) -> Result<U256, BacktestError> {
+    Ok(to_raw(share.get(), WAD_PLACES)?)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "365 days in seconds")]
+const fn year() -> u64 {
+    YEAR_SECONDS as u64
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3_600;
+
+    fn ratio(text: &str) -> Ratio {
+        text.parse().unwrap()
+    }
+
+    fn raw(units: u64) -> U256 {
+        U256::from(units) * U256::from(1_000_000)
+    }
+
+    #[test]
+    fn a_floor_that_accrues_grows_like_a_bond_and_stops_in_the_lock() {
+        let policy = FloorPolicy::Accruing { share: ratio("0.8"), rate: ratio("0.05") };
+        let mut floor = Floor::begin(policy, HOUR, 0).unwrap();
+        let half = year() / 2;
+        assert_eq!(floor.of(raw(1_000), half).unwrap(), raw(820));
+        floor.poke((raw(820), raw(1_000)), half).unwrap();
+        assert!(floor.locked);
+        assert_eq!(floor.of(raw(1_000), year()).unwrap(), raw(820));
+    }
+
+    #[test]
+    fn a_peak_needs_two_sights_and_is_the_lower_of_both() {
+        let policy = FloorPolicy::Ratchet { share: ratio("0.8"), peak_share: ratio("0.8") };
+        let mut floor = Floor::begin(policy, HOUR, 0).unwrap();
+        let mut seen = |nav: u64, time| {
+            floor.poke((raw(nav), raw(1_000)), time).unwrap();
+            floor.of(raw(1_000), time).unwrap()
+        };
+        assert_eq!(seen(1_500, HOUR), raw(800), "once");
+        assert_eq!(seen(1_200, HOUR + 1), raw(800), "too soon");
+        assert_eq!(seen(1_200, 2 * HOUR), raw(960), "twice, the lower one");
+        assert_eq!(seen(1_000, 3 * HOUR), raw(960), "and it stays");
+    }
+
+    #[test]
+    fn the_floor_locks_where_it_is_reached_and_follows_what_users_leave() {
+        let mut floor = Floor::begin(FloorPolicy::Fixed { share: ratio("0.8") }, HOUR, 0).unwrap();
+        // Ten of a thousand leave, and a tenth of what they are worth stays.
+        floor.follow((raw(1_000), raw(1_000)), (raw(991), raw(990))).unwrap();
+        let lifted = floor.of(raw(990), 0).unwrap();
+        assert!(lifted > raw(792) && lifted - raw(792) < raw(1), "{lifted}");
+        floor.poke((lifted + U256::ONE, raw(990)), 1).unwrap();
+        assert!(!floor.locked);
+        floor.poke((lifted - raw(1), raw(990)), 2).unwrap();
+        assert!(floor.locked);
+    }
+
+    #[test]
+    fn turnover_leaks_half_of_the_cap_a_day() {
+        let mut turnover = Turnover::new(50_000, 0);
+        assert_eq!(turnover.left(raw(1_000), 0), raw(2_500));
+        turnover.add(raw(1_500), raw(1_000), 0);
+        assert_eq!(turnover.left(raw(1_000), 0), raw(1_000));
+        assert_eq!(turnover.left(raw(1_000), DAY / 10), raw(1_250));
+        assert_eq!(turnover.left(raw(1_000), DAY), raw(2_500));
+    }
+}

@@ -1,0 +1,318 @@
+//! One policy on its way through the past: it decides at every tick, what it decides is included a little later, and every step is
+//! booked.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::account::Account;
+use super::prices::{Tick, Way};
+use super::setting::{Absent, Flow, Setting};
+use super::world::{Moment, World};
+use crate::backtest::BacktestError;
+use crate::backtest::ledger::{ASSET_DECIMALS, RISKY_DECIMALS};
+use crate::domain::decision::{Appraisal, Decision, Trade, Verdict, decide};
+use crate::domain::policy::PublishedPolicy;
+use crate::domain::units::from_raw;
+use crate::stage::path::files::BaseFee;
+
+/// What is walked through.
+#[derive(Debug)]
+pub struct Past<'a> {
+    /// The prices, in the order in which they came.
+    pub ticks: &'a [Tick],
+    /// Base fees, in the order of time; where there is none yet, or at all, that of the setting stands.
+    pub base_fees: &'a [BaseFee],
+    /// The world.
+    pub setting: &'a Setting,
+    /// First net asset value, units of the asset.
+    pub capital: Decimal,
+}
+
+/// Who keeps the vault.
+#[derive(Debug, Clone)]
+pub enum Keeper {
+    /// This policy.
+    Policy(PublishedPolicy),
+    /// Buys this policy's first target, and nothing after it.
+    Hold(PublishedPolicy),
+    /// Nobody: all stays in the asset.
+    Cash(PublishedPolicy),
+}
+
+/// The vault at a tick, units of the asset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    /// The tick.
+    pub tick: Tick,
+    /// The books after whatever was done at it.
+    pub account: Account,
+    /// Shares.
+    pub shares: Decimal,
+    /// Floor of all shares.
+    pub floor: Decimal,
+    /// Whether the vault is in cash-lock.
+    pub locked: bool,
+    /// What the policy aims at, where it could say.
+    pub aim: Option<Aim>,
+}
+
+/// What a policy aims at, USD at the feed's price.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Aim {
+    /// Exposure.
+    pub target: f64,
+    /// Drift at which a trade pays, either side of it.
+    pub band: f64,
+    /// Price by the feed.
+    pub price: f64,
+}
+
+/// A trade that was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rebalance {
+    /// When it was decided, seconds since 1970.
+    pub decided: u64,
+    /// When it was included.
+    pub included: u64,
+    /// Market's price there.
+    pub price: Decimal,
+    /// Whether risky was sold.
+    pub sell: bool,
+    /// Code of the reason.
+    pub reason: String,
+    /// Whether it was made whatever it cost.
+    pub mandatory: bool,
+    /// Value that changed hands; zero where it reverted.
+    pub value: Decimal,
+    /// Fees, impact and gas.
+    pub fees: Decimal,
+    /// What it got less than the market's price beside the fee.
+    pub impact: Decimal,
+    /// Gas.
+    pub gas: Decimal,
+    /// Whether the pool no longer gave what was asked for at least, so that gas was paid for nothing.
+    pub reverted: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outcome {
+    /// Every trade.
+    pub rebalances: Vec<Rebalance>,
+    /// How often each reason was given, `verdict: code`.
+    pub reasons: BTreeMap<String, u64>,
+    /// Ticks at which nobody decided, since the keeper was not there.
+    pub absent: u64,
+}
+
+/// Walks `keeper` through the `past`; `seen` is told of every step.
+///
+/// # Errors
+/// A number leaves its range, or the policy is of a rollup.
+pub fn walk(past: &Past<'_>, keeper: &Keeper, mut seen: impl FnMut(&Step)) -> Result<Outcome, BacktestError> {
+    let Some(first) = past.ticks.first() else { return Ok(Outcome::default()) };
+    let mut walk = Walk::begin(past, keeper, *first)?;
+    for (at, tick) in past.ticks.iter().enumerate() {
+        let aim = walk.step(*tick, at > 0)?;
+        seen(&walk.seen(*tick, aim)?);
+    }
+    Ok(walk.outcome)
+}
+
+struct Walk<'a> {
+    past: &'a Past<'a>,
+    keeper: &'a Keeper,
+    world: World<'a>,
+    way: Way,
+    account: Account,
+    /// What was sent and is not included yet.
+    sent: Option<Sent>,
+    /// Flows that are not made yet, by time.
+    flows: Vec<Flow>,
+    /// Whether nobody trades any more.
+    rests: bool,
+    outcome: Outcome,
+}
+
+struct Sent {
+    decided: u64,
+    due: u64,
+    reason: String,
+    trade: Trade,
+}
+
+impl<'a> Walk<'a> {
+    fn begin(past: &'a Past<'a>, keeper: &'a Keeper, first: Tick) -> Result<Self, BacktestError> {
+        let (published, rests) = match keeper {
+            Keeper::Policy(published) | Keeper::Hold(published) => (published, false),
+            Keeper::Cash(published) => (published, true),
+        };
+        let reach = past.setting.pools.arbitrage_seconds.max(past.setting.keeper.inclusion_seconds);
+        let mut flows = past.setting.flows.clone();
+        flows.sort_by_key(|flow| std::cmp::Reverse(flow.at));
+        let mut walk = Self {
+            past,
+            keeper,
+            world: World::open(
+                past.setting,
+                published,
+                past.capital,
+                &Moment {
+                    time: first.time,
+                    price: first.price,
+                    reference: first.price,
+                    base_fee: base_fee(past, first.time),
+                },
+            )?,
+            way: Way::at(first, reach),
+            account: Account::default(),
+            sent: None,
+            flows,
+            rests,
+            outcome: Outcome::default(),
+        };
+        walk.account.flow((past.capital, Decimal::ZERO), first.price)?;
+        Ok(walk)
+    }
+
+    fn published(&self) -> &'a PublishedPolicy {
+        match self.keeper {
+            Keeper::Policy(published) | Keeper::Hold(published) | Keeper::Cash(published) => published,
+        }
+    }
+
+    /// Comes to a tick: what is due is included first, and then it is decided.
+    fn step(&mut self, tick: Tick, moved: bool) -> Result<Option<Aim>, BacktestError> {
+        if moved {
+            self.way.go(tick);
+        }
+        if let Some(sent) = self.sent.take_if(|sent| sent.due <= tick.time) {
+            self.include(sent)?;
+        }
+        self.arrive(tick.time)?;
+        self.account.mark(tick.price)?;
+        while let Some(flow) = self.flows.pop_if(|flow| flow.at <= tick.time) {
+            self.flow(flow, tick.price)?;
+        }
+        self.decide(tick)
+    }
+
+    fn arrive(&mut self, time: u64) -> Result<Decimal, BacktestError> {
+        let lag = self.past.setting.pools.arbitrage_seconds;
+        let price = self.way.price(time);
+        let reference = self.way.price(time.saturating_sub(lag));
+        self.world.arrive(&Moment { time, price, reference, base_fee: base_fee(self.past, time) })?;
+        Ok(price)
+    }
+
+    fn decide(&mut self, tick: Tick) -> Result<Option<Aim>, BacktestError> {
+        if !self.past.setting.is_there(Absent::Keeper, tick.time) {
+            self.outcome.absent = self.outcome.absent.saturating_add(1);
+            return Ok(None);
+        }
+        if self.rests {
+            return Ok(None);
+        }
+        let Decision { verdict, appraisal } = decide(self.world.snapshot(), self.published());
+        self.count(&verdict);
+        let aim = appraisal.as_ref().map(aim);
+        if let (Verdict::Rebalance { reason, trade }, None) = (verdict, &self.sent) {
+            let due = tick.time.saturating_add(self.past.setting.keeper.inclusion_seconds);
+            let sent = Sent { decided: tick.time, due, reason: reason.code(), trade };
+            // Who has no delay is included at the same price.
+            if due <= tick.time {
+                self.include(sent)?;
+                self.account.mark(tick.price)?;
+            } else {
+                self.sent = Some(sent);
+            }
+        }
+        Ok(aim)
+    }
+
+    fn count(&mut self, verdict: &Verdict) {
+        let key = format!("{}: {}", verdict.name(), verdict.reason().code());
+        let count = self.outcome.reasons.entry(key).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    fn include(&mut self, sent: Sent) -> Result<(), BacktestError> {
+        let Sent { decided, due, reason, trade } = sent;
+        let price = self.arrive(due)?;
+        self.account.mark(price)?;
+        let policy = self.published().policy();
+        let expired = due.saturating_sub(decided) > policy.execution.deadline_seconds;
+        let done = if expired { None } else { self.world.carry_out(trade.sell_risky, &trade.swaps)? };
+        let before = self.account;
+        for done in done.iter().flatten() {
+            self.account.trade(&done.exchange, done.fee, price)?;
+        }
+        let swaps = u64::try_from(trade.swaps.len()).unwrap_or(u64::MAX).saturating_sub(1);
+        let units = policy.gas.rebalance_units.saturating_add(policy.gas.swap_units.saturating_mul(swaps));
+        let wei = policy.gas.price(base_fee(self.past, due));
+        self.account.pay(self.gas((units, wei), price)?);
+        if matches!(self.keeper, Keeper::Hold(_)) && done.is_some() {
+            self.rests = true;
+        }
+        let part = |of: fn(&Account) -> Decimal| of(&self.account).saturating_sub(of(&before));
+        self.outcome.rebalances.push(Rebalance {
+            decided,
+            included: due,
+            price,
+            sell: trade.sell_risky,
+            reason,
+            mandatory: trade.mandatory,
+            value: part(|account| account.turnover),
+            fees: part(|account| account.fees),
+            impact: part(|account| account.impact),
+            gas: part(|account| account.gas),
+            reverted: done.is_none(),
+        });
+        Ok(())
+    }
+
+    /// USD of so much gas, to 18 places.
+    fn gas(&self, (units, wei): (u64, u64), price: Decimal) -> Result<Decimal, BacktestError> {
+        let coin = match self.published().policy().feeds.native_usd {
+            Some(_) => self.past.setting.gas.native_usd,
+            None => price,
+        };
+        let whole = u128::from(units).saturating_mul(u128::from(wei));
+        let whole =
+            i128::try_from(whole).ok().and_then(|whole| Decimal::try_from_i128_with_scale(whole, 18).ok());
+        let usd = whole.and_then(|coins| coins.checked_mul(coin)).ok_or(BacktestError::Number("gas"))?;
+        Ok(usd.round_dp(18))
+    }
+
+    fn flow(&mut self, flow: Flow, price: Decimal) -> Result<(), BacktestError> {
+        let (asset, risky, comes) = self.world.flow(flow.amount)?;
+        let (cash, units) = (from_raw(asset, ASSET_DECIMALS)?, from_raw(risky, RISKY_DECIMALS)?);
+        let sign = if comes { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
+        self.account.flow((cash.saturating_mul(sign), units.saturating_mul(sign)), price)
+    }
+
+    fn seen(&self, tick: Tick, aim: Option<Aim>) -> Result<Step, BacktestError> {
+        let vault = &self.world.snapshot().vault;
+        Ok(Step {
+            tick,
+            account: self.account,
+            shares: from_raw(vault.total_supply, ASSET_DECIMALS)?,
+            floor: from_raw(vault.floor, ASSET_DECIMALS)?,
+            locked: vault.cash_lock,
+            aim,
+        })
+    }
+}
+
+fn aim(appraisal: &Appraisal) -> Aim {
+    let price = appraisal.price.real();
+    Aim { target: appraisal.target.real() * price, band: appraisal.economics.outer.get() * price, price }
+}
+
+/// Wei per gas at a time: the last one of the file before it, or that of the setting.
+fn base_fee(past: &Past<'_>, time: u64) -> u64 {
+    let known = past.base_fees.partition_point(|fee| fee.timestamp <= time);
+    let last = known.checked_sub(1).and_then(|last| past.base_fees.get(last));
+    last.map_or(past.setting.gas.base_fee_wei, |fee| u64::try_from(fee.wei).unwrap_or(u64::MAX))
+}

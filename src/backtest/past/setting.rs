@@ -1,0 +1,303 @@
+//! What a backtest takes for granted of the world beside the prices: pools, feeds, gas, the keeper's reach, and who comes and goes.
+
+use std::path::Path;
+
+use eyre::{Result, WrapErr, ensure};
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_with::{DisplayFromStr, serde_as};
+
+use crate::stage::path::time::unix_seconds;
+
+/// The world of a backtest. Everything has a default; a file in TOML says what is otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Setting {
+    /// The pools that the policy trades with, all alike.
+    pub pools: Pools,
+    /// The feed of the risky asset.
+    pub feed: Feed,
+    /// The keeper and its way onto the chain.
+    pub keeper: Keeper,
+    /// What gas costs where no gas file is given.
+    pub gas: Gas,
+    /// When nobody was there.
+    pub outages: Vec<Outage>,
+    /// Deposits and withdrawals.
+    pub flows: Vec<Flow>,
+    /// The options that the vault writes again and again, for a policy that hedges them.
+    pub options: Option<Options>,
+}
+
+/// Every pool of the policy.
+#[serde_as]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pools {
+    /// Fee of a Uniswap v3 pool, hundredths of a basis point; that of a v2 pair is fixed.
+    pub fee_pips: u32,
+    /// Units of the asset that move the price at the beginning by 1 %, the fee left out, in one pool.
+    #[serde_as(as = "DisplayFromStr")]
+    pub depth: Decimal,
+    /// Of a v3 pool: liquidity that does not reach over the whole range of prices. Absent: constant product.
+    pub concentrated: Option<Concentrated>,
+    /// Seconds after which the pool's price follows that of the market, up to the fee, which nobody pays for less.
+    pub arbitrage_seconds: u64,
+}
+
+/// Liquidity around the price, which follows it when it has come half way to an edge.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Concentrated {
+    /// Distance of the edges from the centre, basis points.
+    pub within_bps: u32,
+    /// Liquidity beyond the edges over that within.
+    #[serde_as(as = "DisplayFromStr")]
+    pub beyond: Decimal,
+}
+
+/// A feed: it reports when its price has moved, or when it has been silent for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Feed {
+    /// Most seconds between two rounds.
+    pub heartbeat_seconds: u64,
+    /// Distance of the market from the last round at which it reports, basis points.
+    pub deviation_bps: u32,
+}
+
+/// The keeper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keeper {
+    /// Seconds from a decision to the block that holds its transaction.
+    pub inclusion_seconds: u64,
+}
+
+/// Gas.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gas {
+    /// Base fee where no gas file is given, wei per gas.
+    pub base_fee_wei: u64,
+    /// Price of the native coin in USD where the policy has a feed of its own for it.
+    #[serde_as(as = "DisplayFromStr")]
+    pub native_usd: Decimal,
+}
+
+/// A time in which somebody was not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outage {
+    /// Who.
+    pub of: Absent,
+    /// First second, since 1970; in a file also a date and time in UTC.
+    #[serde(deserialize_with = "moment")]
+    pub from: u64,
+    /// First second after it.
+    #[serde(deserialize_with = "moment")]
+    pub to: u64,
+}
+
+/// Who can be absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Absent {
+    /// The keeper decides nothing; what it has sent is included all the same.
+    Keeper,
+    /// The feed of the risky asset reports nothing.
+    Feed,
+}
+
+/// A deposit, or a withdrawal where negative.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// Second since 1970 from which on it is asked for; in a file also a date and time in UTC.
+    #[serde(deserialize_with = "moment")]
+    pub at: u64,
+    /// Units of the asset.
+    #[serde_as(as = "DisplayFromStr")]
+    pub amount: Decimal,
+}
+
+/// Options that are written at the price, settled at their end, and written again.
+#[serde_as]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Calls or puts.
+    pub kind: Written,
+    /// Strike over the price when they are written.
+    #[serde_as(as = "DisplayFromStr")]
+    pub moneyness: Decimal,
+    /// Units of the risky asset that they are on.
+    #[serde_as(as = "DisplayFromStr")]
+    pub units: Decimal,
+    /// Days that they live.
+    pub days: u32,
+    /// Annualised volatility at which they are sold.
+    #[serde_as(as = "DisplayFromStr")]
+    pub volatility: Decimal,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Written {
+    /// Calls.
+    Calls,
+    /// Puts.
+    Puts,
+}
+
+impl Default for Pools {
+    /// 0.05 %, and two million for 1 %: the pool of USDC and WETH in early 2024 took several times that.
+    fn default() -> Self {
+        Self { fee_pips: 500, depth: Decimal::from(2_000_000), concentrated: None, arbitrage_seconds: 12 }
+    }
+}
+
+impl Default for Feed {
+    /// ETH/USD of Chainlink on Ethereum.
+    fn default() -> Self {
+        Self { heartbeat_seconds: 3_600, deviation_bps: 50 }
+    }
+}
+
+impl Default for Keeper {
+    /// The next block.
+    fn default() -> Self {
+        Self { inclusion_seconds: 12 }
+    }
+}
+
+impl Default for Gas {
+    fn default() -> Self {
+        Self { base_fee_wei: 20_000_000_000, native_usd: Decimal::from(2_000) }
+    }
+}
+
+impl Setting {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, is no TOML, has a key that means nothing, or a value out of its range.
+    pub fn read(path: &Path) -> Result<Self> {
+        let name = path.display();
+        let text = std::fs::read_to_string(path).wrap_err_with(|| format!("{name} cannot be read"))?;
+        let setting: Self =
+            toml::from_str(&text).wrap_err_with(|| format!("{name} is no setting of a backtest"))?;
+        setting.check().wrap_err_with(|| name.to_string())?;
+        Ok(setting)
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        let Self { pools, feed, gas, outages, flows, options, .. } = self;
+        ensure!(pools.fee_pips <= 100_000, "pools.fee_pips: expected at most 100000, which is 10 %");
+        ensure!(pools.depth > Decimal::ZERO, "pools.depth: expected an amount above 0");
+        if let Some(Concentrated { within_bps, beyond }) = pools.concentrated {
+            ensure!((50..=9_000).contains(&within_bps), "pools.concentrated.within_bps: expected 50 to 9000");
+            let fits = beyond > Decimal::ZERO && beyond <= Decimal::ONE;
+            ensure!(fits, "pools.concentrated.beyond: expected a share above 0 and at most 1");
+        }
+        ensure!(feed.heartbeat_seconds > 0, "feed.heartbeat_seconds: expected at least 1");
+        ensure!(feed.deviation_bps <= 10_000, "feed.deviation_bps: expected at most 10000");
+        ensure!(gas.native_usd > Decimal::ZERO, "gas.native_usd: expected a price above 0");
+        for (number, outage) in outages.iter().enumerate() {
+            ensure!(outage.from < outage.to, "outages[{number}]: expected an end after its beginning");
+        }
+        for (number, flow) in flows.iter().enumerate() {
+            ensure!(!flow.amount.is_zero(), "flows[{number}].amount: expected an amount other than 0");
+        }
+        if let Some(options) = options {
+            let fits = |value: Decimal, most: i64| value > Decimal::ZERO && value <= Decimal::from(most);
+            ensure!(
+                fits(options.moneyness, 10),
+                "options.moneyness: expected a ratio above 0 and at most 10"
+            );
+            ensure!(options.units > Decimal::ZERO, "options.units: expected an amount above 0");
+            ensure!((1..=3_650).contains(&options.days), "options.days: expected 1 to 3650");
+            ensure!(
+                fits(options.volatility, 10),
+                "options.volatility: expected a volatility above 0 and at most 10"
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether somebody is there at `time`, seconds since 1970.
+    #[must_use]
+    pub fn is_there(&self, who: Absent, time: u64) -> bool {
+        !self.outages.iter().any(|outage| outage.of == who && (outage.from..outage.to).contains(&time))
+    }
+}
+
+/// Seconds since 1970, or a date and time in UTC.
+fn moment<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Moment {
+        Seconds(u64),
+        Text(String),
+    }
+    match Moment::deserialize(deserializer)? {
+        Moment::Seconds(seconds) => Ok(seconds),
+        Moment::Text(text) => unix_seconds(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!("`{text}` is no time in UTC, such as 2021-05-19 12:00:00"))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Setting> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Setting::read(file.path())
+    }
+
+    #[test]
+    fn a_file_says_what_is_otherwise() {
+        assert_eq!(read("").unwrap(), Setting::default());
+        let setting = read(
+            "[pools]\ndepth = \"500000\"\n[[outages]]\nof = \"keeper\"\nfrom = \"2021-05-19 12:00:00\"\nto = 1621432800\n\
+             [[flows]]\nat = 1621425600\namount = \"-1000.5\"",
+        )
+        .unwrap();
+        assert_eq!(setting.pools, Pools { depth: Decimal::from(500_000), ..Pools::default() });
+        assert_eq!(setting.outages, [Outage { of: Absent::Keeper, from: 1_621_425_600, to: 1_621_432_800 }]);
+        assert_eq!(setting.flows, [Flow { at: 1_621_425_600, amount: Decimal::new(-10_005, 1) }]);
+        for (time, there) in [(1_621_425_599, true), (1_621_425_600, false), (1_621_432_800, true)] {
+            assert_eq!(setting.is_there(Absent::Keeper, time), there, "{time}");
+            assert!(setting.is_there(Absent::Feed, time));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        for (text, words) in [
+            ("[pools]\ndeep = 1", "unknown field `deep`"),
+            ("[pools]\ndepth = \"0\"", "pools.depth: expected an amount above 0"),
+            ("[feed]\nheartbeat_seconds = 0", "feed.heartbeat_seconds"),
+            (
+                "[[outages]]\nof = \"feed\"\nfrom = 5\nto = 5",
+                "outages[0]: expected an end after its beginning",
+            ),
+            ("[[flows]]\nat = \"noon\"\namount = \"1\"", "`noon` is no time in UTC"),
+            ("[pools.concentrated]\nwithin_bps = 10\nbeyond = \"0.1\"", "pools.concentrated.within_bps"),
+        ] {
+            let told = format!("{:#}", read(text).unwrap_err());
+            assert!(told.contains(words), "{told}");
+        }
+    }
+}

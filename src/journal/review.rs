@@ -122,6 +122,21 @@ impl Journal {
         row.map(|row| self.block_entry(&row)).transpose()
     }
 
+    /// The head of a chain at the greatest height below this one, however far below, that is not orphaned; of several
+    /// the one that was recorded last. `None` where there is none.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn block_below(&self, chain_id: u64, height: u64) -> Result<Option<BlockEntry>, JournalError> {
+        let query = format!(
+            "SELECT * FROM ({BLOCKS} WHERE b.chain_id = ?1 AND b.block_number < ?2) WHERE orphaned = 0 \
+             ORDER BY block_number DESC, id DESC LIMIT 1"
+        );
+        let query = sqlx::query(AssertSqlSafe(query)).bind(self.integer(chain_id, "chain id")?);
+        let row = query.bind(bound(height)).fetch_optional(&self.pool).await;
+        row.map_err(|error| self.error(&error))?.map(|row| self.block_entry(&row)).transpose()
+    }
+
     /// Height of the highest block of a chain that is recorded and not orphaned; `None` where there is none.
     ///
     /// # Errors

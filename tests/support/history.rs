@@ -137,7 +137,7 @@ pub(crate) async fn source(endpoints: &[(&str, &str)], mode: Mode) -> Source {
 }
 
 /// A process of the keeper begins.
-async fn begins(journal: &Journal, vault: Address) -> Roster {
+pub(crate) async fn begins(journal: &Journal, vault: Address) -> Roster {
     let (program_version, decision_version) = ("0.1.0".to_owned(), DECISION_VERSION.to_owned());
     journal.record_run(&RunRecord { program_version, decision_version }).await.unwrap();
     journal.record_roster(31_337, BTreeSet::from([vault])).await.unwrap()

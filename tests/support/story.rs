@@ -105,10 +105,14 @@ impl Story {
 }
 
 pub(crate) async fn source(rig: &Rig) -> Source {
+    source_of(&rig.scene.stage.chain.endpoint()).await
+}
+
+/// The node at `url`.
+pub(crate) async fn source_of(url: &str) -> Source {
     let time = Duration::from_secs(20);
-    let url = SecretUrl::parse(&rig.scene.stage.chain.endpoint()).unwrap();
     let timeouts = Timeouts { connect: time, request: time };
-    let endpoint = Endpoint::discover("archive", url, timeouts).await.unwrap();
+    let endpoint = Endpoint::discover("archive", SecretUrl::parse(url).unwrap(), timeouts).await.unwrap();
     Source::new(vec![endpoint], ChainKind::Ethereum, Mode::Auto).unwrap()
 }
 

@@ -357,7 +357,8 @@ impl Keeper {
 
     /// Records a cycle whose plan was not signed for `error`, which it returns.
     async fn failed(&self, cycle: CycleRecord, error: CycleError) -> Result<Dispatch, CycleError> {
-        self.recorded(cycle, Dispatch::Failed { message: error.to_string() }).await?;
+        let failed = Dispatch::Failed { code: error.part(), message: error.to_string() };
+        self.recorded(cycle, failed).await?;
         Err(error)
     }
 

@@ -1,13 +1,45 @@
-//! Why something was missed, by the keeper's journal, over more blocks than are held at once.
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails where it stands")]
+//! Why something was missed, by the keeper's journal.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
 
+#[path = "support/history.rs"]
+mod history;
+#[path = "support/keeper_process.rs"]
+mod keeper_process;
+#[path = "support/proxy.rs"]
+mod proxy;
 #[path = "support/records.rs"]
 mod records;
+#[path = "support/rig.rs"]
+mod rig;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::consensus::SignableTransaction;
+use alloy::network::TxSigner;
+use alloy::primitives::{Address, Signature};
+use history::{begins, source};
+use keeper_process::published;
+use proxy::{Act, Calls};
 use records::{CHAIN, VAULT, begun, block, cycle};
+use rig::{Rig, sending};
 use tempfile::TempDir;
-use vault_keeper::journal::{Absence, CycleRecord, Journal, Roster, Standing};
-use vault_keeper::replay::audit::{Cause, Caused, Done, Episodes, State, Step, Want, causes};
+use vault_keeper::execution::{Engine, KeeperKey};
+use vault_keeper::journal::{Absence, BlockRecord, CycleRecord, Journal, Roster, Standing};
+use vault_keeper::keeper::{Cycle, CycleError, Hand, Keeper};
+use vault_keeper::reader::Mode;
+use vault_keeper::replay::Subject;
+use vault_keeper::replay::audit::{
+    Audit, Cause, Caused, Done, End, Episodes, Finding, Question, Reading, State, Step, Want, causes,
+};
 
 /// The blocks of an episode from the first to the last, with what the journal says of them.
 async fn told(journal: &Journal, (from, to): (u64, u64)) -> Vec<(Cause, u64)> {
@@ -47,16 +79,196 @@ async fn every_block_of_a_long_miss_has_its_cause() {
     assert_eq!(
         told(&journal, (500, 45_000)).await,
         [
-            // None before the first record, none until the second process, none after the last record.
-            (Cause::Stopped, 500 + 19_999 + 4_999),
+            // None before the first record, none until the second process.
+            (Cause::Stopped, 500 + 19_999),
             // Nor was block 20,000 read.
             (Cause::Endpoint, 18_999 + 1),
+            // After the last record the journal says nothing.
+            (Cause::Silent, 4_999),
             (Cause::GivenUp, 1),
             (Cause::GasCap, 1),
             (Cause::DecidedOtherwise, 1),
         ]
     );
     assert_eq!(told(&journal, (40_000, 40_001)).await, [(Cause::GivenUp, 1), (Cause::GasCap, 1)]);
-    assert_eq!(told(&journal, (60_000, 60_009)).await, [(Cause::Stopped, 10)]);
+    assert_eq!(told(&journal, (60_000, 60_009)).await, [(Cause::Silent, 10)]);
     journal.close().await;
+}
+
+#[tokio::test]
+async fn an_outage_of_any_length_is_no_stop_and_the_end_of_the_journal_is_neither() {
+    let directory = TempDir::new().unwrap();
+    let journal = Journal::open(&directory.path().join("keeper.db")).await.unwrap();
+    let leaf = Ok(cycle(1).decision_hash);
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 1_000, leaf).await;
+    // One process before and after it, and records of both that are far from what was missed.
+    seen(&journal, &roster, 900_000, leaf).await;
+    assert_eq!(told(&journal, (400_000, 400_099)).await, [(Cause::Endpoint, 100)]);
+    // What the chain has left tells nothing about who was there.
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 2_000, leaf).await;
+    assert_eq!(told(&journal, (400_000, 400_099)).await, [(Cause::Endpoint, 100)]);
+    for number in [2_000, 900_000] {
+        journal.mark_orphaned(CHAIN, cycle(number).block_hash).await.unwrap();
+    }
+    assert_eq!(told(&journal, (400_000, 400_099)).await, [(Cause::Silent, 100)]);
+    seen(&journal, &roster, 900_001, leaf).await;
+    assert_eq!(told(&journal, (400_000, 400_099)).await, [(Cause::Stopped, 100)]);
+    // A process that records another chain alone, or keeps other vaults, does not keep this one.
+    assert_eq!(told(&journal, (900_002, 900_003)).await, [(Cause::Silent, 2)]);
+    let others = begun(&journal, [Address::repeat_byte(0xbb)]).await;
+    seen(&journal, &others, 900_002, leaf).await;
+    assert_eq!(told(&journal, (900_002, 900_003)).await, [(Cause::Stopped, 1), (Cause::Silent, 1)]);
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn every_way_in_which_nothing_was_sent_is_a_cause_of_its_own() {
+    let directory = TempDir::new().unwrap();
+    let journal = Journal::open(&directory.path().join("keeper.db")).await.unwrap();
+    let roster = begun(&journal, [VAULT]).await;
+    let refused = |code: &str| Cause::Refused { code: code.to_owned() };
+    let cases = [
+        (r#"{"code":"fee_over_cap","dispatch":"refused","message":"m"}"#, Cause::GasCap),
+        (r#"{"code":"would_revert","dispatch":"refused","message":"m"}"#, refused("would_revert")),
+        // The words are for people: what they say changes nothing.
+        (r#"{"code":"node","dispatch":"failed","message":"the node halted: m"}"#, Cause::Endpoint),
+        (r#"{"code":"key","dispatch":"failed","message":"the signer did not answer"}"#, Cause::Key),
+        (r#"{"code":"intent","dispatch":"failed","message":"m"}"#, Cause::Unknown),
+        (r#"{"dispatch":"dry_run","gas_limit":"1"}"#, Cause::DryRun),
+        (r#"{"dispatch":"in_flight","intent":"1"}"#, Cause::InFlight),
+        (r#"{"dispatch":"withdrawn","intent":"1","why":"m"}"#, Cause::InFlight),
+        (r#"{"dispatch":"something"}"#, Cause::Unknown),
+    ];
+    for (number, (dispatch, cause)) in (100..).zip(cases) {
+        let record = CycleRecord { dispatch: Some(dispatch.to_owned()), ..cycle(number) };
+        journal.record_cycle(&record).await.unwrap();
+        seen(&journal, &roster, number, Err(Absence::Failed)).await;
+        assert_eq!(told(&journal, (number, number)).await, [(cause, 1)], "{dispatch}");
+    }
+    let held = CycleRecord { verdict: "hold".to_owned(), ..cycle(200) };
+    journal.record_cycle(&held).await.unwrap();
+    assert_eq!(told(&journal, (200, 200)).await, [(Cause::DecidedOtherwise, 1)]);
+    let absent = [
+        (Absence::NoVerdict, Cause::Endpoint),
+        (Absence::Unread, Cause::Endpoint),
+        (Absence::GivenUp, Cause::GivenUp),
+        (Absence::Failed, Cause::Unknown),
+    ];
+    for (number, (absence, cause)) in (300..).zip(absent) {
+        seen(&journal, &roster, number, Err(absence)).await;
+        assert_eq!(told(&journal, (number, number)).await, [(cause, 1)], "{absence:?}");
+    }
+    journal.close().await;
+}
+
+/// A signer of this account that signs nothing.
+struct Locked(Address);
+
+#[async_trait::async_trait]
+impl TxSigner<Signature> for Locked {
+    fn address(&self) -> Address {
+        self.0
+    }
+
+    async fn sign_transaction(
+        &self,
+        _: &mut dyn SignableTransaction<Signature>,
+    ) -> alloy::signers::Result<Signature> {
+        Err(alloy::signers::Error::other("it is locked"))
+    }
+}
+
+/// A keeper of the rig's vault with this hand.
+fn keeper_of(rig: &Rig, hand: Hand) -> Keeper {
+    let facts = (rig.scene.vault, vec![published(&rig.scene.policy)]);
+    let endpoint = rig.pool.reader().unwrap().endpoint().clone();
+    Keeper::new("main".to_owned(), facts, endpoint, rig.journal.clone(), hand)
+}
+
+/// A cycle of this keeper at the newest block, or of the rig's, with the record of the block as `keeper run` makes it.
+async fn kept(rig: &mut Rig, keeper: Option<&mut Keeper>, roster: &Roster) -> Result<Cycle, CycleError> {
+    let head = rig.head().await;
+    let cycle = keeper.unwrap_or(&mut rig.keeper).cycle(&head).await;
+    let standing = cycle.as_ref().map(|cycle| cycle.leaf).map_err(CycleError::absence);
+    noted(rig, roster, standing).await;
+    cycle
+}
+
+/// The record of the newest block, at which the vault stands so; its height.
+async fn noted(rig: &Rig, roster: &Roster, standing: Standing) -> u64 {
+    let head = rig.head().await;
+    let vaults = BTreeMap::from([(rig.scene.vault, standing)]);
+    let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
+    rig.journal.record_block(roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
+    number
+}
+
+#[tokio::test]
+async fn what_kept_a_real_keeper_from_acting_is_told_block_by_block() {
+    let mut rig = Rig::set().await;
+    let (vault, keeper) = (rig.scene.vault, rig.scene.keeper);
+    let from = rig.head().await.number;
+    let roster = begins(&rig.journal, vault).await;
+    // It only looks.
+    let facts = (vault, vec![published(&rig.scene.policy)]);
+    let endpoint = rig.pool.reader().unwrap().endpoint().clone();
+    let mut dry = Keeper::new("main".to_owned(), facts, endpoint, rig.journal.clone(), Hand::Dry(sending()));
+    for _ in 0..3 {
+        kept(&mut rig, Some(&mut dry), &roster).await.unwrap();
+        rig.scene.mine(1).await;
+    }
+    // The vault obeys another key for five blocks.
+    rig.scene.stage.appoint(vault, Address::repeat_byte(0x77)).await.unwrap();
+    for _ in 0..5 {
+        kept(&mut rig, None, &roster).await.unwrap();
+        rig.scene.mine(1).await;
+    }
+    rig.scene.stage.appoint(vault, keeper).await.unwrap();
+    // The facts can be read, and the call cannot be rehearsed.
+    for _ in 0..7 {
+        rig.proxies[0].obey();
+        rig.proxies[0].rule("eth_call", Calls::Nth(1), Act::Drop);
+        let failed = kept(&mut rig, None, &roster).await.unwrap_err();
+        assert!(matches!(failed, CycleError::Chain(_)), "{failed}");
+        rig.scene.mine(1).await;
+    }
+    rig.proxies[0].obey();
+    // The key is where nobody answers for it.
+    let key = KeeperKey::new(Locked(keeper), Duration::from_secs(10));
+    let engine = Engine::new(rig.pool.clone(), rig.journal.clone(), key, sending());
+    let mut locked = keeper_of(&rig, Hand::Send(Arc::new(engine), sending()));
+    for _ in 0..9 {
+        let failed = kept(&mut rig, Some(&mut locked), &roster).await.unwrap_err();
+        assert!(failed.to_string().contains("could not sign: it is locked"), "{failed}");
+        rig.scene.mine(1).await;
+    }
+    // At the last block the vault is given up.
+    rig.scene.mine(1).await;
+    let to = noted(&rig, &roster, Err(Absence::GivenUp)).await;
+
+    let source = source(&[("archive", &rig.scene.stage.chain.endpoint())], Mode::Auto).await;
+    let policies = vec![published(&rig.scene.policy)];
+    let subjects = [Subject { name: "main".to_owned(), vault, policies }];
+    let question = Question { from, to, grace: 5, reading: Reading::Every };
+    let mut audit = Audit::new(&source, question, (&subjects, &[]), None);
+    while audit.stretch().await.unwrap() {}
+    let mut found = audit.found().remove(0);
+    found.look_up(&rig.journal, CHAIN).await.unwrap();
+    let [Finding::Missed { episode, causes }] = &found.findings[..] else { panic!("{found:?}") };
+    assert_eq!((episode.from, episode.to, episode.end), (from, to, End::Open));
+    let causes: Vec<_> = causes.iter().map(|caused| (caused.cause.clone(), caused.blocks)).collect();
+    let refused = Cause::Refused { code: "not_authorised".to_owned() };
+    assert_eq!(
+        causes,
+        [
+            // And three of which the keeper was not told: before each transaction of the owner, and before the last one.
+            (Cause::Endpoint, 7 + 3),
+            (Cause::Key, 9),
+            (refused, 5),
+            (Cause::DryRun, 3),
+            (Cause::GivenUp, 1),
+        ]
+    );
 }

@@ -15,143 +15,31 @@ mod keeper_process;
 mod proxy;
 #[path = "support/rig.rs"]
 mod rig;
+#[path = "support/story.rs"]
+mod story;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::consensus::{Transaction, TxEnvelope};
+use alloy::eips::eip2718::Decodable2718;
+use alloy::primitives::{B256, U256};
 use alloy::sol_types::SolCall;
 use keeper_process::{PRICE, published, with};
 use rig::Rig;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use tempfile::TempDir;
-use vault_keeper::chain::{Endpoint, SecretUrl, Timeouts};
-use vault_keeper::domain::decision::DECISION_VERSION;
+use story::{Story, block, lived, replayed, run, source, subject, told};
 use vault_keeper::domain::plan::{Plan, Swap};
-use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::journal::{
-    Absence, BlockRecord, CycleRecord, IntentEntry, IntentState, Journal, Roster, RunRecord, Standing,
+    Absence, AttemptKind, AttemptRecord, BlockRecord, CycleRecord, EventRecord, IntentEntry, IntentRecord,
+    IntentState, Journal, SubmissionClass, Urgency,
 };
 use vault_keeper::keeper::Dispatch;
 use vault_keeper::protocols::abi::RebalancingVault::rebalanceCall;
 use vault_keeper::protocols::vaults::rebalancing_vault;
-use vault_keeper::reader::Mode;
 use vault_keeper::replay::audit::{Audit, Class, Found, Question, Reading};
-use vault_keeper::replay::{Fault, Part, Replay, Replayed, Source, Subject, recompute};
-use vault_keeper::stage::account::Actor;
-
-/// All that a journal holds of a vault, to be written anew with changes that its own hashes do not show.
-struct Story {
-    runs: Vec<RunRecord>,
-    cycles: Vec<CycleRecord>,
-    intents: Vec<IntentEntry>,
-    blocks: Vec<BlockRecord>,
-}
-
-/// A rig whose keeper has bought once, and then held for some blocks.
-async fn lived() -> Rig {
-    let mut rig = Rig::set().await;
-    let vault = rig.scene.vault;
-    rig.journal.record_run(&run(DECISION_VERSION)).await.unwrap();
-    let roster = rig.journal.record_roster(31_337, [vault]).await.unwrap();
-    for at in 0..6 {
-        let dispatch = block(&mut rig, &roster).await;
-        assert_eq!(matches!(dispatch, Dispatch::Sent { .. }), at == 0, "{dispatch:?}");
-    }
-    rig.assert_executed_once().await;
-    rig
-}
-
-/// A block with its record, and what was done at it.
-async fn block(rig: &mut Rig, roster: &Roster) -> Dispatch {
-    let head = rig.head().await;
-    let cycle = rig.cycle().await.unwrap();
-    let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
-    let vaults = BTreeMap::from([(rig.scene.vault, Ok(cycle.leaf))]);
-    rig.journal.record_block(roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
-    rig.mine_and_resolve(1).await;
-    cycle.dispatch
-}
-
-fn run(version: &str) -> RunRecord {
-    RunRecord { program_version: "0.1.0".to_owned(), decision_version: version.to_owned() }
-}
-
-impl Story {
-    async fn of(rig: &Rig) -> Self {
-        let (journal, key) = (&rig.journal, (31_337, rig.scene.vault));
-        let all = 0..=u64::MAX;
-        let cycles = journal.cycles(key, all.clone(), 0).await.unwrap();
-        let blocks = journal.blocks(key.0, all, None).await.unwrap();
-        let block = |block: vault_keeper::journal::BlockEntry| BlockRecord {
-            number: block.number,
-            hash: block.hash,
-            timestamp: block.timestamp,
-            vaults: BTreeMap::from([(key.1, Ok(block.level[0]) as Standing)]),
-        };
-        Self {
-            runs: vec![run(DECISION_VERSION)],
-            cycles: cycles.into_iter().map(|cycle| cycle.record).collect(),
-            intents: journal.intents_after(key, None).await.unwrap(),
-            blocks: blocks.into_iter().map(block).collect(),
-        }
-    }
-
-    /// What replaying a journal that says this tells.
-    async fn told(&self, rig: &Rig) -> (Vec<String>, String) {
-        let (_directory, journal) = self.written(rig.scene.vault).await;
-        told(&replayed(rig, &journal, &rig.scene.policy).await)
-    }
-
-    /// A journal that says this, and is whole in itself.
-    async fn written(&self, vault: Address) -> (TempDir, Journal) {
-        let directory = tempfile::tempdir().unwrap();
-        let journal = Journal::open(&directory.path().join("keeper.db")).await.unwrap();
-        for run in &self.runs {
-            journal.record_run(run).await.unwrap();
-        }
-        let roster = journal.record_roster(31_337, [vault]).await.unwrap();
-        for (at, cycle) in self.cycles.iter().enumerate() {
-            let Some(intent) = self.intents.get(at) else {
-                journal.record_cycle(cycle).await.unwrap();
-                continue;
-            };
-            let id = journal.record_prepared(cycle, &intent.record, &intent.attempts[0]).await.unwrap();
-            journal.append_event(id, &intent.last_event).await.unwrap();
-        }
-        for block in &self.blocks {
-            journal.record_block(&roster, block).await.unwrap();
-        }
-        assert!(journal.verify().await.unwrap().is_ok());
-        (directory, journal)
-    }
-}
-
-async fn source(rig: &Rig) -> Source {
-    let time = Duration::from_secs(20);
-    let url = SecretUrl::parse(&rig.scene.stage.chain.endpoint()).unwrap();
-    let timeouts = Timeouts { connect: time, request: time };
-    let endpoint = Endpoint::discover("archive", url, timeouts).await.unwrap();
-    Source::new(vec![endpoint], ChainKind::Ethereum, Mode::Auto).unwrap()
-}
-
-fn subject(rig: &Rig, policy: &str) -> Subject {
-    Subject { name: "main".to_owned(), vault: rig.scene.vault, policies: vec![published(policy)] }
-}
-
-async fn replayed(rig: &Rig, journal: &Journal, policy: &str) -> Replayed {
-    let (source, subject) = (source(rig).await, subject(rig, policy));
-    let part = Part::Heights(0..=u64::MAX);
-    Replay::new(&source, journal, &subject, None).run(&part, &|| {}).await.unwrap()
-}
-
-/// The names of the faults, and the first one's words.
-fn told(replayed: &Replayed) -> (Vec<String>, String) {
-    let name = |fault: &Fault| serde_json::to_value(fault).unwrap()["fault"].as_str().unwrap().to_owned();
-    let first = replayed.faults.first().map(ToString::to_string).unwrap_or_default();
-    (replayed.faults.iter().map(name).collect(), first)
-}
+use vault_keeper::replay::{Part, Recomputed, Replay, Replayed, recompute};
+use vault_keeper::stage::account::{Actor, Call};
 
 #[tokio::test]
 async fn a_record_that_says_otherwise_than_the_chain_is_found_by_what_it_says() {
@@ -213,6 +101,22 @@ async fn a_record_of_another_vault_policy_version_block_or_end_is_found_by_what_
     let (names, words) = told(changed).await;
     assert_eq!(names, ["unknown_policy"]);
     assert!(words.contains("0x0707") && words.contains("its file was changed, or it is missing"), "{words}");
+
+    // Of two that are given the vault stored the other one.
+    let other = with(&rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");
+    let (stored, by) = (published(&rig.scene.policy), published(&other));
+    let mut changed = story().await;
+    changed.cycles[0].policy_hash = by.hash();
+    let (_directory, journal) = changed.written(rig.scene.vault).await;
+    let mut both = subject(&rig, &rig.scene.policy);
+    both.policies.push(by.clone());
+    let source = source(&rig).await;
+    let replay = Replay::new(&source, &journal, &both, None);
+    let (names, words) = self::told(&replay.run(&Part::Heights(0..=u64::MAX), &|| {}).await.unwrap());
+    assert_eq!(names, ["other_policy"]);
+    let expected =
+        format!("block {block}: decided by policy {}, the vault stored {}", by.hash(), stored.hash());
+    assert_eq!(words, expected);
 
     let mut changed = story().await;
     changed.runs = vec![run("2")];
@@ -390,11 +294,121 @@ async fn what_is_sent_by_hand_with_the_keepers_key_is_named_for_what_it_is() {
     assert_eq!(names, vec!["not_recorded"; 4]);
 }
 
-/// What the policy would send at the newest block.
-async fn plan_of(rig: &Rig) -> Option<Plan> {
+#[tokio::test]
+async fn an_intent_that_asked_for_other_swaps_than_its_decision_is_found_though_all_hashes_are_right() {
+    let rig = lived().await;
+    rig.rise().await;
+    let decided = decided(&rig).await;
+    let plan = decided.plan.clone().expect("a trade is wanted");
+    let [swap] = &plan.swaps[..] else { panic!("{plan:?}") };
+    let two = U256::from(2);
+    let half =
+        Swap { amount_in: swap.amount_in / two, min_amount_out: swap.min_amount_out / two, ..swap.clone() };
+    let asked = Plan { swaps: vec![half.clone()], ..plan.clone() };
+
+    let mut story = Story::of(&rig).await;
+    let intent = signed_by_hand(&rig, &asked).await;
+    // Whether the record says what was sent or what was decided.
+    for planned in [&asked, &plan] {
+        let mut told = intent.clone();
+        told.record.planned_json = serde_json::to_string(planned).unwrap();
+        story.cycles.insert(1, full(&decided));
+        story.intents.push(told);
+        let (names, words) = story.told(&rig).await;
+        assert_eq!(names, ["asked"]);
+        let expected = format!(
+            "transaction {}: swap 0: asked to buy {} through {} for {} at least, decided to buy {} through {pool} for {}",
+            intent.attempts[0].hash,
+            half.amount_in,
+            half.pool,
+            half.min_amount_out,
+            swap.amount_in,
+            swap.min_amount_out,
+            pool = swap.pool,
+        );
+        assert_eq!(words, expected);
+        story.cycles.remove(1);
+        story.intents.pop();
+    }
+}
+
+/// The full record of a decision.
+fn full(decided: &Recomputed) -> CycleRecord {
+    let (block, verdict) = (&decided.snapshot.block, &decided.decision.verdict);
+    CycleRecord {
+        chain_id: block.chain_id,
+        vault: decided.snapshot.vault.address,
+        block_number: block.number,
+        block_hash: block.hash,
+        block_timestamp: block.timestamp,
+        policy_hash: decided.policy_hash,
+        snapshot_hash: decided.snapshot_hash,
+        decision_hash: decided.decision_hash,
+        verdict: verdict.name().to_owned(),
+        reason: Some(verdict.reason().code()),
+        decision_json: decided.texts.decision.clone(),
+        snapshot_json: Some(decided.texts.snapshot.clone()),
+        dispatch: None,
+        urgency: Urgency::Routine,
+    }
+}
+
+/// The keeper's account carries out a plan, outside of the keeper; as a journal would have it.
+async fn signed_by_hand(rig: &Rig, plan: &Plan) -> IntentEntry {
+    const GAS: u64 = 2_000_000;
+    let calldata = rebalancing_vault::rebalance(plan);
+    let mut account = rig.scene.stage.chain.account(Actor::Keeper).await.unwrap();
+    let (sender, nonce) = (account.address(), account.nonce());
+    let raw = account.sign(Call { to: plan.vault.into(), input: calldata.clone(), gas: GAS }).unwrap();
+    let receipt = rig.scene.stage.chain.execute(&raw).await.unwrap();
+    assert!(receipt.status());
+    let hash = receipt.transaction_hash;
+    let envelope = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+    let record = IntentRecord {
+        chain_id: 31_337,
+        sender,
+        nonce,
+        vault: plan.vault,
+        vault_nonce: U256::from(plan.nonce),
+        to: plan.vault,
+        calldata,
+        deadline: plan.deadline,
+        gas_limit: GAS,
+        planned_json: String::new(),
+        urgency: Urgency::Routine,
+    };
+    let attempt = AttemptRecord {
+        hash,
+        raw,
+        max_fee_per_gas: envelope.max_fee_per_gas(),
+        max_priority_fee_per_gas: 0,
+        kind: AttemptKind::Original,
+        submission: SubmissionClass::Public,
+        signed_at: 7,
+        gas_limit: None,
+        to: None,
+    };
+    let mut entry = rig.entry().await;
+    let ended = EventRecord {
+        detail: serde_json::json!({ "transaction": hash }),
+        block_hash: receipt.block_hash,
+        ..entry.last_event
+    };
+    entry.decision_hash = plan.decision_hash;
+    entry.decision_block = plan.decision_block;
+    IntentEntry { record, attempts: vec![attempt], last_event: ended, ..entry }
+}
+
+/// What the policy decides at the newest block.
+async fn decided(rig: &Rig) -> Recomputed {
     let source = source(rig).await;
     let head = source.header(source.height().await.unwrap()).await.unwrap();
-    recompute(&source, &head, &subject(rig, &rig.scene.policy)).await.unwrap().plan
+    recompute(&source, &head, &subject(rig, &rig.scene.policy)).await.unwrap()
+}
+
+/// What the policy would send at the newest block.
+async fn plan_of(rig: &Rig) -> Option<Plan> {
+    decided(rig).await.plan
 }
 
 async fn send(rig: &Rig, plan: &Plan) {

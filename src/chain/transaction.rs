@@ -1,7 +1,7 @@
 //! Mined transactions with the bytes that were signed.
 
-use alloy::consensus::Transaction as _;
 use alloy::consensus::proofs::ordered_trie_root_with_encoder;
+use alloy::consensus::{Transaction as _, TxEip4844Variant};
 use alloy::eips::eip2718::Encodable2718;
 use alloy::primitives::bytes::BufMut;
 use alloy::primitives::{Address, B256, Bytes, keccak256};
@@ -20,7 +20,7 @@ pub struct Transaction {
     pub to: Option<Address>,
     /// Calldata.
     pub input: Bytes,
-    /// The signed bytes, as a node takes them.
+    /// The signed bytes, as a block holds them: a node takes them as they are, but for those of blobs.
     pub raw: Bytes,
 }
 
@@ -111,6 +111,8 @@ impl WireTransaction {
     /// The transaction, where its bytes and its signature say the same as the node; otherwise what is wrong.
     pub(super) fn verified(self) -> Result<Transaction, String> {
         let (envelope, from) = self.0.inner.into_parts();
+        // Some nodes tell the blobs as well, which are no part of a block and of the hash (EIP-4844).
+        let envelope = envelope.map_eip4844(TxEip4844Variant::drop_sidecar);
         let (hash, raw) = (*envelope.tx_hash(), Bytes::from(envelope.encoded_2718()));
         if keccak256(&raw) != hash {
             return Err(format!("the bytes of transaction {hash} have another hash"));

@@ -35,7 +35,7 @@ pub(super) fn dispatch_text(dispatch: &Dispatch) -> String {
         Dispatch::Withdrawn { intent, why } => format!("intent {intent} is cancelled: {why}"),
         Dispatch::DryRun { gas_limit } => format!("simulated with a gas limit of {gas_limit}, not sent"),
         Dispatch::Refused { code, message } => format!("refused before signing ({code}): {message}"),
-        Dispatch::Failed { message } => format!("failed before signing: {message}"),
+        Dispatch::Failed { message, .. } => format!("failed before signing: {message}"),
         Dispatch::Sent { intent, held_up: None } => format!("sent as intent {intent}"),
         Dispatch::Sent { intent, held_up: Some(why) } => format!("sent as intent {intent}, held up: {why}"),
         Dispatch::Executed(done) => format!("executed in block {} ({})", done.block, done.transaction),

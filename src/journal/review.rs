@@ -29,6 +29,10 @@ const BLOCKS: &str = "SELECT b.*, bl.seq, bl.hash AS ledger_hash, EXISTS (\
 const AT_HEIGHTS: &str = "WHERE b.chain_id = ?1 AND b.block_number BETWEEN ?2 AND ?3 \
      AND (b.block_number, b.id) > (?2, ?4) ORDER BY b.block_number, b.id LIMIT ?5";
 
+/// The highest block of a chain below a height that is not orphaned.
+const BELOW: &str = "WHERE b.chain_id = ?1 AND b.block_number < ?2 AND NOT orphaned \
+     ORDER BY b.block_number DESC, b.id DESC LIMIT 1";
+
 /// The block of a chain that was recorded last.
 const NEWEST: &str = "WHERE +b.chain_id = ?1 ORDER BY b.id DESC LIMIT 1";
 
@@ -120,6 +124,18 @@ impl Journal {
         let query = sqlx::query(AssertSqlSafe(query)).bind(self.integer(chain_id, "chain id")?);
         let row = query.fetch_optional(&self.pool).await.map_err(|error| self.error(&error))?;
         row.map(|row| self.block_entry(&row)).transpose()
+    }
+
+    /// The head of a chain at the greatest height below this one, however far below, that is not orphaned; of several
+    /// the one that was recorded last. `None` where there is none.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn block_below(&self, chain_id: u64, height: u64) -> Result<Option<BlockEntry>, JournalError> {
+        let query = format!("{BLOCKS} {BELOW}");
+        let query = sqlx::query(AssertSqlSafe(query)).bind(self.integer(chain_id, "chain id")?);
+        let row = query.bind(bound(height)).fetch_optional(&self.pool).await;
+        row.map_err(|error| self.error(&error))?.map(|row| self.block_entry(&row)).transpose()
     }
 
     /// Height of the highest block of a chain that is recorded and not orphaned; `None` where there is none.
@@ -306,6 +322,7 @@ mod tests {
     async fn no_page_reads_more_than_its_records_and_their_places() {
         for (first, query) in [
             ("b USING INDEX blocks_by_number", format!("{BLOCKS} {AT_HEIGHTS}")),
+            ("b USING INDEX blocks_by_number", format!("{BLOCKS} {BELOW}")),
             ("b", format!("{BLOCKS} {NEWEST}")),
             ("c USING INDEX cycles_by_vault (vault=? AND id>?)", format!("{CYCLES} {OF_VAULT}")),
         ] {

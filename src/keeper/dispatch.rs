@@ -41,6 +41,8 @@ pub enum Dispatch {
     },
     /// The node failed, or the key must not sign, before anything was signed.
     Failed {
+        /// Stable name of what failed: [`CycleError::part`](super::CycleError::part).
+        code: &'static str,
         /// What failed, for people.
         message: String,
     },

@@ -47,6 +47,17 @@ impl CycleError {
         matches!(self, Self::Journal(_) | Self::Execution(ExecutionError::Journal(_)))
     }
 
+    /// Stable name of what failed.
+    #[must_use]
+    pub const fn part(&self) -> &'static str {
+        match self {
+            Self::Read(_) | Self::Chain(_) | Self::Execution(ExecutionError::Chain(_)) => "node",
+            Self::Execution(ExecutionError::Key(_) | ExecutionError::Halted(_)) => "key",
+            Self::Execution(ExecutionError::Unknown) => "intent",
+            Self::Journal(_) | Self::Canonical(_) | Self::Execution(ExecutionError::Journal(_)) => "record",
+        }
+    }
+
     /// What the record of the block says of the vault instead of a leaf.
     #[must_use]
     pub const fn absence(&self) -> Absence {
@@ -64,7 +75,7 @@ mod tests {
     use alloy::primitives::Address;
 
     use super::*;
-    use crate::execution::Halt;
+    use crate::execution::{Halt, KeyError};
 
     #[test]
     fn the_record_of_a_block_tells_what_cannot_be_read_from_what_fails_and_what_is_given_up() {
@@ -75,5 +86,22 @@ mod tests {
         assert_eq!(unread.absence(), Absence::Unread);
         assert_eq!((failed.is_passing(), failed.absence()), (true, Absence::Failed));
         assert_eq!((given_up.is_passing(), given_up.absence()), (false, Absence::GivenUp));
+    }
+
+    #[test]
+    fn a_key_that_could_not_sign_is_told_from_a_node_that_failed() {
+        let node = || ChainError::NoVerdict { reason: "`a` is disagreeing".into() };
+        let halt = Halt::ChainAhead { sender: Address::ZERO, journal: 1, chain: 2 };
+        let key = KeyError::Failed { address: Address::ZERO, reason: "locked".into() };
+        let parts: [(CycleError, _); 5] = [
+            (node().into(), "node"),
+            (ExecutionError::Chain(node()).into(), "node"),
+            (ExecutionError::Halted(halt).into(), "key"),
+            (ExecutionError::Key(key).into(), "key"),
+            (CanonicalError::NotCanonical("a float".into()).into(), "record"),
+        ];
+        for (error, part) in parts {
+            assert_eq!(error.part(), part, "{error}");
+        }
     }
 }

@@ -126,6 +126,11 @@ impl History {
 
 /// The endpoints of these names and addresses, that have to tell the same.
 pub(crate) async fn source(endpoints: &[(&str, &str)], mode: Mode) -> Source {
+    source_of_kind(ChainKind::Ethereum, endpoints, mode).await
+}
+
+/// The endpoints of a chain of this kind.
+pub(crate) async fn source_of_kind(kind: ChainKind, endpoints: &[(&str, &str)], mode: Mode) -> Source {
     let time = Duration::from_secs(20);
     let timeouts = Timeouts { connect: time, request: time };
     let mut all = Vec::new();
@@ -133,11 +138,11 @@ pub(crate) async fn source(endpoints: &[(&str, &str)], mode: Mode) -> Source {
         let url = SecretUrl::parse(url).unwrap();
         all.push(Endpoint::discover(name, url, timeouts).await.unwrap());
     }
-    Source::new(all, ChainKind::Ethereum, mode).unwrap()
+    Source::new(all, kind, mode).unwrap()
 }
 
 /// A process of the keeper begins.
-async fn begins(journal: &Journal, vault: Address) -> Roster {
+pub(crate) async fn begins(journal: &Journal, vault: Address) -> Roster {
     let (program_version, decision_version) = ("0.1.0".to_owned(), DECISION_VERSION.to_owned());
     journal.record_run(&RunRecord { program_version, decision_version }).await.unwrap();
     journal.record_roster(31_337, BTreeSet::from([vault])).await.unwrap()

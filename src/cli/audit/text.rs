@@ -107,12 +107,13 @@ fn missed(episode: &Episode, causes: &[Caused]) -> String {
 
 fn cause(cause: &Cause) -> String {
     match cause {
-        Cause::Stopped => "no keeper ran",
+        Cause::Stopped => "no keeper of the vault ran",
+        Cause::Silent => "the journal ends before: no keeper ran, or it heard of no block",
         Cause::Endpoint => "no endpoint told of the block",
         Cause::GivenUp => "the vault was given up",
         Cause::GasCap => "gas over the sender's caps",
         Cause::InFlight => "a transaction under way",
-        Cause::Key => "the key was halted",
+        Cause::Key => "the key was halted, or could not sign",
         Cause::Refused { code } => return format!("refused: {code}"),
         Cause::DryRun => "a dry run",
         Cause::DecidedOtherwise => "the keeper decided otherwise",

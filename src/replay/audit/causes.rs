@@ -20,8 +20,10 @@ use crate::journal::{Absence, BlockEntry, CycleEntry, Journal, RunEntry};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
-    /// No keeper ran.
+    /// No keeper ran, or none that kept the vault.
     Stopped,
+    /// The journal ends before the block: no keeper ran any more, or the one that did heard of no block.
+    Silent,
     /// No endpoint told of the block, or they disagreed, or the facts could not be read.
     Endpoint,
     /// The vault was given up until the next start.
@@ -55,9 +57,6 @@ pub struct Caused {
     pub blocks: u64,
 }
 
-/// Blocks before and after an episode in which it is looked for whether the keeper ran.
-const AROUND: u64 = 1_000;
-
 /// Heights of which the journal's records are held at once.
 const WINDOW: u64 = 8_192;
 
@@ -66,17 +65,32 @@ const WINDOW: u64 = 8_192;
 /// # Errors
 /// A journal that cannot be read.
 pub async fn causes(journal: &Journal, key: (u64, Address), episode: &Episode) -> Result<Vec<Caused>> {
-    let mut tally = Tally::new(episode, runs(journal).await?);
-    let last = episode.to.saturating_add(AROUND);
-    let mut from = episode.from.saturating_sub(AROUND);
-    while from <= last && !tally.is_done() {
-        let to = last.min(from.saturating_add(WINDOW).saturating_sub(1));
+    let (chain_id, _) = key;
+    let before = journal.block_below(chain_id, episode.from).await.wrap_err("the journal")?;
+    let mut tally = Tally::new(episode, runs(journal).await?, before.map(|block| block.seq));
+    let mut from = episode.from;
+    while from <= episode.to {
+        let to = episode.to.min(from.saturating_add(WINDOW).saturating_sub(1));
         for (height, known) in heights(journal, key, from..=to).await? {
             tally.take(height, known);
         }
         from = to.saturating_add(1);
     }
-    Ok(tally.causes())
+    Ok(tally.causes(following(journal, chain_id, episode.to).await?))
+}
+
+/// Number in the ledger of the record of the lowest block above a height, however far it is.
+async fn following(journal: &Journal, chain_id: u64, height: u64) -> Result<Option<i64>> {
+    let above = height.saturating_add(1)..=u64::MAX;
+    let mut last = None;
+    loop {
+        let page = journal.blocks(chain_id, above.clone(), last.as_ref()).await.wrap_err("the journal")?;
+        if let Some(block) = page.iter().find(|block| !block.orphaned) {
+            return Ok(Some(block.seq));
+        }
+        let Some(newest) = page.into_iter().next_back() else { return Ok(None) };
+        last = Some(newest);
+    }
 }
 
 /// What the journal has of a height.
@@ -95,14 +109,17 @@ async fn heights(
     range: RangeInclusive<u64>,
 ) -> Result<BTreeMap<u64, Known>> {
     let mut heights: BTreeMap<u64, Known> = BTreeMap::new();
-    let mut last = None;
+    let (mut last, mut rosters) = (None, BTreeMap::new());
     loop {
         let page = journal.blocks(chain_id, range.clone(), last.as_ref()).await.wrap_err("the journal")?;
-        let known = page.iter().filter(|block| !block.orphaned);
-        heights.extend(known.map(|block| {
-            let cause = of_block(block, vault);
-            (block.number, Known { seq: block.seq, cause })
-        }));
+        for block in page.iter().filter(|block| !block.orphaned) {
+            let kept = match rosters.entry(block.roster) {
+                Entry::Occupied(kept) => *kept.get(),
+                Entry::Vacant(place) => *place.insert(keeps(journal, block.roster, vault).await?),
+            };
+            let cause = if kept { of_block(block, vault) } else { Cause::Stopped };
+            heights.insert(block.number, Known { seq: block.seq, cause });
+        }
         let Some(newest) = page.into_iter().next_back() else { break };
         last = Some(newest);
     }
@@ -124,6 +141,12 @@ async fn heights(
     }
 }
 
+/// Whether the vault is of the roster of this number.
+async fn keeps(journal: &Journal, roster: i64, vault: Address) -> Result<bool> {
+    let roster = journal.roster(roster).await.wrap_err("the journal")?;
+    Ok(roster.is_some_and(|entry| entry.roster.vaults().contains(&vault)))
+}
+
 /// Counts the blocks of an episode by their causes, along the heights of which there is a record. Pure.
 struct Tally {
     /// The next block that is not counted, and the last one.
@@ -136,9 +159,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(episode: &Episode, runs: Vec<RunEntry>) -> Self {
+    /// `before` is the number in the ledger of the last record before the episode.
+    fn new(episode: &Episode, runs: Vec<RunEntry>, before: Option<i64>) -> Self {
         let runs = runs.into_iter().map(|run| run.seq).collect();
-        Self { left: (episode.from, episode.to), runs, before: None, counted: BTreeMap::new() }
+        Self { left: (episode.from, episode.to), runs, before, counted: BTreeMap::new() }
     }
 
     /// Whether every block of the episode is counted.
@@ -148,13 +172,10 @@ impl Tally {
 
     /// Takes the next height of which there is a record in.
     fn take(&mut self, height: u64, known: Known) {
-        let (next, last) = self.left;
-        if let Some(end) = height.checked_sub(1).filter(|end| *end >= next) {
-            self.count(self.unseen(known.seq), end.min(last));
+        if let Some(end) = height.checked_sub(1).filter(|end| *end >= self.left.0) {
+            self.count(self.unseen(known.seq), end);
         }
-        if height >= next && !self.is_done() {
-            self.count(known.cause, height);
-        }
+        self.count(known.cause, height);
         self.before = Some(known.seq);
     }
 
@@ -174,10 +195,10 @@ impl Tally {
         if begun { Cause::Stopped } else { Cause::Endpoint }
     }
 
-    /// The causes, the most frequent first; no process was there after the last record.
-    fn causes(mut self) -> Vec<Caused> {
+    /// The causes, the most frequent first, where the first record after the episode has this number in the ledger.
+    fn causes(mut self, after: Option<i64>) -> Vec<Caused> {
         if !self.is_done() {
-            self.count(Cause::Stopped, self.left.1);
+            self.count(after.map_or(Cause::Silent, |after| self.unseen(after)), self.left.1);
         }
         let counted = self.counted.into_iter().map(|(cause, blocks)| Caused { cause, blocks });
         let mut causes: Vec<_> = counted.collect();
@@ -206,10 +227,8 @@ fn of_cycle(cycle: &CycleEntry) -> Cause {
     match (field("dispatch"), field("code")) {
         (Some("refused"), Some("fee_over_cap")) => Cause::GasCap,
         (Some("refused"), code) => Cause::Refused { code: code.unwrap_or_default().to_owned() },
-        (Some("failed"), _) if field("message").is_some_and(|message| message.contains("halted")) => {
-            Cause::Key
-        }
-        (Some("failed"), _) => Cause::Endpoint,
+        (Some("failed"), Some("key")) => Cause::Key,
+        (Some("failed"), Some("node")) => Cause::Endpoint,
         (Some("dry_run"), _) => Cause::DryRun,
         // A cycle that sent is recorded together with its signed bytes, and tells no dispatch.
         (Some("in_flight" | "sent" | "withdrawn") | None, _) => Cause::InFlight,

@@ -20,12 +20,14 @@ mod story;
 
 use std::sync::Arc;
 
+use alloy::consensus::proofs::calculate_transaction_root;
 use alloy::consensus::{SignableTransaction, TxEip4844, TxEip4844WithSidecar, TxEnvelope};
 use alloy::eips::eip2718::Encodable2718;
 use alloy::eips::eip4844::{Blob, BlobTransactionSidecar, Bytes48};
 use alloy::primitives::aliases::{U24, U160};
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::providers::Provider;
+use alloy::rpc::types::Transaction;
 use alloy::rpc::types::TransactionRequest;
 use alloy::signers::SignerSync;
 use alloy::sol_types::SolCall;
@@ -211,11 +213,15 @@ async fn what_a_strangers_swap_in_a_block_before_that_of_the_action_took_is_a_pr
     assert!(explained.price_moved.get() > Decimal::TEN, "{explained:?}");
 }
 
-/// The block of the action as the node tells it with its transactions, changed.
+/// The block of the action as the node tells it with its transactions, changed, and with the root that the change makes.
 fn whole(change: impl Fn(&mut Vec<Value>) + Send + Sync + 'static) -> Act {
     Act::Mutate(Arc::new(move |request, answer| {
         if request["params"][1] == true {
-            change(answer["result"]["transactions"].as_array_mut().unwrap());
+            let block = &mut answer["result"];
+            change(block["transactions"].as_array_mut().unwrap());
+            let told: Vec<Transaction> = serde_json::from_value(block["transactions"].clone()).unwrap();
+            let envelopes: Vec<TxEnvelope> = told.into_iter().map(|told| told.inner.into_inner()).collect();
+            block["transactionsRoot"] = json!(calculate_transaction_root(&envelopes));
         }
     }))
 }

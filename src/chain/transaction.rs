@@ -55,7 +55,7 @@ pub(super) struct WireBlock {
     pub(super) header: Header,
     #[serde(rename = "miner")]
     pub(super) producer: Address,
-    transactions_root: Option<B256>,
+    transactions_root: B256,
     transactions: Vec<WireEntry>,
 }
 
@@ -69,13 +69,16 @@ enum WireEntry {
 
 impl WireBlock {
     /// The block, where the bytes and the signatures of its transactions say the same as the node, and, where all of them are
-    /// signed, are those of the header's root; otherwise what is wrong.
+    /// signed and none comes with its blobs, are those of the header's root; otherwise what is wrong.
     pub(super) fn verified(self) -> Result<FullBlock, String> {
         /// EIP-7702: the last one of those that accounts sign.
         const LAST_SIGNED: u8 = 4;
         let Self { header, producer, transactions_root, transactions: wire } = self;
         let (mut transactions, mut unsigned) = (Vec::new(), Vec::new());
+        // Of blocks with blobs some nodes make another root, of transactions together with their blobs.
+        let mut rooted = true;
         for entry in wire {
+            rooted &= !matches!(&entry, WireEntry::Signed(wire) if wire.tells_blobs());
             match entry {
                 WireEntry::Signed(wire) => transactions.push(wire.verified()?),
                 WireEntry::Unsigned(other) if other.kind > LAST_SIGNED => unsigned.push(other),
@@ -87,7 +90,7 @@ impl WireBlock {
         let root = ordered_trie_root_with_encoder(&transactions, |transaction: &Transaction, bytes| {
             bytes.put_slice(&transaction.raw);
         });
-        if unsigned.is_empty() && transactions_root.is_some_and(|told| told != root) {
+        if rooted && unsigned.is_empty() && transactions_root != root {
             let (number, hash) = (header.number, header.hash);
             return Err(format!(
                 "the transactions of block {number} ({hash}) are not those of its transactions root"
@@ -108,10 +111,14 @@ impl WireTransaction {
         self.0.block_number.is_some()
     }
 
+    /// Whether the node tells its blobs, which are no part of a block and of the hash (EIP-4844).
+    fn tells_blobs(&self) -> bool {
+        self.0.inner.inner().as_eip4844().is_some_and(|blobs| blobs.tx().as_with_sidecar().is_some())
+    }
+
     /// The transaction, where its bytes and its signature say the same as the node; otherwise what is wrong.
     pub(super) fn verified(self) -> Result<Transaction, String> {
         let (envelope, from) = self.0.inner.into_parts();
-        // Some nodes tell the blobs as well, which are no part of a block and of the hash (EIP-4844).
         let envelope = envelope.map_eip4844(TxEip4844Variant::drop_sidecar);
         let (hash, raw) = (*envelope.tx_hash(), Bytes::from(envelope.encoded_2718()));
         if keccak256(&raw) != hash {

@@ -1,9 +1,11 @@
-//! A demo as one page: summary, comparison, plots and the keeper's rebalances.
+//! A course as one page: summary, comparison, plots and the keeper's rebalances.
 //!
 //! The page is a function of the course alone. It needs neither network nor scripts, reads on a telephone as on a
 //! desk, and follows the reader's choice of a light or a dark theme.
 
 pub mod course;
+
+pub mod backtest;
 
 mod axis;
 mod calendar;
@@ -46,12 +48,12 @@ pub enum ReportError {
 /// # Errors
 /// A plot cannot be drawn.
 pub fn html(course: &Course) -> Result<String, ReportError> {
-    let mut body = summary(course);
+    let mut body = summary(course, "The keeper");
     body.push_str(&tables::comparison(&course.contestants));
     for plot in plots::all(course) {
         body.push_str(&figures::figure(&plot)?);
     }
-    body.push_str(&tables::rebalances(course.contestants.first()));
+    body.push_str(&tables::rebalances(course.contestants.first(), usize::MAX));
     Ok(page("Keeper demo", &course.scenario, &body))
 }
 
@@ -69,7 +71,7 @@ pub(crate) fn page(kind: &str, name: &str, body: &str) -> String {
 }
 
 /// What one must know, in one paragraph.
-fn summary(course: &Course) -> String {
+fn summary(course: &Course, who: &str) -> String {
     let Some((keeper, others)) = course.contestants.split_first() else {
         return "<p class=\"summary\">Nobody kept a vault in this demo.</p>\n".to_owned();
     };
@@ -80,7 +82,7 @@ fn summary(course: &Course) -> String {
     out.push_str(&market(course));
     let _infallible = write!(
         out,
-        "The keeper took net asset value from {} to {}&#160;USD ({}), over a floor that ended at {}&#160;USD; the lowest \
+        "{who} took net asset value from {} to {}&#160;USD ({}), over a floor that ended at {}&#160;USD; the lowest \
          cushion on the way was {}&#160;USD. It made {} for {}&#160;USD: {} of gas, {} of net asset value lost against \
          the oracle.",
         usd(result.start),
@@ -154,6 +156,8 @@ mod tests {
 
     fn contestant(name: &str, market: &[MarketPoint], lowest_cushion: f64) -> Contestant {
         let point = |point: &MarketPoint| VaultPoint {
+            time: point.time,
+            past: None,
             nav: 40_000.0 + 300.0 * point.price,
             floor: 80_000.0,
             exposure: 250.0 * point.price,

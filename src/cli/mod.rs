@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
 
 mod audit;
+mod backtest;
 mod band;
 mod check;
 mod clock;
@@ -60,6 +61,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Audit(audit::Audit),
+    Backtest(backtest::Backtest),
     Band(band::Band),
     Check(check::Check),
     Decide(decide::Decide),
@@ -129,6 +131,7 @@ async fn dispatch(cli: Cli) -> Outcome {
     let context = Context { config, environment, output: Output { json } };
     match cli.command {
         Command::Audit(command) => command.run(&context).await,
+        Command::Backtest(command) => command.run(&context).await,
         Command::Band(command) => command.run(&context),
         Command::Check(command) => command.run(&context).await,
         Command::Decide(command) => command.run(&context).await,

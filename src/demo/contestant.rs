@@ -153,7 +153,7 @@ impl Contestant {
     pub(super) async fn step(&mut self, header: &Header, price: Decimal) -> Result<bool> {
         self.settle(price).await?;
         if let Some(held) = self.last.as_ref().filter(|_| self.rests) {
-            self.points.push(self::held(held, price)?);
+            self.points.push(VaultPoint { time: header.timestamp, ..self::held(held, price)? });
             return Ok(false);
         }
         let cycle = self.keeper.cycle(header).await.wrap_err_with(|| self.style.name())?;
@@ -274,7 +274,15 @@ fn held(snapshot: &Snapshot, price: Decimal) -> Result<VaultPoint> {
     let cash = to_real(from_raw(vault.asset_holdings, vault.asset.decimals)?);
     let exposure = to_real(from_raw(vault.risky_holdings, vault.risky.decimals)?) * to_real(price);
     let floor = to_real(from_raw(vault.floor, vault.asset.decimals)?);
-    Ok(VaultPoint { nav: cash + exposure, floor, exposure, target: None, band: None })
+    Ok(VaultPoint {
+        time: snapshot.block.timestamp,
+        past: None,
+        nav: cash + exposure,
+        floor,
+        exposure,
+        target: None,
+        band: None,
+    })
 }
 
 fn gas(inclusion: &Inclusion, price: Decimal) -> f64 {

@@ -1,8 +1,8 @@
-//! What happened in a demo: the market, and each contestant's course through it. Plain numbers for tables and plots.
+//! What happened in a demo or a backtest: the market, and each contestant's course through it. Plain numbers for tables and plots.
 
 use serde::Serialize;
 
-/// A whole demo.
+/// All of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Course {
     /// Name of the market that was driven through.
@@ -29,9 +29,9 @@ pub struct MarketPoint {
 /// One vault and who kept it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Contestant {
-    /// Who: `keeper`, `hold`, `threshold 5 %`, `daily`.
+    /// Who: `keeper` or `policy`, `hold`, `threshold 5 %`, `daily`.
     pub name: String,
-    /// The vault, one point for each step of the market.
+    /// The vault, step by step.
     pub points: Vec<VaultPoint>,
     /// What it traded.
     pub trades: Vec<Trade>,
@@ -42,6 +42,8 @@ pub struct Contestant {
 /// A vault at one step, in USD.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct VaultPoint {
+    /// Block time, seconds since 1970.
+    pub time: u64,
     /// Net asset value at the market's price.
     pub nav: f64,
     /// Floor of all shares.
@@ -52,6 +54,22 @@ pub struct VaultPoint {
     pub target: Option<f64>,
     /// Drift at which a trade pays, either side of the target, where there is a band.
     pub band: Option<f64>,
+    /// What there is to know of it in a backtest alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub past: Option<PastPoint>,
+}
+
+/// What a backtest knows of a vault at one step.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct PastPoint {
+    /// How far value per share is below its peak, as a part of it.
+    pub drawdown: f64,
+    /// Gas so far, USD.
+    pub gas: f64,
+    /// Fees of pools so far, USD.
+    pub fees: f64,
+    /// What depth and lag of pools took so far, USD.
+    pub impact: f64,
 }
 
 /// One executed trade.

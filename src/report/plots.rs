@@ -1,7 +1,7 @@
 //! What the plots show.
 
 use super::{
-    course::{Contestant, Course, MarketPoint, VaultPoint},
+    course::{Contestant, Course, MarketPoint, PastPoint, VaultPoint},
     style::{self, Ink},
     thin::Point,
 };
@@ -76,7 +76,8 @@ const BAND: &str = "In the band no trade pays: above the target it also holds th
 
 /// The plots of the page that have anything to show, in their order.
 pub(super) fn all(course: &Course) -> Vec<Plot> {
-    let mut plots = vec![nav(course), exposure(course), price(course), gas(course)];
+    let mut plots =
+        vec![nav(course), exposure(course), price(course), drawdown(course), costs(course), gas(course)];
     plots.retain(|plot| plot.layers.iter().any(|layer| layer.points().next().is_some()));
     plots
 }
@@ -84,18 +85,18 @@ pub(super) fn all(course: &Course) -> Vec<Plot> {
 fn nav(course: &Course) -> Plot {
     let mut layers = Vec::new();
     if let Some((keeper, others)) = course.contestants.split_first() {
-        let floor = vault(course, keeper, |point| Some(point.floor));
+        let floor = vault(keeper, |point| Some(point.floor));
         layers.push(Layer::new(format!("floor of {}", keeper.name), style::FLOOR, Shape::Bound(floor)));
         let inked = others.iter().zip(style::OTHERS.into_iter().cycle());
         let mut lines: Vec<Layer> = inked
             .map(|(other, ink)| {
-                let runs = vault(course, other, |point| Some(point.nav));
+                let runs = vault(other, |point| Some(point.nav));
                 Layer::new(&other.name, ink, Shape::Line(runs))
             })
             .collect();
         lines.reverse();
         layers.append(&mut lines);
-        let runs = vault(course, keeper, |point| Some(point.nav));
+        let runs = vault(keeper, |point| Some(point.nav));
         layers.push(Layer::new(&keeper.name, style::KEEPER, Shape::Strong(runs)));
     }
     Plot { title: "Net asset value and the floor", unit: "USD", note: None, from_zero: false, layers }
@@ -107,9 +108,9 @@ fn exposure(course: &Course) -> Plot {
         let edge = |side: f64| {
             move |point: &VaultPoint| Some((point.target? + side * point.band?).clamp(least, most))
         };
-        let (upper, lower) = (vault(course, keeper, edge(1.0)), vault(course, keeper, edge(-1.0)));
-        let target = vault(course, keeper, |point| point.target);
-        let held = vault(course, keeper, |point| Some(point.exposure));
+        let (upper, lower) = (vault(keeper, edge(1.0)), vault(keeper, edge(-1.0)));
+        let target = vault(keeper, |point| point.target);
+        let held = vault(keeper, |point| Some(point.exposure));
         vec![
             Layer::new("band: no trade pays", style::TARGET, Shape::Between(upper, lower)),
             Layer::new("target", style::TARGET, Shape::Line(target)),
@@ -149,6 +150,33 @@ fn price(course: &Course) -> Plot {
     }
 }
 
+fn drawdown(course: &Course) -> Plot {
+    let inks = std::iter::once(style::KEEPER).chain(style::OTHERS);
+    let line = |(contestant, ink): (&Contestant, Ink)| {
+        let runs = vault(contestant, |point| Some(-100.0 * point.past?.drawdown));
+        Layer::new(&contestant.name, ink, Shape::Line(runs))
+    };
+    let mut layers: Vec<Layer> = course.contestants.iter().zip(inks.cycle()).map(line).collect();
+    layers.reverse();
+    Plot { title: "Drawdown", unit: "% of the peak", note: None, from_zero: false, layers }
+}
+
+fn costs(course: &Course) -> Plot {
+    let mut layers = Vec::new();
+    if let Some(keeper) = course.contestants.first() {
+        let kinds: [(&str, Ink, fn(&PastPoint) -> f64); 3] = [
+            ("gas", style::MARKET, |past| past.gas),
+            ("fees of pools", style::BUY, |past| past.fees),
+            ("depth and lag of pools", style::SELL, |past| past.impact),
+        ];
+        layers.extend(kinds.into_iter().map(|(name, ink, of)| {
+            let runs = vault(keeper, move |point| Some(of(point.past.as_ref()?)));
+            Layer::new(name, ink, Shape::Line(runs))
+        }));
+    }
+    Plot { title: "What trading cost so far", unit: "USD", note: None, from_zero: true, layers }
+}
+
 fn gas(course: &Course) -> Plot {
     let fee = market(course, |point| point.base_fee_gwei);
     let layers = vec![Layer::new("base fee", style::MARKET, Shape::Line(fee))];
@@ -169,9 +197,8 @@ fn market(course: &Course, value: impl Fn(&MarketPoint) -> f64) -> Vec<Run> {
     runs(course.market.iter().map(|point| (point.time, Some(value(point)))))
 }
 
-fn vault(course: &Course, contestant: &Contestant, value: impl Fn(&VaultPoint) -> Option<f64>) -> Vec<Run> {
-    let times = course.market.iter().map(|point| point.time);
-    runs(times.zip(contestant.points.iter().map(value)))
+fn vault(contestant: &Contestant, value: impl Fn(&VaultPoint) -> Option<f64>) -> Vec<Run> {
+    runs(contestant.points.iter().map(|point| (point.time, value(point))))
 }
 
 /// The values that are there and finite, divided where one is not.
@@ -200,7 +227,9 @@ mod tests {
 
     #[test]
     fn a_band_wider_than_the_vault_does_not_squeeze_the_lines() {
-        let point = |band: f64| VaultPoint {
+        let point = |(time, band): (u64, f64)| VaultPoint {
+            time,
+            past: None,
             nav: 1_000.0,
             floor: 800.0,
             exposure: 500.0,
@@ -218,7 +247,7 @@ mod tests {
             nav_lost: 0.0,
             reverted: 0,
         };
-        let points = vec![point(50.0), point(1e9), point(f64::INFINITY), point(f64::NAN)];
+        let points = (0..).zip([50.0, 1e9, f64::INFINITY, f64::NAN]).map(point).collect();
         let keeper = Contestant { name: "keeper".to_owned(), points, trades: Vec::new(), result };
         let plot = exposure(&Course {
             scenario: String::new(),

@@ -49,14 +49,18 @@ pub(super) fn comparison(contestants: &[Contestant]) -> String {
     out
 }
 
-/// What the keeper traded, in the order of time.
-pub(super) fn rebalances(keeper: Option<&Contestant>) -> String {
-    let trades = keeper.map_or(&[][..], |keeper| &keeper.trades);
+/// What the keeper traded, in the order of time, the first `most` of it.
+pub(super) fn rebalances(keeper: Option<&Contestant>, most: usize) -> String {
+    let all = keeper.map_or(&[][..], |keeper| &keeper.trades);
+    let trades = all.get(..most).unwrap_or(all);
     let columns = ["Time, UTC", "Side", "Reason", "Value, USD", "Price, USD", "Gas, USD", "NAV lost, USD"];
     if trades.is_empty() {
         return "<section><h2>Rebalances</h2><p class=\"note\">None.</p></section>\n".to_owned();
     }
-    let note = format!("{} of the keeper, with the reason of each.", count(trades.len(), "rebalance"));
+    let mut note = format!("{}, with the reason of each.", count(all.len(), "rebalance"));
+    if trades.len() < all.len() {
+        let _infallible = write!(note, " The first {most} are listed.");
+    }
     let mut out = opened("Rebalances", &note, &columns, 3);
     for trade in trades {
         row(&mut out, trade);
@@ -81,7 +85,7 @@ fn row(out: &mut String, trade: &Trade) {
 }
 
 /// A section up to the body of its table, of whose columns the first `words` hold words.
-fn opened(title: &str, note: &str, columns: &[&str], words: usize) -> String {
+pub(super) fn opened(title: &str, note: &str, columns: &[&str], words: usize) -> String {
     let mut out = format!("<section><h2>{title}</h2>");
     if !note.is_empty() {
         let _infallible = write!(out, "<p class=\"note\">{note}</p>");

@@ -41,8 +41,19 @@ pub struct Entry {
     pub metrics: Metrics,
     /// The trades, and why what was done.
     pub outcome: Outcome,
-    /// The course, thinned out: of steps that follow one another the last, and the one with the lowest cushion.
-    pub steps: Vec<Step>,
+    /// The course, thinned out for a picture: of steps that follow one another the last, and the one with the lowest cushion.
+    pub pictured: Vec<Pictured>,
+    /// The ends of all bars.
+    pub closes: Vec<Step>,
+}
+
+/// A step of a picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pictured {
+    /// The step.
+    pub step: Step,
+    /// How far value per share is below its peak there, as a part of it.
+    pub drawdown: f64,
 }
 
 impl Entrant {
@@ -122,11 +133,15 @@ pub fn contest(
 fn entered(past: &Past<'_>, published: &PublishedPolicy, entrant: Entrant) -> Result<Entry, BacktestError> {
     let keeper = entrant.keeper(published)?;
     let (mut gauge, mut picture) = (Gauge::default(), Picture::of(past.ticks.len()));
+    let mut closes = Vec::new();
     let outcome = walk(past, &keeper, |step| {
         gauge.see(step);
-        picture.see(step);
+        picture.see(Pictured { step: *step, drawdown: gauge.drawdown() });
+        if step.tick.closes {
+            closes.push(*step);
+        }
     })?;
-    Ok(Entry { entrant, metrics: gauge.metrics(&outcome), outcome, steps: picture.steps })
+    Ok(Entry { entrant, metrics: gauge.metrics(&outcome), outcome, pictured: picture.steps, closes })
 }
 
 /// Thins a course out for a picture: of every so many steps that follow one another it keeps the one with the lowest cushion, and
@@ -134,8 +149,8 @@ fn entered(past: &Past<'_>, published: &PublishedPolicy, entrant: Entrant) -> Re
 struct Picture {
     every: usize,
     seen: usize,
-    lowest: Option<(Decimal, Step)>,
-    steps: Vec<Step>,
+    lowest: Option<(Decimal, Pictured)>,
+    steps: Vec<Pictured>,
 }
 
 impl Picture {
@@ -143,16 +158,17 @@ impl Picture {
         Self { every: steps.div_ceil(PICTURED / 2).max(1), seen: 0, lowest: None, steps: Vec::new() }
     }
 
-    fn see(&mut self, step: &Step) {
-        let cushion = step.account.net().saturating_sub(step.floor);
+    fn see(&mut self, pictured: Pictured) {
+        let Step { account, floor, tick, .. } = pictured.step;
+        let cushion = account.net().saturating_sub(floor);
         if self.lowest.is_none_or(|(lowest, _)| cushion < lowest) {
-            self.lowest = Some((cushion, *step));
+            self.lowest = Some((cushion, pictured));
         }
         self.seen = self.seen.saturating_add(1);
         if self.seen.is_multiple_of(self.every) || self.seen == 1 {
             let lowest = self.lowest.take().map(|(_, lowest)| lowest);
-            self.steps.extend(lowest.filter(|lowest| lowest.tick.time < step.tick.time));
-            self.steps.push(*step);
+            self.steps.extend(lowest.filter(|lowest| lowest.step.tick.time < tick.time));
+            self.steps.push(pictured);
         }
     }
 }

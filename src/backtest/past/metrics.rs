@@ -3,7 +3,6 @@
 //! Returns are those of net asset value per share less the gas that was paid for it, from the end of one bar to the end of the
 //! next, so that deposits and withdrawals are no returns. Definitions stand at each figure.
 
-use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::run::{Outcome, Step};
@@ -84,6 +83,7 @@ pub struct Gauge {
     downside: f64,
     product: f64,
     peak: f64,
+    drawdown: f64,
     max_drawdown: f64,
     lowest: Option<(f64, f64)>,
     below: bool,
@@ -131,14 +131,19 @@ impl Gauge {
             (self.first, self.closed, self.product, self.peak) = (Some(*step), Some(share), 1.0, share);
         }
         self.peak = self.peak.max(share);
-        if self.peak > 0.0 {
-            self.max_drawdown = self.max_drawdown.max(1.0 - share / self.peak);
-        }
+        self.drawdown = if self.peak > 0.0 { 1.0 - share / self.peak } else { 0.0 };
+        self.max_drawdown = self.max_drawdown.max(self.drawdown);
         self.hold_against_floor(net - floor, floor);
         if step.tick.closes {
             self.close(share);
         }
         self.last = Some(*step);
+    }
+
+    /// How far value per share is below its peak, as a part of it.
+    #[must_use]
+    pub const fn drawdown(&self) -> f64 {
+        self.drawdown
     }
 
     /// Lets the time from one step to the next pass.
@@ -237,9 +242,3 @@ impl Gauge {
 
 /// Seconds of a week.
 const WEEK: u64 = 604_800;
-
-/// Whether net asset value, gas taken off, ends at its floor or above it.
-#[must_use]
-pub fn ends_above_floor(last: &Step) -> bool {
-    last.account.net() >= last.floor || last.floor == Decimal::ZERO
-}

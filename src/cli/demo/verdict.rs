@@ -53,7 +53,7 @@ mod tests {
             (0_u64..).zip(prices).map(|(time, price)| MarketPoint { time, price, base_fee_gwei: 20.0 });
         let points = prices.map(|price| {
             let exposure = if price == 110.0 { exposure } else { 0.0 };
-            VaultPoint { nav: 1_000.0, floor: 800.0, exposure, target: None, band: None }
+            VaultPoint { time: 0, past: None, nav: 1_000.0, floor: 800.0, exposure, target: None, band: None }
         });
         let trade = |&time: &u64| Trade {
             time,

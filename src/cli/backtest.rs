@@ -1,0 +1,213 @@
+//! `keeper backtest`: what a policy would have done at recorded prices.
+
+mod figures;
+mod files;
+mod text;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+use alloy::primitives::B256;
+use clap::{Args, ValueEnum};
+use eyre::{WrapErr, eyre};
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::signals::interrupted;
+use super::{Context, Failure, Outcome};
+use crate::backtest::bars::Bars;
+use crate::backtest::past::contest::{Entrant, Entry, contest};
+use crate::backtest::past::metrics::Metrics;
+use crate::backtest::past::prices::{Order, Tick, ticks};
+use crate::backtest::past::run::Past;
+use crate::backtest::past::setting::Setting;
+use crate::config::load_policy;
+use crate::domain::policy::PublishedPolicy;
+use crate::stage::path::files::{BaseFee, read_base_fees};
+use crate::stage::path::time::unix_seconds;
+
+const NOTES: &str = "\
+The decision is that of `keeper run`, on facts made from the prices: a feed with heartbeat and deviation, pools that trades move \
+and arbitrage brings back, the floor, cash-lock and guards of the vault's contract, gas, and a delay until inclusion. What of that \
+is otherwise, outages, deposits and withdrawals stand in the file of --setting. See docs/backtest.md.
+
+Examples:
+  keeper backtest --prices eth_1h.csv --policy cppi.toml
+  keeper backtest --prices eth_1m.parquet --policy cppi.toml --gas gas.csv --capital 10000000 --out result
+  keeper backtest --prices eth_1h.csv --policy cppi.toml --start 2020-03-01 --end 2020-04-01 --format html > march.html";
+
+/// Decides at recorded prices as the keeper would have, and says what came of it.
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(super) struct Backtest {
+    /// Prices: CSV or Parquet with time, open, high, low and close, of any step.
+    #[arg(long, value_name = "FILE")]
+    prices: PathBuf,
+    /// The policy.
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// Base fees: CSV with timestamp,baseFee or timestamp,basefee_gwei or unix_time,value; the last one known stands.
+    #[arg(long, value_name = "FILE")]
+    gas: Option<PathBuf>,
+    /// The world beside the prices: pools, feed, delay, outages, deposits and withdrawals, in TOML.
+    #[arg(long, value_name = "FILE")]
+    setting: Option<PathBuf>,
+    /// First bar: a date, a date and time in UTC, or Unix seconds.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    start: Option<u64>,
+    /// First bar that is left out again.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    end: Option<u64>,
+    /// First net asset value, units of the asset.
+    #[arg(long, default_value = "1000000", value_parser = capital)]
+    capital: Decimal,
+    /// In which order the prices of a bar are taken to have come.
+    #[arg(long, value_enum, default_value_t = Order::Olhc)]
+    order: Order,
+    /// Threads; no part of the result. Without it all processors.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// What to print; --json is --format json.
+    #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
+    format: Format,
+    /// Directory for report.html, figures.csv, rebalances.csv and course.csv; what is there of these is replaced.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table for a terminal.
+    Table,
+    /// One JSON document.
+    Json,
+    /// The figures.
+    Csv,
+    /// One page that needs no network.
+    Html,
+}
+
+/// What was walked through, and what came of it.
+struct Tested {
+    /// What the prices are called.
+    name: String,
+    notes: Vec<String>,
+    base_fees: Vec<BaseFee>,
+    setting: Setting,
+    published: PublishedPolicy,
+    ticks: Vec<Tick>,
+    entries: Vec<Entry>,
+}
+
+/// What `--json` prints; money in units of the asset.
+#[derive(Serialize)]
+struct Printed<'a> {
+    prices: &'a str,
+    policy: &'a str,
+    policy_hash: B256,
+    capital: Decimal,
+    ticks: usize,
+    from: u64,
+    to: u64,
+    notes: &'a [String],
+    entrants: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    entrant: Entrant,
+    metrics: &'a Metrics,
+    /// How often each reason was given.
+    reasons: &'a std::collections::BTreeMap<String, u64>,
+}
+
+impl Backtest {
+    pub(super) async fn run(&self, context: &Context) -> Outcome {
+        let mut tested = self.read()?;
+        if let Some(directory) = &self.out {
+            std::fs::create_dir_all(directory)
+                .wrap_err_with(|| format!("{} cannot be made", directory.display()))
+                .map_err(Failure::usage)?;
+        }
+        tested.entries = self.walked(&tested).await?;
+        match if context.output.json { Format::Json } else { self.format } {
+            Format::Table => context.output.text(&text::text(&tested))?,
+            Format::Json => context.output.json(&self.printed(&tested))?,
+            Format::Csv => context.output.text(files::figures(&tested)?.csv()?.trim_end())?,
+            Format::Html => context.output.text(&files::page(&tested)?)?,
+        }
+        if let Some(directory) = &self.out {
+            files::write(directory, &tested)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Everything that is read, and nothing decided yet.
+    fn read(&self) -> Result<Tested, Failure> {
+        let published = load_policy(&self.policy).map_err(Failure::usage)?;
+        let setting = self.setting.as_deref().map(Setting::read).transpose().map_err(Failure::usage)?;
+        let base_fees = self.gas.as_deref().map(read_base_fees).transpose().map_err(Failure::usage)?;
+        let name = self.prices.display().to_string();
+        let bars = Bars::read(&self.prices).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
+        let notes = bars.notes().iter().map(ToString::to_string).collect();
+        let bars = bars.between(self.start, self.end).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
+        let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), self.order).collect();
+        let (setting, base_fees) = (setting.unwrap_or_default(), base_fees.unwrap_or_default());
+        let file = self.prices.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Tested { name: file, notes, base_fees, setting, published, ticks, entries: Vec::new() })
+    }
+
+    /// Walks on threads of its own, so that a signal is answered.
+    async fn walked(&self, tested: &Tested) -> Result<Vec<Entry>, Failure> {
+        let asked = self.threads.and_then(|threads| NonZeroUsize::new(threads.into()));
+        let threads = asked.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        let (ticks, base_fees) = (tested.ticks.clone(), tested.base_fees.clone());
+        let (setting, published, capital) = (tested.setting.clone(), tested.published.clone(), self.capital);
+        let job = tokio::task::spawn_blocking(move || {
+            let past = Past { ticks: &ticks, base_fees: &base_fees, setting: &setting, capital };
+            contest(&past, &published, &Entrant::ALL, threads)
+        });
+        tokio::select! {
+            biased;
+            signal = interrupted() => {
+                signal?;
+                Err(eyre!("stopped by a signal").into())
+            }
+            done = job => Ok(done.wrap_err("the backtest broke off")?.map_err(eyre::Report::from)?),
+        }
+    }
+
+    fn printed<'a>(&self, tested: &'a Tested) -> Printed<'a> {
+        let row = |entry: &'a Entry| Row {
+            entrant: entry.entrant,
+            metrics: &entry.metrics,
+            reasons: &entry.outcome.reasons,
+        };
+        let time = |tick: Option<&Tick>| tick.map_or(0, |tick| tick.time);
+        Printed {
+            prices: &tested.name,
+            policy: &tested.published.policy().name,
+            policy_hash: tested.published.hash(),
+            capital: self.capital,
+            ticks: tested.ticks.len(),
+            from: time(tested.ticks.first()),
+            to: time(tested.ticks.last()),
+            notes: &tested.notes,
+            entrants: tested.entries.iter().map(row).collect(),
+        }
+    }
+}
+
+fn time(text: &str) -> Result<u64, String> {
+    unix_seconds(text).ok_or_else(|| "expected a time in UTC, such as 2020-03-12 or 2020-03-12 10:00:00".to_owned())
+}
+
+/// An amount from one, so that the vault is one, to a thousand million, which the accounts have digits for.
+fn capital(text: &str) -> Result<Decimal, String> {
+    let fits = |amount: &Decimal| *amount >= Decimal::ONE && *amount <= Decimal::from(1_000_000_000);
+    let amount = text.parse().ok().filter(fits);
+    amount.ok_or_else(|| "expected an amount from 1 to 1,000,000,000".to_owned())
+}

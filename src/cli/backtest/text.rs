@@ -1,0 +1,55 @@
+//! A backtest for people.
+
+use super::super::output::grid;
+use super::Tested;
+use super::figures::figures;
+use crate::backtest::past::contest::Entry;
+use crate::report::backtest::Unit;
+use crate::report::{number, second};
+
+/// The figures side by side, and what the policy said.
+pub(super) fn text(tested: &Tested) -> String {
+    let names = tested.entries.iter().map(|entry| entry.entrant.name());
+    let heads: Vec<&str> = std::iter::once("").chain(names).collect();
+    let rows = figures(&tested.entries).into_iter().map(|figure| {
+        let values = figure.values.iter().map(|value| value.map_or_else(|| "–".to_owned(), |value| written(value, figure.unit)));
+        std::iter::once(figure.name.to_owned()).chain(values).collect()
+    });
+    let mut parts = vec![about(tested), grid(&heads, rows.collect())];
+    if let Some(policy) = tested.entries.first() {
+        parts.push(reasons(policy));
+    }
+    parts.join("\n\n")
+}
+
+fn about(tested: &Tested) -> String {
+    let (first, last) = (tested.ticks.first(), tested.ticks.last());
+    let time = |tick: Option<&crate::backtest::past::prices::Tick>| second(tick.map_or(0, |tick| tick.time));
+    let policy = &tested.published.policy().name;
+    let mut lines = vec![format!(
+        "{policy} at the prices of {} from {} to {} UTC, {} decisions",
+        tested.name,
+        time(first),
+        time(last),
+        tested.ticks.len(),
+    )];
+    lines.extend(tested.notes.iter().cloned());
+    lines.join("\n")
+}
+
+fn reasons(policy: &Entry) -> String {
+    let mut reasons: Vec<_> = policy.outcome.reasons.iter().collect();
+    reasons.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let rows = reasons.into_iter().map(|(reason, times)| vec![reason.clone(), times.to_string()]);
+    grid(&["decided", "times"], rows.collect())
+}
+
+fn written(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Usd => number(value, 2),
+        Unit::Percent => format!("{} %", number(100.0 * value, 2)),
+        Unit::Count => number(value, 0),
+        Unit::Ratio => number(value, 3),
+        Unit::Bps => format!("{} bps", number(value, 1)),
+    }
+}

@@ -1,0 +1,136 @@
+//! A backtest as one page: summary, figures, plots, reasons and the policy's rebalances.
+
+use std::fmt::Write as _;
+
+use super::course::Course;
+use super::text::{count, escape, number, percent, usd};
+use super::{ReportError, figures, page, plots, summary, tables};
+
+/// A backtest, ready to be shown.
+#[derive(Debug)]
+pub struct Backtest<'a> {
+    /// The policy first, then what it is compared with; thinned out for the plots.
+    pub course: &'a Course,
+    /// What it came to: a value for each of them.
+    pub figures: &'a [Figure],
+    /// How often the policy gave each reason, `verdict: code`.
+    pub reasons: &'a [(String, u64)],
+    /// What is to be known of the prices and of the setting.
+    pub notes: &'a [String],
+}
+
+/// A figure with its definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it is.
+    pub meaning: &'static str,
+    /// How it is written.
+    pub unit: Unit,
+    /// Of each of those who take part; absent where it has no meaning.
+    pub values: Vec<Option<f64>>,
+}
+
+/// How a figure is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// USD.
+    Usd,
+    /// A part of one, in percent.
+    Percent,
+    /// A whole number.
+    Count,
+    /// A number.
+    Ratio,
+    /// Basis points.
+    Bps,
+}
+
+/// Rebalances that the page lists; those beyond are counted.
+const MOST_LISTED: usize = 2_000;
+
+/// The page, as one self-contained HTML file.
+///
+/// # Errors
+/// A plot cannot be drawn.
+pub fn html(backtest: &Backtest<'_>) -> Result<String, ReportError> {
+    let course = backtest.course;
+    let mut body = summary(course, "The policy");
+    for note in backtest.notes {
+        let _infallible = writeln!(body, "<p class=\"note\">{}</p>", escape(note));
+    }
+    for plot in plots::all(course) {
+        body.push_str(&figures::figure(&plot)?);
+    }
+    let names: Vec<&str> = course.contestants.iter().map(|contestant| contestant.name.as_str()).collect();
+    body.push_str(&table(&names, backtest.figures));
+    body.push_str(&reasons(backtest.reasons));
+    body.push_str(&tables::rebalances(course.contestants.first(), MOST_LISTED));
+    Ok(page("Backtest", &course.scenario, &body))
+}
+
+fn table(names: &[&str], figures: &[Figure]) -> String {
+    let columns: Vec<String> =
+        std::iter::once("Figure".to_owned()).chain(names.iter().map(|name| escape(name))).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut out = tables::opened("Figures", "What each is stands below the table.", &columns, 1);
+    for figure in figures {
+        let _infallible = write!(out, "<tr><th scope=\"row\">{}</th>", escape(figure.name));
+        for value in &figure.values {
+            let _infallible = write!(
+                out,
+                "<td>{}</td>",
+                value.map_or_else(|| "–".to_owned(), |value| written(value, figure.unit))
+            );
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table></div><details><summary>What the figures are</summary><dl>\n");
+    for figure in figures {
+        let _infallible =
+            writeln!(out, "<dt>{}</dt><dd>{}</dd>", escape(figure.name), escape(figure.meaning));
+    }
+    out.push_str("</dl></details></section>\n");
+    out
+}
+
+fn written(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Usd => usd(value),
+        Unit::Percent => percent(value),
+        Unit::Count => number(value, 0),
+        Unit::Ratio => number(value, 3),
+        Unit::Bps => number(value, 1),
+    }
+}
+
+fn reasons(reasons: &[(String, u64)]) -> String {
+    let all: u64 = reasons.iter().map(|(_, times)| times).sum();
+    let note = format!(
+        "{} of the policy by what it said.",
+        count(usize::try_from(all).unwrap_or(usize::MAX), "decision")
+    );
+    let mut out = tables::opened("Decisions by reason", &note, &["Reason", "Decisions", "Share"], 1);
+    for (reason, times) in reasons {
+        let share = part(*times, all);
+        let _infallible = writeln!(
+            out,
+            "<tr><td class=\"left\"><code>{}</code></td><td>{}</td><td>{}&#160;%</td></tr>",
+            escape(reason),
+            number(to_f64(*times), 0),
+            number(100.0 * share, 2),
+        );
+    }
+    out.push_str("</tbody></table></div></section>\n");
+    out
+}
+
+fn part(of: u64, all: u64) -> f64 {
+    if all == 0 { 0.0 } else { to_f64(of) / to_f64(all) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
+const fn to_f64(count: u64) -> f64 {
+    count as f64
+}

@@ -20,7 +20,6 @@ use thiserror::Error;
 use super::course::{Contestant, Course};
 use text::{percent, usd};
 
-pub(crate) use calendar::second;
 pub(crate) use text::{escape, number};
 
 /// Why there is no page.

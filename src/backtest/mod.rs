@@ -2,8 +2,9 @@
 //!
 //! A [`scenario::Scenario`] says what is simulated. Along each [`paths::Path`] a contestant decides on a synthetic
 //! snapshot ([`market`]), its trades are booked at the quoted amounts ([`ledger`]), and what the path brought is a
-//! [`risk::Sample`]. [`compare`] tunes every contestant to the same risk on the same paths.
+//! [`risk::Sample`]. [`compare`] tunes every contestant to the same risk on the same paths. [`bars`] are recorded prices.
 
+pub mod bars;
 pub mod compare;
 pub mod contestant;
 pub mod course;

@@ -18,6 +18,7 @@ pub use columns::Column;
 pub use fault::{BarsError, Fault, Faults, Faulty, Place};
 pub use note::Note;
 
+use super::format::is_parquet;
 use gather::Gathering;
 
 /// What a Parquet file begins with.
@@ -133,10 +134,7 @@ impl Bars {
 
 fn read(path: &Path) -> Result<Bars, BarsError> {
     let file = fs::read(path)?;
-    let named = path
-        .extension()
-        .is_some_and(|ending| ["parquet", "pq"].iter().any(|known| ending.eq_ignore_ascii_case(known)));
-    if named || file.starts_with(PARQUET) {
+    if is_parquet(path) || file.starts_with(PARQUET) {
         return Err(BarsError::Parquet);
     }
     csv::read(&file)

@@ -24,7 +24,6 @@ use thiserror::Error;
 use course::{Contestant, Course};
 use text::{percent, usd};
 
-pub(crate) use calendar::second;
 pub(crate) use text::{escape, number};
 
 /// Why there is no page.

@@ -34,7 +34,7 @@ const TOP: &[(&str, Option<&[&str]>)] = &[
     ("replay", None),
     ("backtest", None),
     ("stage", None),
-    ("report", Some(&["domain"])),
+    ("report", Some(&["domain", "stage"])),
     ("demo", None),
     ("cli", None),
 ];

@@ -2,13 +2,15 @@
 //!
 //! A [`scenario::Scenario`] says what is simulated. Along each [`paths::Path`] a contestant decides on a synthetic
 //! snapshot ([`market`]), its trades are booked at the quoted amounts ([`ledger`]), and what the path brought is a
-//! [`risk::Sample`]. [`compare`] tunes every contestant to the same risk on the same paths.
+//! [`risk::Sample`]. [`compare`] tunes every contestant to the same risk on the same paths. [`bars`] are
+//! recorded prices, [`table`] is what results are written as.
 
 pub mod bars;
 pub mod compare;
 pub mod contestant;
 pub mod course;
 pub mod ensemble;
+mod format;
 pub mod ledger;
 pub mod market;
 pub mod past;
@@ -17,6 +19,7 @@ pub mod random;
 pub mod risk;
 pub mod rivals;
 pub mod scenario;
+pub mod table;
 
 use thiserror::Error;
 

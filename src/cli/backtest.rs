@@ -136,7 +136,7 @@ impl Backtest {
         match if context.output.json { Format::Json } else { self.format } {
             Format::Table => context.output.text(&text::text(&tested))?,
             Format::Json => context.output.json(&self.printed(&tested))?,
-            Format::Csv => context.output.text(files::figures(&tested)?.csv()?.trim_end())?,
+            Format::Csv => context.output.text(files::figures(&tested)?.to_text().wrap_err("the figures")?.trim_end())?,
             Format::Html => context.output.text(&files::page(&tested)?)?,
         }
         if let Some(directory) = &self.out {
@@ -153,7 +153,8 @@ impl Backtest {
         let name = self.prices.display().to_string();
         let bars = Bars::read(&self.prices).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
         let notes = bars.notes().iter().map(ToString::to_string).collect();
-        let bars = bars.between(self.start, self.end).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
+        let bars =
+            bars.between(self.start, self.end).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
         let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), self.order).collect();
         let (setting, base_fees) = (setting.unwrap_or_default(), base_fees.unwrap_or_default());
         let file = self.prices.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -202,7 +203,8 @@ impl Backtest {
 }
 
 fn time(text: &str) -> Result<u64, String> {
-    unix_seconds(text).ok_or_else(|| "expected a time in UTC, such as 2020-03-12 or 2020-03-12 10:00:00".to_owned())
+    let expected = "expected a time in UTC, such as 2020-03-12 or 2020-03-12 10:00:00";
+    unix_seconds(text).map_err(|error| format!("{expected}: it {error}"))
 }
 
 /// An amount from one, so that the vault is one, to a thousand million, which the accounts have digits for.

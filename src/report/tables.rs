@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    calendar,
     course::{Contestant, Trade},
     text::{change, count, escape, percent, usd},
 };
+use crate::stage::path::time::utc;
 
 /// What a column of that name holds.
 const NAV_LOST: &str = "NAV lost is what the trades took from net asset value by the oracle’s price: fee, price impact \
@@ -75,7 +75,7 @@ fn row(out: &mut String, trade: &Trade) {
         out,
         "<tr><td>{}</td><td class=\"left\" style=\"color:var(--{class})\">{side}</td>\
          <td class=\"left\"><code>{}</code></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-        calendar::second(trade.time),
+        utc(trade.time),
         escape(&trade.reason),
         usd(trade.value),
         usd(trade.price),

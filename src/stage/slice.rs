@@ -48,7 +48,7 @@ impl Slice {
         let gwei = Decimal::from_str_exact(&entry.get("basefee_gwei")?.to_string()).ok()?;
         Some(Self {
             block,
-            timestamp: unix_seconds(entry.get("time")?.as_str()?)?,
+            timestamp: unix_seconds(entry.get("time")?.as_str()?).ok()?,
             base_fee: gwei.checked_mul(Decimal::from(1_000_000_000))?.to_u128()?,
             file: directory.join(entry.get("file")?.as_str()?),
             pools: entry.get("v3_valid").cloned().unwrap_or_default(),

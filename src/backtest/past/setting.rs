@@ -250,9 +250,8 @@ fn moment<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Res
     }
     match Moment::deserialize(deserializer)? {
         Moment::Seconds(seconds) => Ok(seconds),
-        Moment::Text(text) => unix_seconds(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("`{text}` is no time in UTC, such as 2021-05-19 12:00:00"))
-        }),
+        Moment::Text(text) => unix_seconds(&text)
+            .map_err(|error| serde::de::Error::custom(format!("`{text}` is no time in UTC: it {error}"))),
     }
 }
 

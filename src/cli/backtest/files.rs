@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use eyre::{Result, WrapErr};
+use rust_decimal::Decimal;
 
 use super::Tested;
 use super::figures::figures as all_figures;
@@ -31,51 +32,49 @@ pub(super) fn write(directory: &Path, tested: &Tested) -> Result<()> {
 pub(super) fn figures(tested: &Tested) -> Result<Table> {
     let figures = all_figures(&tested.entries);
     let names = figures.iter().map(|figure| Some(figure.name.to_owned())).collect();
-    let mut table = Table::default().with("figure", Values::Texts(names))?;
+    let mut columns = vec![("figure", Values::Texts(names))];
     for (at, entry) in tested.entries.iter().enumerate() {
-        let values = figures.iter().map(|figure| figure.values.get(at).copied().flatten()).collect();
-        table = table.with(entry.entrant.name(), Values::Reals(values))?;
+        let values = figures.iter().map(|figure| figure.values.get(at).copied().flatten());
+        columns.push((entry.entrant.name(), Values::reals(values)));
     }
-    Ok(table)
+    Ok(Table::of(columns)?)
 }
 
 fn rebalances(rebalances: &[Rebalance]) -> Result<Table> {
-    let reals = |of: fn(&Rebalance) -> f64| Values::Reals(rebalances.iter().map(|one| Some(of(one))).collect());
-    let counts = |of: fn(&Rebalance) -> u64| Values::Counts(rebalances.iter().map(|one| Some(of(one))).collect());
-    let flags = |of: fn(&Rebalance) -> bool| Values::Flags(rebalances.iter().map(|one| Some(of(one))).collect());
-    let reasons = rebalances.iter().map(|one| Some(one.reason.clone())).collect();
-    Ok(Table::default()
-        .with("decided", counts(|one| one.decided))?
-        .with("included", counts(|one| one.included))?
-        .with("reason", Values::Texts(reasons))?
-        .with("sell", flags(|one| one.sell))?
-        .with("mandatory", flags(|one| one.mandatory))?
-        .with("reverted", flags(|one| one.reverted))?
-        .with("price", reals(|one| to_real(one.price)))?
-        .with("value", reals(|one| to_real(one.value)))?
-        .with("fees", reals(|one| to_real(one.fees)))?
-        .with("impact", reals(|one| to_real(one.impact)))?
-        .with("gas", reals(|one| to_real(one.gas)))?)
+    let reals = |of: fn(&Rebalance) -> Decimal| Values::reals(rebalances.iter().map(|one| to_real(of(one))));
+    Ok(Table::of([
+        ("decided", Values::counts(rebalances.iter().map(|one| one.decided))),
+        ("included", Values::counts(rebalances.iter().map(|one| one.included))),
+        ("reason", Values::texts(rebalances.iter().map(|one| one.reason.clone()))),
+        ("sell", Values::flags(rebalances.iter().map(|one| one.sell))),
+        ("mandatory", Values::flags(rebalances.iter().map(|one| one.mandatory))),
+        ("reverted", Values::flags(rebalances.iter().map(|one| one.reverted))),
+        ("price", reals(|one| one.price)),
+        ("value", reals(|one| one.value)),
+        ("fees", reals(|one| one.fees)),
+        ("impact", reals(|one| one.impact)),
+        ("gas", reals(|one| one.gas)),
+    ])?)
 }
 
 /// The ends of all bars: the policy's vault, and what the others are worth.
 fn course_table(entries: &[Entry]) -> Result<Table> {
     let Some((policy, others)) = entries.split_first() else { return Ok(Table::default()) };
-    let closes = &policy.closes;
-    let reals = |of: fn(&Step) -> f64| Values::Reals(closes.iter().map(|step| Some(of(step))).collect());
-    let mut table = Table::default()
-        .with("time", Values::Counts(closes.iter().map(|step| Some(step.tick.time)).collect()))?
-        .with("price", reals(|step| to_real(step.tick.price)))?
-        .with("policy", reals(|step| to_real(step.account.net())))?
-        .with("floor", reals(|step| to_real(step.floor)))?
-        .with("exposure", reals(|step| to_real(step.account.value)))?
-        .with("target", Values::Reals(closes.iter().map(|step| step.aim.map(|aim| aim.target)).collect()))?
-        .with("shares", reals(|step| to_real(step.shares)))?;
-    for other in others {
-        let values = other.closes.iter().map(|step| Some(to_real(step.account.net()))).collect();
-        table = table.with(other.entrant.name(), Values::Reals(values))?;
-    }
-    Ok(table)
+    let reals = |of: fn(&Step) -> Decimal| Values::reals(policy.closes.iter().map(|step| to_real(of(step))));
+    let mut columns = vec![
+        ("time", Values::counts(policy.closes.iter().map(|step| step.tick.time))),
+        ("price", reals(|step| step.tick.price)),
+        ("policy", reals(|step| step.account.net())),
+        ("floor", reals(|step| step.floor)),
+        ("exposure", reals(|step| step.account.value)),
+        ("target", Values::reals(policy.closes.iter().map(|step| step.aim.map(|aim| aim.target)))),
+        ("shares", reals(|step| step.shares)),
+    ];
+    columns.extend(others.iter().map(|other| {
+        let values = other.closes.iter().map(|step| to_real(step.account.net()));
+        (other.entrant.name(), Values::reals(values))
+    }));
+    Ok(Table::of(columns)?)
 }
 
 /// One page.
@@ -93,7 +92,10 @@ pub(super) fn page(tested: &Tested) -> Result<String> {
 }
 
 fn course(tested: &Tested) -> Course {
-    let market = tested.entries.first().map(|policy| policy.pictured.iter().map(|step| market(tested, step)).collect());
+    let market = tested
+        .entries
+        .first()
+        .map(|policy| policy.pictured.iter().map(|step| market(tested, step)).collect());
     Course {
         scenario: format!("{} at {}", tested.published.policy().name, tested.name),
         market: market.unwrap_or_default(),

@@ -5,14 +5,18 @@ use super::Tested;
 use super::figures::figures;
 use crate::backtest::past::contest::Entry;
 use crate::report::backtest::Unit;
-use crate::report::{number, second};
+use crate::report::number;
+use crate::stage::path::time::utc;
 
 /// The figures side by side, and what the policy said.
 pub(super) fn text(tested: &Tested) -> String {
     let names = tested.entries.iter().map(|entry| entry.entrant.name());
     let heads: Vec<&str> = std::iter::once("").chain(names).collect();
     let rows = figures(&tested.entries).into_iter().map(|figure| {
-        let values = figure.values.iter().map(|value| value.map_or_else(|| "–".to_owned(), |value| written(value, figure.unit)));
+        let values = figure
+            .values
+            .iter()
+            .map(|value| value.map_or_else(|| "–".to_owned(), |value| written(value, figure.unit)));
         std::iter::once(figure.name.to_owned()).chain(values).collect()
     });
     let mut parts = vec![about(tested), grid(&heads, rows.collect())];
@@ -24,7 +28,7 @@ pub(super) fn text(tested: &Tested) -> String {
 
 fn about(tested: &Tested) -> String {
     let (first, last) = (tested.ticks.first(), tested.ticks.last());
-    let time = |tick: Option<&crate::backtest::past::prices::Tick>| second(tick.map_or(0, |tick| tick.time));
+    let time = |tick: Option<&crate::backtest::past::prices::Tick>| utc(tick.map_or(0, |tick| tick.time));
     let policy = &tested.published.policy().name;
     let mut lines = vec![format!(
         "{policy} at the prices of {} from {} to {} UTC, {} decisions",

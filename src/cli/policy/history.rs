@@ -17,7 +17,7 @@ use crate::chain::Endpoint;
 use crate::config::{VaultConfig, load_policy};
 use crate::domain::policy::PublishedPolicy;
 use crate::protocols::vaults::policy_history::{Origin, PolicyEntry, PolicyHistory};
-use crate::report::second;
+use crate::stage::path::time::utc;
 
 /// Every policy hash that a vault stored in a range of blocks, oldest first, from its state and its events.
 #[derive(Debug, Args)]
@@ -151,7 +151,7 @@ fn table(entries: &[Entry]) -> String {
     let row = |entry: &Entry| {
         vec![
             entry.block.clone(),
-            format!("{} UTC", second(entry.seconds)),
+            format!("{} UTC", utc(entry.seconds)),
             entry.transaction.map_or_else(|| entry.origin.to_owned(), |hash| hash.to_string()),
             entry.hash.to_string(),
             entry.policy.clone().unwrap_or_else(|| "(not given)".to_owned()),

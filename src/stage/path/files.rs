@@ -15,6 +15,8 @@ const DEFAULT_BASE_FEE: u128 = 20_000_000_000;
 /// Seconds for which the last base fee of a file stands: daily averages are dated at the day's beginning.
 const DAY: u64 = 86_400;
 
+const NO_TIME: &str = "has no time in whole seconds";
+
 /// A close of a price bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close {
@@ -73,7 +75,7 @@ pub fn read_prices(path: &Path, believed: &RangeInclusive<Decimal>) -> Result<Ve
     let (mut last, (lowest, highest)) = (None, (believed.start(), believed.end()));
     read(path, &["ts", "high", "low", "close"], |fields| {
         let &[ts, high, low, close] = fields else { return Err("is short".into()) };
-        let close = Close { opened: unix_seconds(ts).ok_or("has no time in UTC")?, price: positive(close)? };
+        let close = Close { opened: unix_seconds(ts).map_err(|_| NO_TIME)?, price: positive(close)? };
         if close.price < positive(low)? || close.price > positive(high)? {
             return Err("closes outside its low and high".into());
         }
@@ -124,7 +126,7 @@ type Bad = Cow<'static, str>;
 fn base_fee(time: &str, fee: &str, wei: u32) -> Result<BaseFee, Bad> {
     let fee = Decimal::from_str_exact(fee).ok().and_then(|fee| fee.checked_mul(Decimal::from(wei)));
     Ok(BaseFee {
-        timestamp: unix_seconds(time).ok_or("has no time in UTC")?,
+        timestamp: unix_seconds(time).map_err(|_| NO_TIME)?,
         wei: fee.and_then(|fee| fee.to_u128()).ok_or("has no base fee")?,
     })
 }
@@ -279,7 +281,7 @@ mod tests {
         assert_eq!(
             reasons,
             "line 3 is not after the row before; line 4 has no positive price; line 5 has no positive price; \
-             line 6 has no time in UTC"
+             line 6 has no time in whole seconds"
         );
     }
 

@@ -1,0 +1,123 @@
+//! Result tables: what is written is what is read back.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where it stands")]
+
+use std::fs;
+
+use vault_keeper::backtest::table::{Table, Values};
+
+const REALS: [Option<f64>; 8] = [
+    Some(0.1),
+    Some(-0.0),
+    Some(1e300),
+    Some(5e-324),
+    None,
+    Some(f64::NEG_INFINITY),
+    Some(0.300_000_000_000_000_04),
+    Some(123_456_789.0),
+];
+const COUNTS: [Option<u64>; 8] = [Some(0), Some(u64::MAX), None, Some(1), Some(2), Some(3), Some(4), None];
+const INTEGERS: [Option<i64>; 8] =
+    [Some(i64::MIN), Some(i64::MAX), None, Some(-1), Some(0), None, None, Some(7)];
+const TEXTS: [Option<&str>; 8] = [
+    Some("plain"),
+    Some("a, \"b\""),
+    None,
+    Some("two\nlines"),
+    Some("1e3"),
+    Some("ümläut"),
+    Some(" "),
+    Some("true"),
+];
+const FLAGS: [Option<bool>; 8] =
+    [Some(true), Some(false), None, Some(true), Some(true), None, Some(false), Some(false)];
+
+fn table() -> Table {
+    Table::of([
+        ("cost_usd", Values::reals(REALS)),
+        ("trades", Values::counts(COUNTS)),
+        ("offset", Values::integers(INTEGERS)),
+        ("kind, with comma", Values::texts(TEXTS.map(|text| text.map(str::to_owned)))),
+        ("in_reach", Values::flags(FLAGS)),
+    ])
+    .unwrap()
+}
+
+fn parsed<T: std::str::FromStr>(field: &str) -> Option<T> {
+    (!field.is_empty()).then(|| field.parse().ok().unwrap())
+}
+
+#[test]
+fn a_table_of_text_reads_back_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("results.csv");
+    table().write(&path).unwrap();
+    let mut reader = csv::Reader::from_path(&path).unwrap();
+    let names = ["cost_usd", "trades", "offset", "kind, with comma", "in_reach"];
+    assert_eq!(reader.headers().unwrap(), &csv::StringRecord::from(names.to_vec()));
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!((rows.len(), table().rows()), (8, 8));
+    for (number, row) in rows.iter().enumerate() {
+        assert_eq!(parsed::<f64>(&row[0]).map(f64::to_bits), REALS[number].map(f64::to_bits));
+        assert_eq!(parsed(&row[1]), COUNTS[number]);
+        assert_eq!(parsed(&row[2]), INTEGERS[number]);
+        assert_eq!(row[3], *TEXTS[number].unwrap_or_default());
+        assert_eq!(parsed(&row[4]), FLAGS[number]);
+    }
+    assert_eq!(rows[2].iter().collect::<Vec<_>>(), ["1e300", "", "", "", ""]);
+}
+
+#[test]
+fn a_number_that_is_none_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("nan.csv");
+    Table::of([("x", Values::reals([f64::NAN, f64::INFINITY]))]).unwrap().write(&path).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "x\nNaN\ninf\n");
+}
+
+#[test]
+fn a_table_takes_the_place_of_a_file_and_leaves_nothing_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("results.csv");
+    fs::write(&path, "old").unwrap();
+    table().write(&path).unwrap();
+    assert!(fs::read_to_string(&path).unwrap().starts_with("cost_usd,"));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_table_may_be_read_by_whom_any_new_file_may_be() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let [table_path, other] = ["results.csv", "other"].map(|name| directory.path().join(name));
+    table().write(&table_path).unwrap();
+    fs::write(&other, "").unwrap();
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&table_path), mode(&other));
+}
+
+#[test]
+fn where_a_table_cannot_be_written_nothing_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    // A directory that is not empty cannot be replaced by a file.
+    let path = directory.path().join("taken.csv");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("kept"), "").unwrap();
+    let error = table().write(&path).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{} cannot be written: ", path.display())), "{error}");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    let nowhere = table().write("/nowhere/results.csv".as_ref()).unwrap_err().to_string();
+    assert!(nowhere.starts_with("/nowhere/results.csv cannot be written: "), "{nowhere}");
+}
+
+#[test]
+fn columns_have_one_length_and_names_of_their_own() {
+    let one = || Values::counts([1]);
+    let wrong = |columns: Vec<(&str, Values)>| Table::of(columns).unwrap_err().to_string();
+    assert_eq!(wrong(vec![("a", one()), ("a", one())]), "the table has two columns a");
+    assert_eq!(wrong(vec![("a", one()), ("", one())]), "column 2 of the table has no name");
+    assert_eq!(
+        wrong(vec![("a", one()), ("b", Values::flags([true, false]))]),
+        "column b of the table has 2 rows, those before it 1"
+    );
+}

@@ -430,7 +430,7 @@ async fn a_changed_byte_a_removed_and_a_moved_record_are_told_apart_by_the_ledge
     let story = Story::of(&rig).await;
     let mut words = Vec::new();
     for statements in [
-        "DROP TRIGGER cycles_keep; UPDATE cycles SET decision = replace(decision, 'false', 'true') WHERE id = 1",
+        "DROP TRIGGER cycles_keep; UPDATE cycles SET decision_hash = replace(decision_hash, '1', '2') WHERE id = 1",
         "DROP TRIGGER ledger_stay; DELETE FROM ledger WHERE seq = 4",
         "DROP TRIGGER ledger_keep; UPDATE ledger SET record = 3 - record WHERE kind = 'block' AND record < 3",
     ] {

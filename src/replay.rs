@@ -13,6 +13,7 @@ mod outcome;
 mod recompute;
 mod record;
 mod source;
+mod subtree;
 mod whole;
 
 pub use difference::{Difference, first_difference};
@@ -21,6 +22,7 @@ pub use fault::Fault;
 pub use fork::{Fork, LeftOut};
 pub use outcome::{settled, unknown};
 pub use recompute::{Recomputed, Subject, recompute};
-pub use record::{Records, Tally};
+pub use record::{Held, Records, Tally};
 pub use source::Source;
+pub use subtree::{Beside, Made, Subtree, decided_again, node_over};
 pub use whole::{Part, Replay, Replayed};

@@ -367,3 +367,62 @@ async fn leaves_below_a_stored_node_are_decided_on_again_and_must_hash_to_it() {
         "{old:?}"
     );
 }
+
+async fn replayed(home: &Home, arguments: &[&str]) -> Ended {
+    let journal = home.path("keeper.db");
+    let begin = ["replay", "--no-execution", "--journal", journal.to_str().unwrap()];
+    home.start(&[&begin, arguments].concat()).end().await
+}
+
+#[tokio::test]
+async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_it_did_not() {
+    let pair = Pair::set().await;
+    pair.add_second();
+    let (first, second) =
+        (hashes(&pair.home, "main", pair.number).await, hashes(&pair.home, "second", pair.number).await);
+    let leaves = [leaf(pair.scene.vault, first.0, first.1), leaf(pair.second, second.0, second.1)];
+    pair.record(DECISION_VERSION, leaves).await;
+
+    // Both of them are below the node, whichever is asked about.
+    for vaults in [&["--vault", "main"][..], &[]] {
+        let ended = replayed(&pair.home, &[vaults, &["--json"]].concat()).await;
+        let printed = ended.json();
+        assert_eq!((ended.code, &printed["equal"]), (Some(0), &json!(true)), "{ended:?}");
+        for vault in printed["vaults"].as_array().unwrap() {
+            assert_eq!(vault["blocks"], json!({"checked": 1, "equal": 1, "orphaned": 0}), "{vault}");
+            assert_eq!((&vault["without_leaf"], &vault["not_checked"]), (&json!(0), &json!(0)), "{vault}");
+        }
+        assert_eq!(printed["vaults"].as_array().unwrap().len(), if vaults.is_empty() { 2 } else { 1 });
+    }
+
+    // Without the policies of the second nothing can be said, which is not that all is well.
+    let (policy, node) = (pair.home.path("cppi.toml"), pair.scene.stage.chain.endpoint());
+    let vault = pair.scene.vault.to_string();
+    let alone = ["--vault", &vault, "--policy", policy.to_str().unwrap(), "--rpc", &node];
+    let ended = replayed(&pair.home, &[&alone[..], &["--json"]].concat()).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = &ended.json()["vaults"][0];
+    assert_eq!(told["blocks"], json!({"checked": 0, "equal": 0, "orphaned": 0}));
+    assert_eq!((&told["not_checked"], &told["missing"]), (&json!(1), &json!(pair.second)));
+    assert_eq!(told["faults"], json!([]));
+    let missing =
+        format!("the policies of {} are not given: replay with a configuration that has it", pair.second);
+    for format in ["table", "html"] {
+        let ended = replayed(&pair.home, &[&alone[..], &["--format", format]].concat()).await;
+        let words = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ │ ", " ");
+        assert!(ended.code == Some(1) && words.contains("not checked"), "{ended:?}");
+        assert!(words.replace("│ ", "").contains(&missing) || format == "table", "{words}");
+    }
+
+    // The decision on the second was another than is recorded.
+    pair.record(DECISION_VERSION, [leaves[0], B256::repeat_byte(7)]).await;
+    let ended = replayed(&pair.home, &["--vault", "main", "--json"]).await;
+    let told = &ended.json()["vaults"][0];
+    assert_eq!(
+        (ended.code, &told["blocks"]["checked"], &told["blocks"]["equal"]),
+        (Some(1), &json!(2), &json!(1))
+    );
+    let fault = &told["faults"][0];
+    assert_eq!((&fault["fault"], &fault["vaults"]), (&json!("node"), &json!(2)), "{ended:?}");
+    assert_eq!(fault["block"], json!(pair.number));
+}

@@ -14,7 +14,7 @@ use crate::config::{ChainConfig, EndpointClass, Secret, load_policy};
 use crate::domain::policy::PublishedPolicy;
 use crate::journal::Journal;
 use crate::reader::Mode;
-use crate::replay::{Source, Subject};
+use crate::replay::{Beside, Source, Subject};
 
 /// Through what is looked, and at which vaults.
 #[derive(Debug, Args)]
@@ -39,6 +39,8 @@ pub(super) struct Sight {
 /// What is looked at, and through what.
 pub(super) struct View {
     pub(super) subjects: Vec<Subject>,
+    /// These, and all other vaults of the configuration where it has their chain.
+    pub(super) beside: Beside,
     pub(super) source: Source,
     /// Where the endpoints are, in the order of the source.
     pub(super) urls: Vec<Secret>,
@@ -60,7 +62,8 @@ impl Sight {
             )));
         }
         let source = Source::new(endpoints, kind, self.reader).map_err(Failure::usage)?;
-        Ok(View { subjects, source, urls })
+        let beside = beside(context, &subjects, chain.as_ref())?;
+        Ok(View { subjects, beside, source, urls })
     }
 
     fn policies(&self) -> Result<Vec<PublishedPolicy>, Failure> {
@@ -117,6 +120,20 @@ impl Sight {
 /// What an endpoint of the command line is called in messages.
 fn rpc_name(of: usize, number: usize) -> String {
     if of == 1 { "--rpc".to_owned() } else { format!("--rpc {}", number.saturating_add(1)) }
+}
+
+/// The vaults, and those that are configured on their chain.
+fn beside(context: &Context, subjects: &[Subject], chain: Option<&ChainConfig>) -> Result<Beside, Failure> {
+    let mut all = subjects.to_vec();
+    if let Some(chain) = chain {
+        let here = configuration(context)?.vaults.into_iter().filter(|vault| vault.chain.id == chain.id);
+        all.extend(here.map(|vault| Subject {
+            name: vault.name,
+            vault: vault.address,
+            policies: vault.policies,
+        }));
+    }
+    Ok(Beside::of(all))
 }
 
 fn names(context: &Context) -> Result<Vec<String>, Failure> {

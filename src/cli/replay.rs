@@ -124,7 +124,7 @@ impl Replay {
         let mut replayed = Vec::new();
         for subject in &view.subjects {
             let replay = crate::replay::Replay::new(&view.source, journal, subject, anvil);
-            let done = replay.run(&part, &watch).await;
+            let done = replay.beside(&view.beside).run(&part, &watch).await;
             replayed.push(done.wrap_err_with(|| format!("vault {}", subject.name))?);
         }
         bar.finish_and_clear();

@@ -151,6 +151,21 @@ pub enum Fault {
         /// As it should be.
         recomputed: B256,
     },
+    /// What the record of a block holds of the decisions on several vaults together is another.
+    #[error(
+        "block {block}: the node over the decisions on {vaults} vaults, this one among them, is {recorded}, facts and policies \
+         make it {recomputed}: what is recorded of one of them at least is not what was to be decided"
+    )]
+    Node {
+        /// Height.
+        block: u64,
+        /// How many they are.
+        vaults: usize,
+        /// As recorded.
+        recorded: B256,
+        /// As it should be.
+        recomputed: B256,
+    },
     /// The event of an action says otherwise than the record of it.
     #[error("transaction {transaction}: {what} is {recorded} in the journal, {chain} in the vault's event")]
     Event {

@@ -1,6 +1,7 @@
 //! Where facts of the past come from: one endpoint, or several that have to tell the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, U256};
 use eyre::{Result, WrapErr, bail, eyre};
@@ -27,7 +28,7 @@ pub struct Source {
 
 #[derive(Debug)]
 struct Eye {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     reader: Reader,
 }
 
@@ -41,8 +42,17 @@ impl Source {
         if let Some(other) = endpoints.iter().find(|endpoint| endpoint.chain_id() != first) {
             bail!("{} serves chain {}, the first endpoint chain {first}", other.name(), other.chain_id());
         }
-        let eye = |endpoint: Endpoint| Eye { endpoint: endpoint.of_kind(kind), reader: Reader::new(mode) };
+        let eye = |endpoint: Endpoint| Eye {
+            endpoint: Arc::new(endpoint.of_kind(kind)),
+            reader: Reader::new(mode),
+        };
         Ok(Self { eyes: endpoints.into_iter().map(eye).collect() })
+    }
+
+    /// Reads through an endpoint that knows what kind of chain it serves.
+    #[must_use]
+    pub fn through(endpoint: Arc<Endpoint>) -> Self {
+        Self { eyes: vec![Eye { endpoint, reader: Reader::default() }] }
     }
 
     /// EIP-155 id of the chain.

@@ -43,6 +43,17 @@ pub enum Fault {
         /// Hash of the block of that height.
         chain: B256,
     },
+    /// The chain has no block of the height of a decision.
+    #[error(
+        "block {block}: decided on {recorded}, and the chain has no block of this height: it was never there, or the node is \
+         behind the keeper's"
+    )]
+    NoSuchBlock {
+        /// Height.
+        block: u64,
+        /// Hash of the block that was decided on.
+        recorded: B256,
+    },
     /// A block that the journal says has left the chain is on it.
     #[error("block {block}: the journal says that {recorded} left the chain, and it is there")]
     NotOrphaned {

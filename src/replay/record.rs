@@ -88,10 +88,10 @@ impl<'a> Records<'a> {
         if !self.subject.policies.iter().any(known) {
             return Ok(Err(Fault::UnknownPolicy { block, recorded: record.policy_hash }));
         }
-        let header = self.source.header(block).await?;
-        if header.hash != record.block_hash {
-            return Ok(Err(Fault::OtherBlock { block, recorded: record.block_hash, chain: header.hash }));
-        }
+        let header = match on_chain(self.source, (block, record.block_hash)).await? {
+            Ok(header) => header,
+            Err(fault) => return Ok(Err(fault)),
+        };
         let recomputed = self.recomputed(&header, record.policy_hash).await?;
         Ok(compared(cycle, &recomputed))
     }
@@ -107,11 +107,10 @@ impl<'a> Records<'a> {
         if let Some(fault) = self.version(block.seq) {
             return Ok(Held::Other(fault));
         }
-        let header = self.source.header(block.number).await?;
-        if header.hash != block.hash {
-            let (recorded, chain) = (block.hash, header.hash);
-            return Ok(Held::Other(Fault::OtherBlock { block: block.number, recorded, chain }));
-        }
+        let header = match on_chain(self.source, (block.number, block.hash)).await? {
+            Ok(header) => header,
+            Err(fault) => return Ok(Held::Other(fault)),
+        };
         if stored_height(block.head.leaves) == 0 {
             self.leaf(&header, subtree.node).await
         } else {
@@ -200,6 +199,17 @@ impl<'a> Records<'a> {
         self.last = Some((key, recomputed.clone()));
         Ok(recomputed)
     }
+}
+
+/// The header of the block that was decided on, where the chain has it at its height.
+async fn on_chain(source: &Source, (block, recorded): (u64, B256)) -> Result<Result<Header, Fault>> {
+    Ok(match source.header_if_any(block).await? {
+        None => Err(Fault::NoSuchBlock { block, recorded }),
+        Some(header) if header.hash != recorded => {
+            Err(Fault::OtherBlock { block, recorded, chain: header.hash })
+        }
+        Some(header) => Ok(header),
+    })
 }
 
 /// The processes that wrote a journal, oldest first.

@@ -77,12 +77,21 @@ impl Source {
     /// # Errors
     /// A failed call, a height that is not there, endpoints that tell different headers.
     pub async fn header(&self, number: u64) -> Result<Header> {
-        let asked = async |eye: &Eye| {
-            let header = eye.endpoint.header_by_number(number).await;
-            let header = header.wrap_err_with(|| format!("block {number}"))?;
-            header.ok_or_else(|| eyre!("{} has no block {number}", eye.endpoint.name()))
-        };
-        let told = try_join_all(self.eyes.iter().map(asked)).await?;
+        self.header_if_any(number).await?.ok_or_else(|| lacks(&self.names().collect::<Vec<_>>(), number))
+    }
+
+    /// The header at this height; `None` where no endpoint has any.
+    ///
+    /// # Errors
+    /// A failed call, a height that one endpoint has and another does not, endpoints that tell different headers.
+    pub async fn header_if_any(&self, number: u64) -> Result<Option<Header>> {
+        let asked = self.eyes.iter().map(|eye| eye.endpoint.header_by_number(number));
+        let told = try_join_all(asked).await.wrap_err_with(|| format!("block {number}"))?;
+        let without = self.names().zip(&told).filter(|(_, header)| header.is_none());
+        let without: Vec<_> = without.map(|(name, _)| name).collect();
+        if !without.is_empty() && without.len() < told.len() {
+            return Err(lacks(&without, number));
+        }
         self.agreed(told, |_, _| format!("block {number}"))
     }
 
@@ -222,6 +231,10 @@ impl Source {
         }
         Ok(first)
     }
+}
+
+fn lacks(names: &[&str], number: u64) -> eyre::Report {
+    eyre!("{} has no block {number}", names.join(", "))
 }
 
 /// Two endpoints of which one lies.

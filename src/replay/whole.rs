@@ -228,7 +228,8 @@ impl<'a> Replay<'a> {
 
     /// Whether a block that the journal says has left the chain is not on it: nothing is believed that hides a record.
     async fn has_left(&mut self, (block, recorded): (u64, B256)) -> Result<bool> {
-        if block > self.source.height().await? || self.source.header(block).await?.hash != recorded {
+        let there = self.source.header_if_any(block).await?;
+        if there.is_none_or(|header| header.hash != recorded) {
             return Ok(true);
         }
         self.noted(vec![Fault::NotOrphaned { block, recorded }]);
@@ -266,21 +267,26 @@ impl<'a> Replay<'a> {
         let held = held.wrap_err_with(|| format!("intent {}", intent.id))?;
         let Some((receipt, mut faults)) = held else { return Ok(()) };
         let recomputed = self.decided(intent).await.wrap_err_with(|| format!("intent {}", intent.id))?;
-        let asked = asked_otherwise(&recomputed, &intent.record.calldata);
         let transaction = receipt.as_ref().map(|receipt| receipt.transaction_hash).unwrap_or_default();
+        let asked = match &recomputed {
+            None => Some("its decision is of a height at which the chain has no block".to_owned()),
+            Some(recomputed) => asked_otherwise(recomputed, &intent.record.calldata),
+        };
         faults.extend(asked.map(|what| Fault::Asked { transaction, what }));
         let equal = self.noted(faults);
         self.replayed.actions.count(equal);
-        match (receipt, self.anvil) {
-            (Some(receipt), Some(anvil)) => self.executed(&recomputed, &receipt, anvil).await,
+        match (recomputed, receipt, self.anvil) {
+            (Some(recomputed), Some(receipt), Some(anvil)) => {
+                self.executed(&recomputed, &receipt, anvil).await
+            }
             _ => Ok(()),
         }
     }
 
-    /// The decision that an intent says it carries out, taken again.
-    async fn decided(&self, intent: &IntentEntry) -> Result<Recomputed> {
-        let header = self.source.header(intent.decision_block).await?;
-        recompute(self.source, &header, self.subject).await
+    /// The decision that an intent says it carries out, taken again; `None` where the chain does not have its block.
+    async fn decided(&self, intent: &IntentEntry) -> Result<Option<Recomputed>> {
+        let Some(header) = self.source.header_if_any(intent.decision_block).await? else { return Ok(None) };
+        recompute(self.source, &header, self.subject).await.map(Some)
     }
 
     async fn executed(&mut self, decided: &Recomputed, receipt: &Receipt, anvil: Anvil<'_>) -> Result<()> {

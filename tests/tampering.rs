@@ -32,6 +32,7 @@ use vault_keeper::domain::plan::{Plan, Swap};
 use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::journal::{
     Absence, BlockRecord, CycleRecord, IntentEntry, IntentState, Journal, Roster, RunRecord, Standing,
+    Urgency,
 };
 use vault_keeper::keeper::Dispatch;
 use vault_keeper::protocols::abi::RebalancingVault::rebalanceCall;
@@ -276,6 +277,30 @@ async fn what_hides_or_rewords_a_record_is_found_as_well() {
     assert!(
         words.ends_with("the verdict is hold in the journal, by the decision and its block it is rebalance")
     );
+
+    let mut changed = story().await;
+    changed.cycles[0].urgency = Urgency::Urgent;
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["column"]);
+    assert!(
+        words.ends_with("the urgency is urgent in the journal, by the decision and its block it is routine"),
+        "{words}"
+    );
+
+    // With a decision not to trade nothing was done, but that what is under way can be withdrawn.
+    let held = story().await.cycles.iter().position(|cycle| cycle.verdict != "rebalance").unwrap();
+    for (dispatch, expected) in [
+        (r#"{"dispatch":"dry_run","gas_limit":"300000"}"#, vec!["column"]),
+        (r#"{"dispatch":"withdrawn","intent":"1","why":"the price is back"}"#, vec![]),
+    ] {
+        let mut changed = story().await;
+        changed.cycles[held].dispatch = Some(dispatch.to_owned());
+        let (names, words) = changed.told(&rig).await;
+        assert_eq!(names, expected);
+        let told =
+            "what was done with it is dry_run in the journal, by the decision and its block it is nothing";
+        assert!(names.is_empty() || words.ends_with(told), "{words}");
+    }
 
     let mut changed = story().await;
     changed.blocks[0].vaults = BTreeMap::from([(rig.scene.vault, Err(Absence::Unread))]);

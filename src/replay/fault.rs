@@ -64,7 +64,8 @@ pub enum Fault {
     },
     /// What the journal says in words of a decision is not what it says.
     #[error(
-        "block {block}: {what} is {recorded} in the journal, by the decision and its block it is {recomputed}"
+        "block {block}: {what} is {recorded} in the journal, by the decision and its block it is {}",
+        if recomputed.is_empty() { "nothing" } else { recomputed }
     )]
     Column {
         /// Height.

@@ -11,11 +11,11 @@ use super::fault::Fault;
 use super::subtree::{Beside, Subtree, decided_again, node_over};
 use super::{Difference, Recomputed, Source, Subject, first_difference, recompute};
 use crate::chain::Header;
-use crate::domain::decision::DECISION_VERSION;
+use crate::domain::decision::{DECISION_VERSION, Verdict};
 use crate::domain::merkle::{self, stored_height};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
-use crate::journal::{BlockEntry, CycleEntry, Journal, RosterEntry, RunEntry};
+use crate::journal::{BlockEntry, CycleEntry, CycleRecord, Journal, RosterEntry, RunEntry, Urgency};
 
 /// How many records were looked at, and how many of them say what the chain says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -268,21 +268,40 @@ fn compared(cycle: &CycleEntry, again: &Recomputed) -> Result<(), Fault> {
     if let Some(difference) = difference(&record.decision_json, &again.texts.decision) {
         return Err(Fault::Decision { block, difference });
     }
-    let columns = [
-        ("the verdict", record.verdict.clone(), again.decision.verdict.name().to_owned()),
-        ("the reason", record.reason.clone().unwrap_or_default(), again.decision.verdict.reason().code()),
-        ("the block's time", record.block_timestamp.to_string(), again.snapshot.block.timestamp.to_string()),
-    ];
-    if let Some((what, recorded, recomputed)) =
-        columns.into_iter().find(|(_, recorded, recomputed)| recorded != recomputed)
-    {
-        return Err(Fault::Column { block, what, recorded, recomputed });
-    }
+    columns(record, again)?;
     if record.decision_hash != again.decision_hash {
         let (recorded, recomputed) = (record.decision_hash, again.decision_hash);
         return Err(Fault::DecisionHash { block, recorded, recomputed });
     }
     Ok(())
+}
+
+/// What a full record says in words, against the decision.
+fn columns(record: &CycleRecord, again: &Recomputed) -> Result<(), Fault> {
+    let verdict = &again.decision.verdict;
+    let urgency = Urgency::of(again.plan.as_ref().is_some_and(|plan| plan.mandatory));
+    let columns = [
+        ("the verdict", record.verdict.clone(), verdict.name().to_owned()),
+        ("the reason", record.reason.clone().unwrap_or_default(), verdict.reason().code()),
+        ("the block's time", record.block_timestamp.to_string(), again.snapshot.block.timestamp.to_string()),
+        ("the urgency", record.urgency.name().to_owned(), urgency.name().to_owned()),
+        ("what was done with it", done(record.dispatch.as_deref(), verdict), String::new()),
+    ];
+    let block = record.block_number;
+    match columns.into_iter().find(|(_, recorded, recomputed)| recorded != recomputed) {
+        None => Ok(()),
+        Some((what, recorded, recomputed)) => Err(Fault::Column { block, what, recorded, recomputed }),
+    }
+}
+
+/// What was done with a decision, where it is nothing that can be done with such a one: with one not to trade what is under way
+/// can be withdrawn, and nothing else.
+fn done(dispatch: Option<&str>, verdict: &Verdict) -> String {
+    let trades = matches!(verdict, Verdict::Rebalance { .. });
+    let Some(dispatch) = dispatch.filter(|_| !trades) else { return String::new() };
+    let told: Option<Value> = serde_json::from_str(dispatch).ok();
+    let name = told.as_ref().and_then(|told| told.get("dispatch")?.as_str()).unwrap_or(dispatch);
+    if name == "withdrawn" { String::new() } else { name.to_owned() }
 }
 
 /// The vault that recorded facts are of, where it is another.

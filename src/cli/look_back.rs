@@ -168,7 +168,7 @@ pub(super) async fn recorded(file: &Path) -> Result<Journal, Failure> {
     if !file.exists() {
         return Err(Failure::usage(eyre!("there is no journal {}", file.display())));
     }
-    Ok(Journal::open_read_only(file).await.wrap_err("the journal cannot be read")?)
+    Ok(Journal::open_evidence(file).await.wrap_err("the journal cannot be read")?)
 }
 
 /// Refuses a journal that is not what was written: whatever is looked up in it proves nothing.

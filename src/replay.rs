@@ -19,7 +19,7 @@ mod whole;
 pub use difference::{Difference, first_difference};
 pub use execution::{Anvil, Executed, Explained, execute, explain};
 pub use fault::Fault;
-pub use fork::{Fork, LeftOut};
+pub use fork::{Fork, LeftOut, check_anvil};
 pub use outcome::{settled, unknown};
 pub use recompute::{Recomputed, Subject, recompute};
 pub use record::{Held, Records, Tally};

@@ -199,6 +199,10 @@ async fn blocks_cycles_and_intents_are_read_page_by_page_from_their_beginning() 
         all.iter().map(|entry| (entry.id, entry.attempts.len())).collect::<Vec<_>>(),
         [(first, 1), (second, 1)]
     );
+    let about = async |key, heights| place.journal.records_about(key, heights).await.unwrap();
+    // Of each height a block and a cycle, of some two; at two of them an intent with a cycle of its own.
+    assert_eq!(about((CHAIN, VAULT), 3..=255).await, 2 * 264 + 2 * 2);
+    assert_eq!((about((CHAIN, sender()), 3..=255).await, about((1, VAULT), 0..=300).await), (264, 0));
     let rest = place.journal.intents_after((CHAIN, VAULT), Some(first)).await.unwrap();
     assert_eq!(rest.iter().map(|entry| entry.id).collect::<Vec<_>>(), [second]);
     assert!(place.journal.intents_after((1, VAULT), None).await.unwrap().is_empty());

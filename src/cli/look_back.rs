@@ -156,8 +156,14 @@ async fn configured(context: &Context, chain: &ChainConfig) -> Result<(Endpoint,
 
 /// A bar over `blocks` blocks with the time that is left, on a terminal.
 pub(super) fn bar(blocks: u64) -> ProgressBar {
-    let bar = ProgressBar::new(blocks);
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} blocks, {per_sec}, {eta} left") {
+    bar_over(blocks, "blocks")
+}
+
+/// A bar over so many of what is named, with the time that is left, on a terminal.
+pub(super) fn bar_over(count: u64, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(count);
+    let template = format!("{{wide_bar}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
     bar

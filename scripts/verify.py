@@ -3,11 +3,16 @@
 
     verify.py hash   --snapshot FILE --policy FILE --decision FILE
     verify.py decide --snapshot FILE --policy FILE [--decision FILE]
+    verify.py proof  --proof FILE
+    verify.py ledger --records FILE [--after HASH]
 
-FILEs are what `keeper snapshot`, `keeper policy show` and `keeper decide --json` print. `hash` computes the three
-hashes anew and holds them against those in the decision. `decide` takes the whole decision anew, for policies of the
-form of examples/policies/cppi.toml, prints it and its hash, and holds it against the given one. Exit codes: 0 they
-agree, 1 they differ, 2 wrong usage, another version, or a policy that is not covered, each by name.
+FILEs are what `keeper snapshot`, `keeper policy show`, `keeper decide --json`, `keeper journal prove --json` and `keeper
+journal export` print. `hash` computes the three hashes anew and holds them against those in the decision. `decide` takes
+the whole decision anew, for policies of the form of examples/policies/cppi.toml, prints it and its hash, and holds it
+against the given one. `proof` makes the root of a block from one leaf and its path. `ledger` makes the hash of every
+record of an export from the one before it (HASH is that of the record before the first), the roots of blocks from
+their levels, and the hashes of full records from their texts. Exit codes: 0 they agree, 1 they differ, 2 wrong usage,
+another version, or a policy that is not covered, each by name.
 
 Whole numbers are Python's, decimals exact and rounded where the specification rounds, and doubles stand only where a
 model computes, with the elementary functions written out: so the answer is the same to the last digit, without a
@@ -23,6 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools" / "verify"))
 
+import journal
 from exact import NotCovered, bps, canonical, from_double, from_raw, minus, over, plus, times, written
 from market import ZERO, Books, Market, Refusal, reason
 from models import YEAR, Band, Cppi, Depth, ewma, largest_safe_multiplier, least_average_cost, shortfall_rate
@@ -335,16 +341,46 @@ def decide(snapshot, policy, policy_hash):
 # ---------------------------------------------------------------- the command
 
 
-def keccak(text):
+def keccak_of(data):
     try:
         from Crypto.Hash import keccak as implementation
     except ImportError:
         raise NotCovered("Keccak-256: install pycryptodome, as scripts/test-verify does") from None
-    return "0x" + implementation.new(digest_bits=256, data=text.encode()).hexdigest()
+    return implementation.new(digest_bits=256, data=data).digest()
 
 
-def decision_hash(snapshot, policy_hash, decision):
-    parts = {"decision": decision, "decision_version": VERSION, "policy_hash": policy_hash, "snapshot": snapshot}
+def keccak(text):
+    return "0x" + keccak_of(text.encode()).hex()
+
+
+# What a policy does not write where it equals the default (docs/replay.md, "Policy").
+DEFAULTS = {
+    "reserve": {"exit_data_fee_wei": "0"},
+    "volatility": {"source": {"kind": "feed"}},
+    "gas": {"chain": "ethereum", "swap_units": "115000"},
+    "execution": {"cost_margin": "1", "style": {"kind": "once"}},
+}
+HEDGE_DEFAULTS = {"target_delta": "0", "rate": "0", "carry": "0"}
+
+
+def without(section, defaults):
+    return {key: value for key, value in section.items() if key not in defaults or value != defaults[key]}
+
+
+def strategy_as_hashed(strategy):
+    if "primary" in strategy:
+        strategy = strategy | {"primary": strategy_as_hashed(strategy["primary"])}
+    return without(strategy, HEDGE_DEFAULTS) if strategy["kind"] == "delta_hedge" else strategy
+
+
+def as_hashed(policy):
+    """A policy without the members that equal a default: whether they are stated makes no other policy."""
+    sections = {key: without(value, DEFAULTS[key]) if key in DEFAULTS else value for key, value in policy.items()}
+    return sections | {"strategy": strategy_as_hashed(policy["strategy"])}
+
+
+def decision_hash(snapshot, policy_hash, decision, version=VERSION):
+    parts = {"decision": decision, "decision_version": version, "policy_hash": policy_hash, "snapshot": snapshot}
     return keccak(canonical(parts))
 
 
@@ -406,6 +442,47 @@ def check_decision(snapshot, policy, recorded):
     return not difference
 
 
+def check_proof(arguments):
+    root = journal.check_proof(keccak_of, read(arguments.proof))
+    print(f"the leaf is under root {root}")
+    return True
+
+
+def check_full_record(record, version):
+    """The hashes of a full record against its texts."""
+    if record["snapshot"] is None:
+        return
+    snapshot, decision = json.loads(record["snapshot"]), json.loads(record["decision"])
+    computed = {
+        "snapshot_hash": keccak(record["snapshot"]),
+        "decision_hash": decision_hash(snapshot, record["policy_hash"], decision, version),
+    }
+    for name, value in computed.items():
+        if record[name] != value:
+            raise journal.Wrong(f"record {record['seq']}: its texts make the {name} {value}, not {record[name]}")
+
+
+def check_ledger(arguments):
+    after = journal.unhex(arguments.after) if arguments.after else None
+    version, count = VERSION, 0
+    with arguments.records.open(encoding="utf-8") as lines:
+        for record in journal.check_records(keccak_of, map(json.loads, lines), after):
+            version = record["decision_version"] if record["kind"] == "run" else version
+            if record["kind"] == "cycle":
+                check_full_record(record, version)
+            count, last = count + 1, record
+    print(f"{count} records to number {last['seq']}, with the hash {last['ledger_hash']}")
+    return True
+
+
+def check_given(arguments):
+    """`hash` and `decide`."""
+    files = [arguments.snapshot, arguments.policy, arguments.decision]
+    snapshot, policy, recorded = (read(file) if file else None for file in files)
+    check = check_hashes if arguments.what == "hash" else check_decision
+    return check(snapshot, as_hashed(policy), recorded)
+
+
 def read(file):
     """The JSON object in a file."""
     value = json.loads(file.read_text("utf-8"))
@@ -414,25 +491,37 @@ def read(file):
     return value
 
 
-def main():
+def parsed():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["hash", "decide"])
-    for name, wanted in [("snapshot", True), ("policy", True), ("decision", False)]:
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", required=wanted)
-    arguments = parser.parse_args()
-    if arguments.what == "hash" and arguments.decision is None:
-        parser.error("hash needs --decision")
-    files = [arguments.snapshot, arguments.policy, arguments.decision]
+    commands = parser.add_subparsers(dest="what", required=True)
+    for what, run, names in [
+        ("hash", check_given, {"snapshot": True, "policy": True, "decision": True}),
+        ("decide", check_given, {"snapshot": True, "policy": True, "decision": False}),
+        ("proof", check_proof, {"proof": True}),
+        ("ledger", check_ledger, {"records": True}),
+    ]:
+        command = commands.add_parser(what)
+        command.set_defaults(run=run)
+        for name, wanted in names.items():
+            command.add_argument(f"--{name}", type=Path, metavar="FILE", required=wanted)
+        if what == "ledger":
+            command.add_argument("--after", metavar="HASH")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parsed()
     try:
-        snapshot, policy, recorded = (read(file) if file else None for file in files)
-        check = check_hashes if arguments.what == "hash" else check_decision
-        return 0 if check(snapshot, policy, recorded) else 1
+        return 0 if arguments.run(arguments) else 1
+    except journal.Wrong as wrong:
+        print(f"verify.py: {wrong}", file=sys.stderr)
+        return 1
     except NotCovered as part:
         print(f"verify.py: not covered: {part}", file=sys.stderr)
     except ArithmeticError as error:
         print(f"verify.py: not covered: numbers beyond the range of a model ({error})", file=sys.stderr)
-    except (KeyError, TypeError, IndexError) as error:
-        print(f"verify.py: the files do not have the form of docs/replay.md: {error!r}", file=sys.stderr)
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        print(f"verify.py: the files do not have the documented form: {error!r}", file=sys.stderr)
     except (OSError, ValueError) as error:
         print(f"verify.py: {error}", file=sys.stderr)
     return 2

@@ -214,7 +214,7 @@ impl Keeper {
             decision_json: texts.decision,
             snapshot_json: Some(texts.snapshot),
             dispatch: None,
-            urgency: urgency(mandatory),
+            urgency: Urgency::of(mandatory),
         }
     }
 
@@ -291,7 +291,7 @@ impl Keeper {
             match self.hands.hand().engine() {
                 None => None,
                 Some(engine) => {
-                    let urgency = urgency(plan.mandatory);
+                    let urgency = Urgency::of(plan.mandatory);
                     Some(engine.turn((&self.endpoint, header), plan.vault, urgency).await)
                 }
             }
@@ -376,9 +376,4 @@ impl Stated {
         let (verdict, reason) = (cycle.verdict.clone(), cycle.reason.clone());
         Self { verdict, reason, policy_hash: cycle.policy_hash }
     }
-}
-
-/// A mandatory trade guards a floor.
-const fn urgency(mandatory: bool) -> Urgency {
-    if mandatory { Urgency::Urgent } else { Urgency::Routine }
 }

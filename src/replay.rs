@@ -13,14 +13,16 @@ mod outcome;
 mod recompute;
 mod record;
 mod source;
+mod subtree;
 mod whole;
 
 pub use difference::{Difference, first_difference};
 pub use execution::{Anvil, Executed, Explained, execute, explain};
 pub use fault::Fault;
-pub use fork::{Fork, LeftOut};
+pub use fork::{Fork, LeftOut, check_anvil};
 pub use outcome::{settled, unknown};
 pub use recompute::{Recomputed, Subject, recompute};
-pub use record::{Records, Tally};
+pub use record::{Held, Records, Tally};
 pub use source::Source;
+pub use subtree::{Beside, Made, Subtree, decided_again, node_over};
 pub use whole::{Part, Replay, Replayed};

@@ -128,7 +128,7 @@ fn other(table: &str, column: &str) -> String {
         "CASE typeof({column}) WHEN 'integer' THEN {column} + 1000 \
          WHEN 'text' THEN substr({column}, 1, length({column}) - 1) || iif(substr({column}, -1) = '~', '!', '~') \
          WHEN 'blob' THEN CAST(iif(substr({column}, 1, 1) = x'ff', x'00', x'ff') || coalesce(substr({column}, 2), x'') AS BLOB) \
-         ELSE (SELECT CASE type WHEN 'INTEGER' THEN 999 ELSE 'x' END \
+         ELSE (SELECT CASE type WHEN 'INTEGER' THEN 999 WHEN 'BLOB' THEN x'00' ELSE 'x' END \
                FROM pragma_table_info('{table}') WHERE name = '{column}') END"
     )
 }
@@ -163,7 +163,7 @@ async fn every_single_changed_value_is_found() {
             changes += 1;
         }
     }
-    assert_eq!(changes, 4 * 17 + 3 * 14 + 5 * 12 + 7 * 7 + 2 * 5 + 4 + 5 + 3 * 11 + 26 * 4);
+    assert_eq!(changes, 4 * 19 + 3 * 14 + 5 * 12 + 7 * 7 + 2 * 5 + 4 + 5 + 3 * 11 + 26 * 4);
 }
 
 #[tokio::test]
@@ -406,7 +406,7 @@ async fn one_change(path: &Path, (table, row, column): (usize, usize, usize)) ->
     format!(
         "UPDATE {table} SET {column} = CASE typeof({column}) WHEN 'integer' THEN {column} + 1000 \
          WHEN 'text' THEN {column} || ' ' WHEN 'blob' THEN CAST({column} || x'00' AS BLOB) \
-         ELSE (SELECT CASE type WHEN 'INTEGER' THEN 999 ELSE '' END FROM pragma_table_info('{table}') \
+         ELSE (SELECT CASE type WHEN 'INTEGER' THEN 999 WHEN 'BLOB' THEN x'00' ELSE '' END FROM pragma_table_info('{table}') \
                WHERE name = '{column}') END WHERE rowid = {row}"
     )
 }

@@ -15,9 +15,7 @@ use alloy::primitives::{Address, B256, keccak256};
 use records::{CHAIN, VAULT, begun, block, cycle, prepared, run, sender, verified};
 use tempfile::TempDir;
 use vault_keeper::domain::merkle::{Tree, TreeHead, stored_height, width};
-use vault_keeper::journal::{
-    Absence, BlockEntry, BlockRecord, CycleRecord, Journal, JournalError, Orphaned, Roster, Standing,
-};
+use vault_keeper::journal::{Absence, BlockEntry, BlockRecord, Journal, JournalError, Orphaned, Standing};
 
 struct Place {
     directory: TempDir,
@@ -201,88 +199,12 @@ async fn blocks_cycles_and_intents_are_read_page_by_page_from_their_beginning() 
         all.iter().map(|entry| (entry.id, entry.attempts.len())).collect::<Vec<_>>(),
         [(first, 1), (second, 1)]
     );
+    let about = async |key, heights| place.journal.records_about(key, heights).await.unwrap();
+    // Of each height a block and a cycle, of some two; at two of them an intent with a cycle of its own.
+    assert_eq!(about((CHAIN, VAULT), 3..=255).await, 2 * 264 + 2 * 2);
+    assert_eq!((about((CHAIN, sender()), 3..=255).await, about((1, VAULT), 0..=300).await), (264, 0));
     let rest = place.journal.intents_after((CHAIN, VAULT), Some(first)).await.unwrap();
     assert_eq!(rest.iter().map(|entry| entry.id).collect::<Vec<_>>(), [second]);
     assert!(place.journal.intents_after((1, VAULT), None).await.unwrap().is_empty());
     assert!(place.journal.intents_after((CHAIN, sender()), None).await.unwrap().is_empty());
-}
-
-/// Blocks of a day on Ethereum.
-const BLOCKS_PER_DAY: u64 = 7_200;
-
-/// The size of the file after `write`, in bytes.
-async fn size_after(path: &std::path::Path, write: impl AsyncFnOnce(&Journal)) -> u64 {
-    let journal = Journal::open(path).await.unwrap();
-    write(&journal).await;
-    journal.close().await;
-    std::fs::metadata(path).unwrap().len()
-}
-
-#[tokio::test]
-async fn a_day_of_10_000_vaults_takes_less_than_50_megabytes() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("keeper.db");
-    let mut roster: Option<Roster> = None;
-    let empty = size_after(&path, async |journal| roster = Some(begun(journal, vaults(10_000)).await)).await;
-    let roster = roster.unwrap();
-    let blocks = 50;
-    let full = size_after(&path, async |journal| {
-        for number in 1..=blocks {
-            let leaf = |vault: Address| Ok(B256::left_padding_from(&[vault.as_slice(), &[1]].concat()));
-            journal.record_block(&roster, &block(number, &roster, leaf)).await.unwrap();
-        }
-    })
-    .await;
-    let day = (full - empty) * BLOCKS_PER_DAY / blocks;
-    assert!(day < 50_000_000, "{day} bytes a day");
-    assert_eq!(verified(&path).await, Ok(2 + blocks));
-
-    // What full records add, with the facts of the committed snapshot.
-    let snapshot = include_str!("fixtures/snapshot.json");
-    let decision = include_str!("fixtures/decision.json");
-    let record = CycleRecord {
-        snapshot_json: Some(snapshot.to_owned()),
-        decision_json: decision.to_owned(),
-        ..cycle(1)
-    };
-    let cycles = 500;
-    let with_cycles = size_after(&path, async |journal| {
-        for number in 1..=cycles {
-            let CycleRecord { block_number, block_hash, .. } = cycle(number);
-            journal.record_cycle(&CycleRecord { block_number, block_hash, ..record.clone() }).await.unwrap();
-        }
-    })
-    .await;
-    let each = (with_cycles - full) / cycles;
-    let texts = u64::try_from(snapshot.len() + decision.len()).unwrap();
-    assert!((texts..texts + 1_000).contains(&each), "{each} bytes a full record");
-}
-
-/// Bytes that each of many blocks with so many stored nodes takes.
-async fn bytes_a_block(nodes: u64) -> u64 {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("keeper.db");
-    let blocks = 1_000_u64;
-    let mut roster: Option<Roster> = None;
-    let empty = size_after(&path, async |journal| roster = Some(begun(journal, vaults(nodes)).await)).await;
-    let roster = roster.unwrap();
-    let full = size_after(&path, async |journal| {
-        for number in 1..=blocks {
-            // Hashes come in no order.
-            let hash = keccak256(number.to_be_bytes());
-            let record = BlockRecord { hash, ..block(number, &roster, decided) };
-            journal.record_block(&roster, &record).await.unwrap();
-        }
-    });
-    (full.await - empty) / blocks
-}
-
-#[tokio::test]
-async fn over_many_blocks_a_record_takes_its_level_its_place_in_the_ledger_and_its_indices() {
-    // As many nodes as are stored of 10,000 leaves, and the most there are. docs/journal.md has the figures.
-    for (nodes, expected) in [(40, 2_179), (64, 4_235)] {
-        let each = bytes_a_block(nodes).await;
-        assert_eq!(each, expected, "{nodes} nodes");
-        assert!(each * BLOCKS_PER_DAY < 50_000_000);
-    }
 }

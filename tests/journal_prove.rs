@@ -8,6 +8,8 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "support/golden.rs"]
+mod golden;
 #[path = "support/keeper_process.rs"]
 mod keeper_process;
 #[path = "support/program.rs"]
@@ -18,6 +20,7 @@ mod proxy;
 mod records;
 
 use alloy::primitives::{Address, B256, keccak256};
+use golden::Golden;
 use keeper_process::{Ended, Home, ONCE, PRICE, Scene, published, until, with};
 use program::Place;
 use proxy::{Act, Calls, Proxy};
@@ -26,7 +29,9 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use vault_keeper::domain::decision::DECISION_VERSION;
 use vault_keeper::domain::merkle::{Proof, TreeHead, leaf};
-use vault_keeper::journal::{Absence, CycleRecord, Journal, Roster, RunRecord, Standing};
+use vault_keeper::journal::{
+    Absence, AttemptKind, CycleRecord, IntentState, Journal, Roster, RunRecord, Standing,
+};
 
 const KEEPER: &str = include_str!("../keeper.example.toml");
 const POLICY: &str = include_str!("../examples/policies/cppi.toml");
@@ -366,4 +371,115 @@ async fn leaves_below_a_stored_node_are_decided_on_again_and_must_hash_to_it() {
         old.message().contains("by version 2 of the decision") && old.message().contains("use keeper 9.9.9"),
         "{old:?}"
     );
+}
+
+async fn replayed(home: &Home, arguments: &[&str]) -> Ended {
+    let journal = home.path("keeper.db");
+    let begin = ["replay", "--no-execution", "--journal", journal.to_str().unwrap()];
+    home.start(&[&begin, arguments].concat()).end().await
+}
+
+#[tokio::test]
+async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_it_did_not() {
+    let pair = Pair::set().await;
+    pair.add_second();
+    let (first, second) =
+        (hashes(&pair.home, "main", pair.number).await, hashes(&pair.home, "second", pair.number).await);
+    let leaves = [leaf(pair.scene.vault, first.0, first.1), leaf(pair.second, second.0, second.1)];
+    pair.record(DECISION_VERSION, leaves).await;
+
+    // Both of them are below the node, whichever is asked about.
+    for vaults in [&["--vault", "main"][..], &[]] {
+        let ended = replayed(&pair.home, &[vaults, &["--json"]].concat()).await;
+        let printed = ended.json();
+        assert_eq!((ended.code, &printed["equal"]), (Some(0), &json!(true)), "{ended:?}");
+        for vault in printed["vaults"].as_array().unwrap() {
+            assert_eq!(vault["blocks"], json!({"checked": 1, "equal": 1, "orphaned": 0}), "{vault}");
+            assert_eq!((&vault["without_leaf"], &vault["not_checked"]), (&json!(0), &json!(0)), "{vault}");
+        }
+        assert_eq!(printed["vaults"].as_array().unwrap().len(), if vaults.is_empty() { 2 } else { 1 });
+    }
+
+    // Without the policies of the second nothing can be said, which is not that all is well.
+    let (policy, node) = (pair.home.path("cppi.toml"), pair.scene.stage.chain.endpoint());
+    let vault = pair.scene.vault.to_string();
+    let alone = ["--vault", &vault, "--policy", policy.to_str().unwrap(), "--rpc", &node];
+    let ended = replayed(&pair.home, &[&alone[..], &["--json"]].concat()).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let told = &ended.json()["vaults"][0];
+    assert_eq!(told["blocks"], json!({"checked": 0, "equal": 0, "orphaned": 0}));
+    assert_eq!((&told["not_checked"], &told["missing"]), (&json!(1), &json!(pair.second)));
+    assert_eq!(told["faults"], json!([]));
+    let missing =
+        format!("the policies of {} are not given: replay with a configuration that has it", pair.second);
+    for format in ["table", "html"] {
+        let ended = replayed(&pair.home, &[&alone[..], &["--format", format]].concat()).await;
+        let words = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ │ ", " ");
+        assert!(ended.code == Some(1) && words.contains("not checked"), "{ended:?}");
+        assert!(words.replace("│ ", "").contains(&missing) || format == "table", "{words}");
+    }
+
+    // The decision on the second was another than is recorded.
+    pair.record(DECISION_VERSION, [leaves[0], B256::repeat_byte(7)]).await;
+    let ended = replayed(&pair.home, &["--vault", "main", "--json"]).await;
+    let told = &ended.json()["vaults"][0];
+    assert_eq!(
+        (ended.code, &told["blocks"]["checked"], &told["blocks"]["equal"]),
+        (Some(1), &json!(2), &json!(1))
+    );
+    let fault = &told["faults"][0];
+    assert_eq!((&fault["fault"], &fault["vaults"]), (&json!("node"), &json!(2)), "{ended:?}");
+    assert_eq!(fault["block"], json!(pair.number));
+}
+
+/// The full record of a golden decision, as of block 7.
+fn of_golden(name: &str) -> CycleRecord {
+    let golden = Golden::named(name);
+    let recorded = golden.recorded();
+    let hash = |member: &str| recorded[member].as_str().unwrap().parse().unwrap();
+    let mut decision = recorded.as_object().unwrap().clone();
+    decision.retain(|member, _| ["verdict", "reason", "trade", "appraisal"].contains(&member.as_str()));
+    CycleRecord {
+        chain_id: 1,
+        policy_hash: hash("policy_hash"),
+        snapshot_hash: hash("snapshot_hash"),
+        decision_hash: hash("decision_hash"),
+        verdict: recorded["verdict"].as_str().unwrap().to_owned(),
+        decision_json: vault_keeper::domain::canonical::json(&decision).unwrap(),
+        snapshot_json: Some(golden.text("snapshot.json").trim_end().to_owned()),
+        ..cycle(7)
+    }
+}
+
+/// Writes what another program checks: an export with every kind of record, and the proof of a vault's decision.
+#[tokio::test]
+#[ignore = "writes files: scripts/test-verify runs it"]
+async fn for_another_program() {
+    let others = [1, 2, 0xee, 0xff].map(Address::repeat_byte);
+    let (place, journal, roster) = written(others).await;
+    let record = of_golden("cppi-sell");
+    let intent = records::intent(5);
+    let first = records::attempt(&intent, AttemptKind::Original, 30);
+    let intent = journal.record_prepared(&record, &intent, &first).await.unwrap();
+    journal.append_event(intent, &records::event(IntentState::Live)).await.unwrap();
+    journal.record_cycle(&of_golden("cppi-hold")).await.unwrap();
+    let of_record = leaf(VAULT, record.snapshot_hash, record.decision_hash);
+    let standing = |vault| if vault == VAULT { Ok(of_record) } else { decided(vault) };
+    journal.record_block(&roster, &block(7, &roster, standing)).await.unwrap();
+    let absent = |vault| if vault == VAULT { Err(Absence::Unread) } else { decided(vault) };
+    journal.record_block(&roster, &block(8, &roster, absent)).await.unwrap();
+    journal.mark_orphaned(1, cycle(8).block_hash).await.unwrap();
+    journal.close().await;
+
+    let folder = format!("{}/target/verify/journal", env!("CARGO_MANIFEST_DIR"));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (file, arguments) in [
+        ("export.jsonl", &["journal", "export"][..]),
+        ("proof.json", &["journal", "prove", "--vault", "eth-cppi", "--block", "7", "--json"]),
+        ("verified.json", &["journal", "verify", "--json"]),
+    ] {
+        let ended = place.run(arguments);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        std::fs::write(format!("{folder}/{file}"), ended.out).unwrap();
+    }
 }

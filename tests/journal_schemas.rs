@@ -6,9 +6,13 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "support/program.rs"]
+mod program;
 #[path = "support/records.rs"]
 mod records;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use alloy::primitives::{B256, keccak256};
@@ -173,7 +177,7 @@ async fn a_journal_of_the_first_schema_opens_and_all_of_it_is_in_the_ledger() {
     let path = directory.path().join("keeper.db");
     of_the_first_schema(&path).await;
     let old = Journal::open_read_only(&path).await.unwrap_err();
-    assert!(matches!(old, JournalError::SchemaOlder { found: 1, known: 3, .. }), "{old}");
+    assert!(matches!(old, JournalError::SchemaOlder { found: 1, known: 4, .. }), "{old}");
 
     let journal = Journal::open(&path).await.unwrap();
     let open = journal.open_slots(CHAIN, sender()).await.unwrap();
@@ -198,7 +202,7 @@ async fn a_journal_of_the_second_schema_keeps_its_hashes_and_goes_on() {
     let path = directory.path().join("keeper.db");
     let hash = of_the_second_schema(&path).await;
     let old = Journal::open_read_only(&path).await.unwrap_err();
-    assert!(matches!(old, JournalError::SchemaOlder { found: 2, known: 3, .. }), "{old}");
+    assert!(matches!(old, JournalError::SchemaOlder { found: 2, known: 4, .. }), "{old}");
 
     let journal = Journal::open(&path).await.unwrap();
     let found = journal.verify().await.unwrap().unwrap();
@@ -213,4 +217,50 @@ async fn a_journal_of_the_second_schema_keeps_its_hashes_and_goes_on() {
     assert_eq!((seen.number, seen.seq, seen.orphaned), (6, 9, false));
     journal.close().await;
     assert_eq!(verified(&path).await, Ok(9));
+}
+
+/// Every file of a directory with its bytes.
+fn files(directory: &Path) -> BTreeMap<OsString, Vec<u8>> {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    files.map(|file| (file.file_name(), std::fs::read(file.path()).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_journal_of_an_earlier_schema_is_read_as_evidence_from_a_copy_and_its_file_stays_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let paths = ["first.db", "second.db"].map(|name| directory.path().join(name));
+    of_the_first_schema(&paths[0]).await;
+    let hash = of_the_second_schema(&paths[1]).await;
+    let before = files(directory.path());
+    for (path, records, cycles) in [(&paths[0], 11, 2), (&paths[1], 6, 1)] {
+        let journal = Journal::open_evidence(path).await.unwrap();
+        assert!(journal.is_copy());
+        let found = journal.verify().await.unwrap().unwrap();
+        assert_eq!(found.records, records);
+        assert!(found.hash == hash || records == 11, "the hashes of a ledger are those that were written");
+        let read = journal.cycles((CHAIN, records::VAULT), 0..=u64::MAX, 0).await.unwrap();
+        assert_eq!((read.len(), read[0].record.decision_json.as_str()), (cycles, "{}"));
+        assert_eq!(journal.entries_after(0).await.unwrap().len(), usize::try_from(records).unwrap());
+        let refused = journal.record_cycle(&cycle(9)).await.unwrap_err();
+        assert!(matches!(refused, JournalError::ReadOnly { .. }), "{refused}");
+        journal.close().await;
+    }
+    let place = program::Place::with(
+        include_str!("../keeper.example.toml"),
+        include_str!("../examples/policies/cppi.toml"),
+    );
+    let second = paths[1].to_str().unwrap();
+    let verified = place.run(&["journal", "verify", "--file", second, "--json"]);
+    assert_eq!((verified.code, &verified.json()["hash"]), (0, &serde_json::json!(hash)), "{verified:?}");
+    let exported = place.run(&["journal", "export", "--file", second]);
+    assert_eq!((exported.code, exported.out.lines().count()), (0, 6), "{exported:?}");
+    assert_eq!(files(directory.path()), before, "nothing beside it either");
+
+    // One of this version is no copy, and a damaged one is refused as before.
+    let newest = directory.path().join("newest.db");
+    Journal::open(&newest).await.unwrap().close().await;
+    assert!(!Journal::open_evidence(&newest).await.unwrap().is_copy());
+    std::fs::write(&paths[0], "no journal").unwrap();
+    let damaged = Journal::open_evidence(&paths[0]).await.unwrap_err();
+    assert!(matches!(damaged, JournalError::Corrupt { .. }), "{damaged}");
 }

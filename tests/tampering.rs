@@ -130,6 +130,20 @@ async fn a_record_of_another_vault_policy_version_block_or_end_is_found_by_what_
     assert_eq!(names, ["other_block"]);
     assert!(words.starts_with(&format!("block {block}: decided on 0x0606")), "{words}");
 
+    // Heights that the chain does not have end nothing: all records are told of.
+    let mut changed = story().await;
+    let above = rig.head().await.number + 1_000;
+    (changed.cycles[0].block_number, changed.blocks[2].number) = (above, above);
+    let hash = changed.cycles[0].block_hash;
+    let replayed = changed.replayed(&rig).await;
+    let (names, words) = self::told(&replayed);
+    assert_eq!(names, ["no_such_block", "no_such_block", "event", "asked"]);
+    assert!(
+        words.starts_with(&format!("block {above}: decided on {hash}, and the chain has no block")),
+        "{words}"
+    );
+    assert_eq!((replayed.blocks.checked, replayed.blocks.equal), (6, 5));
+
     let mut changed = story().await;
     changed.blocks[2].vaults = BTreeMap::from([(rig.scene.vault, Ok(B256::repeat_byte(5)))]);
     let (names, words) = told(changed).await;
@@ -162,6 +176,30 @@ async fn what_hides_or_rewords_a_record_is_found_as_well() {
     assert!(
         words.ends_with("the verdict is hold in the journal, by the decision and its block it is rebalance")
     );
+
+    let mut changed = story().await;
+    changed.cycles[0].urgency = Urgency::Urgent;
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["column"]);
+    assert!(
+        words.ends_with("the urgency is urgent in the journal, by the decision and its block it is routine"),
+        "{words}"
+    );
+
+    // With a decision not to trade nothing was done, but that what is under way can be withdrawn.
+    let held = story().await.cycles.iter().position(|cycle| cycle.verdict != "rebalance").unwrap();
+    for (dispatch, expected) in [
+        (r#"{"dispatch":"dry_run","gas_limit":"300000"}"#, vec!["column"]),
+        (r#"{"dispatch":"withdrawn","intent":"1","why":"the price is back"}"#, vec![]),
+    ] {
+        let mut changed = story().await;
+        changed.cycles[held].dispatch = Some(dispatch.to_owned());
+        let (names, words) = changed.told(&rig).await;
+        assert_eq!(names, expected);
+        let told =
+            "what was done with it is dry_run in the journal, by the decision and its block it is nothing";
+        assert!(names.is_empty() || words.ends_with(told), "{words}");
+    }
 
     let mut changed = story().await;
     changed.blocks[0].vaults = BTreeMap::from([(rig.scene.vault, Err(Absence::Unread))]);
@@ -444,7 +482,7 @@ async fn a_changed_byte_a_removed_and_a_moved_record_are_told_apart_by_the_ledge
     let story = Story::of(&rig).await;
     let mut words = Vec::new();
     for statements in [
-        "DROP TRIGGER cycles_keep; UPDATE cycles SET decision = replace(decision, 'false', 'true') WHERE id = 1",
+        "DROP TRIGGER cycles_keep; UPDATE cycles SET decision_hash = replace(decision_hash, '1', '2') WHERE id = 1",
         "DROP TRIGGER ledger_stay; DELETE FROM ledger WHERE seq = 4",
         "DROP TRIGGER ledger_keep; UPDATE ledger SET record = 3 - record WHERE kind = 'block' AND record < 3",
     ] {

@@ -136,7 +136,9 @@ impl Backtest {
         match if context.output.json { Format::Json } else { self.format } {
             Format::Table => context.output.text(&text::text(&tested))?,
             Format::Json => context.output.json(&self.printed(&tested))?,
-            Format::Csv => context.output.text(files::figures(&tested)?.to_text().wrap_err("the figures")?.trim_end())?,
+            Format::Csv => {
+                context.output.text(files::figures(&tested)?.to_text().wrap_err("the figures")?.trim_end())?
+            }
             Format::Html => context.output.text(&files::page(&tested)?)?,
         }
         if let Some(directory) = &self.out {

@@ -85,7 +85,7 @@ impl Source {
             let text = format!("there is no journal {}: `keeper run` creates it", path.display());
             return Err(Failure::usage(eyre::eyre!(text)));
         }
-        let opened = crate::journal::Journal::open_read_only(&path).await;
+        let opened = crate::journal::Journal::open_evidence(&path).await;
         Ok(opened.wrap_err("it cannot be read")?)
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{ChainConfig, EndpointClass, Secret, load_policy};
 use crate::domain::policy::PublishedPolicy;
 use crate::journal::Journal;
 use crate::reader::Mode;
-use crate::replay::{Source, Subject};
+use crate::replay::{Beside, Source, Subject};
 
 /// Through what is looked, and at which vaults.
 #[derive(Debug, Args)]
@@ -39,6 +39,8 @@ pub(super) struct Sight {
 /// What is looked at, and through what.
 pub(super) struct View {
     pub(super) subjects: Vec<Subject>,
+    /// These, and all other vaults of the configuration where it has their chain.
+    pub(super) beside: Beside,
     pub(super) source: Source,
     /// Where the endpoints are, in the order of the source.
     pub(super) urls: Vec<Secret>,
@@ -60,7 +62,8 @@ impl Sight {
             )));
         }
         let source = Source::new(endpoints, kind, self.reader).map_err(Failure::usage)?;
-        Ok(View { subjects, source, urls })
+        let beside = beside(context, &subjects, chain.as_ref())?;
+        Ok(View { subjects, beside, source, urls })
     }
 
     fn policies(&self) -> Result<Vec<PublishedPolicy>, Failure> {
@@ -122,6 +125,20 @@ fn rpc_name(of: usize, number: usize) -> String {
     if of == 1 { "--rpc".to_owned() } else { format!("--rpc {}", number.saturating_add(1)) }
 }
 
+/// The vaults, and those that are configured on their chain.
+fn beside(context: &Context, subjects: &[Subject], chain: Option<&ChainConfig>) -> Result<Beside, Failure> {
+    let mut all = subjects.to_vec();
+    if let Some(chain) = chain {
+        let here = configuration(context)?.vaults.into_iter().filter(|vault| vault.chain.id == chain.id);
+        all.extend(here.map(|vault| Subject {
+            name: vault.name,
+            vault: vault.address,
+            policies: vault.policies,
+        }));
+    }
+    Ok(Beside::of(all))
+}
+
 fn names(context: &Context) -> Result<Vec<String>, Failure> {
     let config = configuration(context)?;
     Ok(config.vaults.iter().map(|vault| vault.name.clone()).collect())
@@ -142,8 +159,14 @@ async fn configured(context: &Context, chain: &ChainConfig) -> Result<(Endpoint,
 
 /// A bar over `blocks` blocks with the time that is left, on a terminal.
 pub(super) fn bar(blocks: u64) -> ProgressBar {
-    let bar = ProgressBar::new(blocks);
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} blocks, {per_sec}, {eta} left") {
+    bar_over(blocks, "blocks")
+}
+
+/// A bar over so many of what is named, with the time that is left, on a terminal.
+pub(super) fn bar_over(count: u64, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(count);
+    let template = format!("{{wide_bar}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
     bar
@@ -154,7 +177,7 @@ pub(super) async fn recorded(file: &Path) -> Result<Journal, Failure> {
     if !file.exists() {
         return Err(Failure::usage(eyre!("there is no journal {}", file.display())));
     }
-    Ok(Journal::open_read_only(file).await.wrap_err("the journal cannot be read")?)
+    Ok(Journal::open_evidence(file).await.wrap_err("the journal cannot be read")?)
 }
 
 /// Refuses a journal that is not what was written: whatever is looked up in it proves nothing.

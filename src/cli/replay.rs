@@ -11,10 +11,10 @@ use clap::{Args, ValueEnum};
 use eyre::{WrapErr, eyre};
 use serde::Serialize;
 
-use super::look_back::{Sight, View, bar, recorded};
+use super::look_back::{Sight, View, bar_over, recorded};
 use super::{Context, Failure, Outcome};
 use crate::journal::{Fault as Broken, Journal, Verified};
-use crate::replay::{Anvil, Fault, Part, Replayed};
+use crate::replay::{Anvil, Fault, Part, Replayed, Subject, check_anvil};
 
 /// Reads the facts of every recorded decision again, decides again, executes what was sent again on a fork, and compares.
 ///
@@ -79,6 +79,9 @@ struct Printed {
 
 impl Replay {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
+        if !self.no_execution {
+            check_anvil(&self.anvil).await.map_err(Failure::usage)?;
+        }
         let view = self.sight.view(context).await?;
         let journal = recorded(&self.journal).await?;
         let printed = self.printed(&view, &journal).await?;
@@ -117,14 +120,15 @@ impl Replay {
 
     async fn replayed(&self, view: &View, journal: &Journal) -> Result<Vec<Replayed>, Failure> {
         let part = self.part(view, journal).await?;
-        let bar = bar(0);
+        let subjects = concerned(&part, view, journal).await?;
+        let bar = bar_over(records(&part, &subjects, journal, view.source.chain_id()).await?, "records");
         let watch = || bar.inc(1);
         let urls: Vec<_> = view.urls.iter().map(|url| url.expose()).collect();
         let anvil = (!self.no_execution).then_some(Anvil { program: &self.anvil, urls: &urls });
         let mut replayed = Vec::new();
-        for subject in &view.subjects {
+        for subject in subjects {
             let replay = crate::replay::Replay::new(&view.source, journal, subject, anvil);
-            let done = replay.run(&part, &watch).await;
+            let done = replay.beside(&view.beside).run(&part, &watch).await;
             replayed.push(done.wrap_err_with(|| format!("vault {}", subject.name))?);
         }
         bar.finish_and_clear();
@@ -145,4 +149,39 @@ impl Replay {
         }
         Ok(Part::Heights(from..=to))
     }
+}
+
+/// The vaults that a part of the journal is about: of a decision the one that it was taken on.
+async fn concerned<'v>(part: &Part, view: &'v View, journal: &Journal) -> Result<Vec<&'v Subject>, Failure> {
+    let Part::Decision(hash) = part else { return Ok(view.subjects.iter().collect()) };
+    let mut concerned = Vec::new();
+    for subject in &view.subjects {
+        let recorded = journal.cycle_of(subject.vault, *hash).await.wrap_err("the journal")?;
+        concerned.extend(recorded.map(|_| subject));
+    }
+    if concerned.is_empty() {
+        let names: Vec<_> = view.subjects.iter().map(|subject| subject.name.as_str()).collect();
+        return Err(Failure::usage(eyre!(
+            "the journal has no full record of a decision {hash} of {}: one that changed nothing is there as a leaf alone, from \
+             which it cannot be found; replay its block with --from N --to N, or prove it with `keeper journal prove --block N`",
+            names.join(", ")
+        )));
+    }
+    Ok(concerned)
+}
+
+/// How many records will be looked at.
+async fn records(
+    part: &Part,
+    subjects: &[&Subject],
+    journal: &Journal,
+    chain_id: u64,
+) -> Result<u64, Failure> {
+    let Part::Heights(heights) = part else { return Ok(1) };
+    let mut records = 0_u64;
+    for subject in subjects {
+        let about = journal.records_about((chain_id, subject.vault), heights.clone()).await;
+        records = records.saturating_add(about.wrap_err("the journal")?);
+    }
+    Ok(records)
 }

@@ -220,6 +220,7 @@ pub(super) fn unopened(error: JournalError) -> Failure {
         | JournalError::Io { .. }
         | JournalError::Corrupt { .. }
         | JournalError::Refused { .. }
+        | JournalError::NotCopied { .. }
         | JournalError::OutOfRange { .. } => Failure::Failed(error.into()),
     }
 }

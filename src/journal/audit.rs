@@ -116,7 +116,11 @@ impl Journal {
     /// What the disk or the file does not allow.
     pub async fn entries_after(&self, after: i64) -> Result<Vec<LedgerEntry>, JournalError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(&error))?;
-        ledger::page(&mut connection, after).await.map_err(|error| self.error(&error))
+        let page = ledger::page(&mut connection, after).await.map_err(|error| self.error(&error))?;
+        match page.iter().find_map(|entry| Some((entry, entry.damage.as_ref()?))) {
+            None => Ok(page),
+            Some((entry, damage)) => Err(self.damaged(&Fault::of(entry, damage))),
+        }
     }
 
     /// Verifies the newest 10,000 records, as opening for writing does; also while another process writes.
@@ -129,11 +133,13 @@ impl Journal {
         match newest(&mut connection).await {
             Ok(()) => Ok(()),
             Err(Stop::Database(error)) => Err(self.error(&error)),
-            Err(Stop::Fault(fault)) => {
-                let reason = format!("{fault}; `keeper journal verify` looks at all of it");
-                Err(JournalError::Corrupt { path: self.path.clone(), reason })
-            }
+            Err(Stop::Fault(fault)) => Err(self.damaged(&fault)),
         }
+    }
+
+    pub(super) fn damaged(&self, fault: &Fault) -> JournalError {
+        let reason = format!("{fault}; `keeper journal verify` looks at all of it");
+        JournalError::Corrupt { path: self.path.clone(), reason }
     }
 }
 
@@ -193,6 +199,9 @@ fn follow(tip: &mut Tip, entry: &LedgerEntry) -> Result<(), Fault> {
     }
     if entry.id != id {
         return Err(Fault::of(entry, format!("{} {id} should stand here", entry.kind())));
+    }
+    if let Some(damage) = &entry.damage {
+        return Err(Fault::of(entry, damage));
     }
     if entry.columns.is_empty() {
         return Err(Fault::of(entry, "it is missing"));

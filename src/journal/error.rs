@@ -113,6 +113,19 @@ pub enum JournalError {
         /// Schema version that this program reads.
         known: i64,
     },
+    /// An older keeper wrote the journal, and there is no copy of it that could be brought up to date.
+    #[error(
+        "journal {} is of an older keeper and is read from a copy, which cannot be made in {} ({reason}): free as much space \
+         there as it takes, or set TMPDIR", path.display(), directory.display()
+    )]
+    NotCopied {
+        /// The journal file.
+        path: PathBuf,
+        /// Where the copy was to be.
+        directory: PathBuf,
+        /// What the system answered.
+        reason: String,
+    },
     /// The journal was opened for reading only, or the file is write-protected.
     #[error("journal {} is open for reading only", path.display())]
     ReadOnly {
@@ -145,6 +158,7 @@ impl JournalError {
             | Self::KeyInUse { .. }
             | Self::Locked { .. }
             | Self::ReadOnly { .. }
+            | Self::NotCopied { .. }
             | Self::Refused { .. }
             | Self::OutOfRange { .. } => true,
             Self::WriteFailed { .. }

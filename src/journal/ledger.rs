@@ -7,6 +7,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection};
 
 use super::content::{Digest, Field, Kind, Row, Value};
+use super::packing::{CycleTexts, NO_DECISION, Packed, Packer, unpack};
 
 type Query<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
 
@@ -31,7 +32,46 @@ pub(super) struct Numbered {
     id: i64,
     seq: i64,
     hash: B256,
+    /// The columns that the ledger hashes.
     values: Vec<Value>,
+    /// The texts of a cycle, packed, and the number of the record that they are packed with.
+    packed: Option<Packed>,
+}
+
+impl Numbered {
+    /// Packs the texts of a full record.
+    pub(super) fn packed_by(self, packer: &mut Packer) -> Self {
+        let packed = self.texts().and_then(|texts| packer.pack(self.id, &texts));
+        Self { packed, ..self }
+    }
+
+    fn texts(&self) -> Option<CycleTexts> {
+        let text = |name| match self.value(name) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            Some(Value::Null | Value::Integer(_) | Value::Bytes(_)) | None => None,
+        };
+        let cycle = self.kind == Kind::Cycle;
+        let (decision, snapshot) = (text("decision"), text("snapshot"));
+        cycle.then(|| Some(CycleTexts { decision: decision?, snapshot: snapshot? })).flatten()
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        let mut columns = self.kind.columns().iter().zip(&self.values);
+        columns.find(|(column, _)| **column == name).map(|(_, value)| value)
+    }
+
+    /// The columns as they are stored.
+    fn stored(self) -> Vec<(&'static str, Value)> {
+        let columns = self.kind.columns().iter().copied().zip(self.values);
+        let Some(packed) = self.packed else { return columns.collect() };
+        let unpacked = columns.map(|(column, value)| match column {
+            "decision" => (column, Value::Text(NO_DECISION.to_owned())),
+            "snapshot" => (column, Value::Null),
+            _ => (column, value),
+        });
+        let base = packed.base.map_or(Value::Null, Value::Integer);
+        unpacked.chain([("packed", Value::Bytes(packed.bytes.into())), ("base", base)]).collect()
+    }
 }
 
 impl Tip {
@@ -97,7 +137,7 @@ impl Tip {
         let mut digest = Digest::new(self.hash, seq, kind);
         values.iter().for_each(|value| digest.add_value(value));
         self.hash = digest.finish();
-        Numbered { kind, id, seq, hash: self.hash, values }
+        Numbered { kind, id, seq, hash: self.hash, values, packed: None }
     }
 }
 
@@ -108,19 +148,18 @@ pub(super) async fn commit(
     records: Vec<Numbered>,
 ) -> Result<(), sqlx::Error> {
     let mut text = "BEGIN IMMEDIATE; ".to_owned();
-    for record in &records {
-        let columns = record.kind.columns();
-        let places = vec!["?"; columns.len()].join(", ");
-        let statement =
-            format!("INSERT INTO {} ({}) VALUES ({places}); ", record.kind.table(), columns.join(", "));
-        text.push_str(&statement);
+    let (mut values, mut places) = (Vec::new(), Vec::new());
+    for record in records {
+        places.push((record.seq, record.kind, record.id, record.hash));
+        let table = record.kind.table();
+        let (columns, stored): (Vec<_>, Vec<_>) = record.stored().into_iter().unzip();
+        let marks = vec!["?"; columns.len()].join(", ");
+        text.push_str(&format!("INSERT INTO {table} ({}) VALUES ({marks}); ", columns.join(", ")));
+        values.extend(stored);
     }
-    let places = vec!["(?, ?, ?, ?)"; records.len()].join(", ");
-    text.push_str(&format!("INSERT INTO ledger (seq, kind, record, hash) VALUES {places}; COMMIT"));
-    let places: Vec<_> =
-        records.iter().map(|record| (record.seq, record.kind, record.id, record.hash)).collect();
-    let query =
-        records.into_iter().flat_map(|record| record.values).fold(sqlx::query(AssertSqlSafe(text)), bind);
+    let marks = vec!["(?, ?, ?, ?)"; places.len()].join(", ");
+    text.push_str(&format!("INSERT INTO ledger (seq, kind, record, hash) VALUES {marks}; COMMIT"));
+    let query = values.into_iter().fold(sqlx::query(AssertSqlSafe(text)), bind);
     let query = places.into_iter().fold(query, |query, (seq, kind, id, hash)| {
         query.bind(seq).bind(kind.name()).bind(id).bind(hash.to_vec())
     });
@@ -144,8 +183,16 @@ pub struct LedgerEntry {
     pub(super) id: i64,
     pub(super) hash: B256,
     /// The columns of its kind; empty where the record is missing.
-    pub(super) columns: Vec<Option<Vec<u8>>>,
+    pub(super) columns: Columns,
+    /// Why they cannot be read, where they cannot.
+    pub(super) damage: Option<String>,
 }
+
+/// The columns of a record that the ledger hashes, as bytes.
+type Columns = Vec<Option<Vec<u8>>>;
+
+/// Those of a record of a kind by its number, or why they cannot be read.
+type Content = (i64, Result<Columns, String>);
 
 impl LedgerEntry {
     /// Its number in the journal, from 1.
@@ -218,7 +265,10 @@ pub(super) async fn page(
         }
     }
     for entry in &mut entries {
-        entry.columns = found.remove(&(entry.kind, entry.id)).unwrap_or_default();
+        match found.remove(&(entry.kind, entry.id)).unwrap_or_else(|| Ok(Vec::new())) {
+            Ok(columns) => entry.columns = columns,
+            Err(damage) => entry.damage = Some(damage),
+        }
     }
     Ok(entries)
 }
@@ -230,20 +280,64 @@ pub(super) async fn contents(
     kind: Kind,
     (first, last): (i64, i64),
     most: i64,
-) -> Result<Vec<(i64, Vec<Option<Vec<u8>>>)>, sqlx::Error> {
-    let columns: Vec<_> = kind.columns().iter().map(|column| format!("CAST({column} AS BLOB)")).collect();
+) -> Result<Vec<Content>, sqlx::Error> {
+    let columns: Vec<_> = kind.columns().iter().map(|column| format!("CAST(r.{column} AS BLOB)")).collect();
+    let (packed, joined) = match kind {
+        Kind::Cycle => (", r.packed, r.base, b.packed AS base_packed", "LEFT JOIN cycles b ON b.id = r.base"),
+        Kind::Intent
+        | Kind::Attempt
+        | Kind::Event
+        | Kind::Orphaned
+        | Kind::Run
+        | Kind::Roster
+        | Kind::Block => ("", ""),
+    };
     let query = format!(
-        "SELECT {}, id FROM {} WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+        "SELECT {}, r.id{packed} FROM {} r {joined} WHERE r.id BETWEEN ? AND ? ORDER BY r.id LIMIT ?",
         columns.join(", "),
         kind.table()
     );
     let query = sqlx::query(AssertSqlSafe(query)).bind(first).bind(last).bind(most);
     let rows = query.fetch_all(connection).await?;
-    let content = |row: &SqliteRow| {
-        let columns = (0..kind.columns().len()).map(|at| row.try_get(at));
-        Ok((row.try_get("id")?, columns.collect::<Result<_, _>>()?))
+    rows.iter().map(|row| content(row, kind)).collect()
+}
+
+fn content(row: &SqliteRow, kind: Kind) -> Result<Content, sqlx::Error> {
+    let columns = (0..kind.columns().len()).map(|at| row.try_get(at));
+    let columns = columns.collect::<Result<Columns, _>>()?;
+    let texts = if kind == Kind::Cycle { packed_texts(row)? } else { None };
+    let read = match texts {
+        None => Ok(columns),
+        Some(texts) => texts.and_then(|texts| with_texts(columns, texts)),
     };
-    rows.iter().map(content).collect()
+    Ok((row.try_get("id")?, read))
+}
+
+/// The columns of a cycle with the texts that were packed.
+fn with_texts(mut columns: Columns, texts: CycleTexts) -> Result<Columns, String> {
+    let (decision, snapshot) = (Some(texts.decision.into_bytes()), Some(texts.snapshot.into_bytes()));
+    for (name, held, text) in
+        [("decision", Some(NO_DECISION.as_bytes()), decision), ("snapshot", None, snapshot)]
+    {
+        let mut named = Kind::Cycle.columns().iter().zip(&mut columns);
+        let column = named.find_map(|(column, value)| (*column == name).then_some(value));
+        let column = column.filter(|column| column.as_deref() == held);
+        *column.ok_or("it has its texts twice, packed and as they are")? = text;
+    }
+    Ok(columns)
+}
+
+/// The texts of a cycle with these columns of its row, where they are packed, or why they cannot be read.
+pub(super) fn packed_texts(row: &SqliteRow) -> Result<Option<Result<CycleTexts, String>>, sqlx::Error> {
+    let Some(packed) = row.try_get::<Option<&[u8]>, _>("packed")? else { return Ok(None) };
+    let base: Option<i64> = row.try_get("base")?;
+    let bytes: Option<&[u8]> = row.try_get("base_packed")?;
+    Ok(Some(match (base, bytes) {
+        (Some(base), None) => {
+            Err(format!("cycle {base}, with which its texts are packed, is missing or not packed"))
+        }
+        (_, bytes) => unpack(packed, bytes),
+    }))
 }
 
 fn place(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
@@ -251,7 +345,7 @@ fn place(row: &SqliteRow) -> Result<LedgerEntry, sqlx::Error> {
     let kind = std::str::from_utf8(&name).ok().and_then(Kind::from_name);
     let kind = kind.ok_or_else(|| strange("kind", "no kind of record"))?;
     let (seq, id, hash) = (row.try_get("seq")?, row.try_get("record")?, hash_of(row)?);
-    Ok(LedgerEntry { seq, kind, id, hash, columns: Vec::new() })
+    Ok(LedgerEntry { seq, kind, id, hash, columns: Vec::new(), damage: None })
 }
 
 fn hash_of(row: &SqliteRow) -> Result<B256, sqlx::Error> {
@@ -276,6 +370,7 @@ pub(super) async fn adopt(connection: &mut SqliteConnection) -> Result<(), sqlx:
             let Some((last, _)) = page.last() else { break };
             after = *last;
             for (id, columns) in page {
+                let columns = columns.map_err(|damage| strange("record", &damage))?;
                 tip.seq = tip.seq.saturating_add(1);
                 let mut digest = Digest::new(tip.hash, tip.seq, kind);
                 columns.iter().for_each(|column| digest.add(column.as_deref()));

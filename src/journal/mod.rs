@@ -10,6 +10,7 @@ mod error;
 mod heads;
 mod ledger;
 mod lock;
+mod packing;
 mod read;
 mod records;
 mod requests;

@@ -7,9 +7,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::content::{address_text, hash_text};
+use super::ledger::packed_texts;
 use super::{
-    AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, IntentEntry, IntentId, IntentRecord,
-    IntentState, Journal, JournalError, ReasonCount, SubmissionClass, Urgency,
+    AttemptKind, AttemptRecord, CycleEntry, CycleRecord, EventRecord, Fault, IntentEntry, IntentId,
+    IntentRecord, IntentState, Journal, JournalError, ReasonCount, SubmissionClass, Urgency,
 };
 
 /// Intents with their cycle and last event; a condition follows.
@@ -20,9 +21,9 @@ pub(super) const INTENTS: &str = "SELECT i.id, i.chain_id, i.sender, i.nonce, i.
      FROM intents i JOIN cycles c ON c.id = i.cycle_id \
      JOIN intent_events e ON e.id = (SELECT max(id) FROM intent_events WHERE intent_id = i.id)";
 
-/// Cycles with their places in the ledger; a condition follows.
-pub(super) const CYCLES: &str =
-    "SELECT c.*, l.seq FROM cycles c CROSS JOIN ledger l ON l.kind = 'cycle' AND l.record = +c.id";
+/// Cycles with their places in the ledger and what their texts are packed with; a condition follows.
+pub(super) const CYCLES: &str = "SELECT c.*, b.packed AS base_packed, l.seq FROM cycles c CROSS JOIN ledger l ON l.kind = 'cycle' AND l.record = +c.id \
+     LEFT JOIN cycles b ON b.id = c.base";
 
 /// The condition that an intent is not final.
 pub(super) const OPEN: &str = "e.state NOT IN ('executed', 'reverted', 'cancelled', 'superseded')";
@@ -190,7 +191,7 @@ impl Journal {
         decision_hash: B256,
     ) -> Result<Option<CycleEntry>, JournalError> {
         let query = format!(
-            "{CYCLES} WHERE c.vault = ? AND c.decision_hash = ? AND c.snapshot IS NOT NULL ORDER BY c.id DESC LIMIT 1"
+            "{CYCLES} WHERE c.vault = ? AND c.decision_hash = ? AND coalesce(c.packed, c.snapshot) IS NOT NULL ORDER BY c.id DESC LIMIT 1"
         );
         let row = sqlx::query(AssertSqlSafe(query))
             .bind(address_text(&vault))
@@ -225,6 +226,7 @@ impl Journal {
     }
 
     pub(super) fn cycle_entry(&self, row: &SqliteRow) -> Result<CycleEntry, JournalError> {
+        let (decision_json, snapshot_json) = self.cycle_texts(row)?;
         Ok(CycleEntry {
             id: self.column(row, "id")?,
             seq: self.column(row, "seq")?,
@@ -241,12 +243,24 @@ impl Journal {
                 decision_hash: self.parsed(row, "decision_hash")?,
                 verdict: self.column(row, "verdict")?,
                 reason: self.column(row, "reason")?,
-                decision_json: self.column(row, "decision")?,
-                snapshot_json: self.column(row, "snapshot")?,
+                decision_json,
+                snapshot_json,
                 dispatch: self.column(row, "dispatch")?,
                 urgency: self.urgency(row)?,
             },
         })
+    }
+
+    /// Decision and snapshot, as they are or packed.
+    fn cycle_texts(&self, row: &SqliteRow) -> Result<(String, Option<String>), JournalError> {
+        match packed_texts(row).map_err(|error| self.error(&error))? {
+            None => Ok((self.column(row, "decision")?, self.column(row, "snapshot")?)),
+            Some(Ok(texts)) => Ok((texts.decision, Some(texts.snapshot))),
+            Some(Err(what)) => {
+                let record = Some(format!("cycle {}", self.column::<i64>(row, "id")?));
+                Err(self.damaged(&Fault { seq: Some(self.column(row, "seq")?), record, what }))
+            }
+        }
     }
 
     pub(super) async fn intent_entries(&self, rows: &[SqliteRow]) -> Result<Vec<IntentEntry>, JournalError> {

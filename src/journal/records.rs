@@ -47,6 +47,12 @@ pub enum Urgency {
 }
 
 impl Urgency {
+    /// That of a trade: a mandatory one guards a floor.
+    #[must_use]
+    pub const fn of(mandatory: bool) -> Self {
+        if mandatory { Self::Urgent } else { Self::Routine }
+    }
+
     /// The name in the journal.
     #[must_use]
     pub const fn name(self) -> &'static str {

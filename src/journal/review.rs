@@ -40,6 +40,12 @@ const NEWEST: &str = "WHERE +b.chain_id = ?1 ORDER BY b.id DESC LIMIT 1";
 const OF_VAULT: &str = "WHERE c.vault = ?1 AND c.id > ?2 AND c.chain_id = ?3 AND c.block_number BETWEEN ?4 AND ?5 \
      ORDER BY c.id LIMIT ?6";
 
+/// How many full records and intents of a vault, and records of blocks of its chain, there are about some heights.
+const COUNT: &str = "SELECT (SELECT count(*) FROM cycles WHERE vault = ?1 AND chain_id = ?2 AND block_number BETWEEN ?3 AND ?4) \
+     + (SELECT count(*) FROM blocks WHERE chain_id = ?2 AND block_number BETWEEN ?3 AND ?4) \
+     + (SELECT count(*) FROM intents i JOIN cycles c ON c.id = i.cycle_id \
+     WHERE i.vault = ?1 AND i.chain_id = ?2 AND c.block_number BETWEEN ?3 AND ?4) AS records";
+
 /// A process as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEntry {
@@ -241,6 +247,21 @@ impl Journal {
             query.bind(after.map_or(0, i64::from)).bind(self.integer(chain_id, "chain id")?).bind(PAGE);
         let rows = query.fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
         self.intent_entries(&rows).await
+    }
+
+    /// How many records there are about a vault at these heights: full ones, those of blocks, and intents.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn records_about(
+        &self,
+        (chain_id, vault): (u64, Address),
+        heights: RangeInclusive<u64>,
+    ) -> Result<u64, JournalError> {
+        let (first, last) = bounds(&heights);
+        let query = sqlx::query(COUNT).bind(address_text(&vault)).bind(self.integer(chain_id, "chain id")?);
+        let row = query.bind(first).bind(last).fetch_one(&self.pool).await;
+        self.unsigned_column(&row.map_err(|error| self.error(&error))?, "records")
     }
 
     fn block_entry(&self, row: &SqliteRow) -> Result<BlockEntry, JournalError> {

@@ -1,5 +1,6 @@
 //! Opening the journal, and the errors of its database.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Row, SqlitePool};
+use tempfile::TempDir;
 
 use super::lock::WriterLock;
 use super::write::CHECKPOINT_EVERY;
@@ -28,6 +30,8 @@ pub struct Journal {
     pub(super) path: PathBuf,
     /// Absent where the journal is open for reading.
     writer: Option<Arc<Writer>>,
+    /// Where the copy is that is read in place of the file.
+    copy: Option<TempDir>,
 }
 
 /// How to open a journal for writing.
@@ -70,8 +74,7 @@ impl Journal {
             connect = connect.pragma("max_page_count", pages.to_string());
         }
         let mut journal = Self::connect(path, connect).await?;
-        MIGRATIONS.run(&journal.pool).await.map_err(|error| journal.migration_error(&error))?;
-        journal.adopt().await.map_err(|error| journal.error(&error))?;
+        journal.bring_up_to_date().await?;
         journal.check_newest().await?;
         journal.writer = Some(Arc::new(Writer::new(journal.pool.clone(), journal.path.clone(), lock)));
         Ok(journal)
@@ -89,6 +92,58 @@ impl Journal {
         let journal = Self::connect(path, connect).await?;
         journal.check_schema().await?;
         Ok(journal)
+    }
+
+    /// Opens the journal at `path` as evidence: for reading, and where an older keeper wrote it, a copy of it in the directory for
+    /// temporary files that is brought up to date. The file itself is never written. A keeper must not write an older journal
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`Journal::open_read_only`], and [`JournalError::NotCopied`] where there is no room for the copy.
+    pub async fn open_evidence(path: &Path) -> Result<Self, JournalError> {
+        match Self::open_read_only(path).await {
+            Err(JournalError::SchemaOlder { path, .. }) => Self::open_copy(path).await,
+            other => other,
+        }
+    }
+
+    async fn open_copy(path: PathBuf) -> Result<Self, JournalError> {
+        wal::check(&path)?;
+        let not_copied = |error: io::Error| JournalError::NotCopied {
+            path: path.clone(),
+            directory: std::env::temp_dir(),
+            reason: error.to_string(),
+        };
+        let directory = TempDir::with_prefix("keeper-journal-").map_err(not_copied)?;
+        let copy = directory.path().join("keeper.db");
+        std::fs::copy(&path, &copy).map_err(not_copied)?;
+        let log = wal::log_path(&path);
+        if log.exists() {
+            std::fs::copy(log, wal::log_path(&copy)).map_err(not_copied)?;
+        }
+        // It lives no longer than this process.
+        let connect = SqliteConnectOptions::new()
+            .filename(&copy)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Off)
+            .foreign_keys(true);
+        // Messages are about the file that was asked for.
+        let mut journal = Self::connect(path.clone(), connect).await?;
+        journal.bring_up_to_date().await?;
+        journal.copy = Some(directory);
+        Ok(journal)
+    }
+
+    /// Migrates what an earlier version wrote, and enters it into the ledger.
+    async fn bring_up_to_date(&self) -> Result<(), JournalError> {
+        MIGRATIONS.run(&self.pool).await.map_err(|error| self.migration_error(&error))?;
+        self.adopt().await.map_err(|error| self.error(&error))
+    }
+
+    /// Whether a copy is read, since an older keeper wrote the file.
+    #[must_use]
+    pub const fn is_copy(&self) -> bool {
+        self.copy.is_some()
     }
 
     /// What people ask of the keeper of this chain that writes this journal.
@@ -114,7 +169,7 @@ impl Journal {
             .map_err(|error| classify(&path, &error))?;
         // Due at once: an earlier process may have left a log.
         let commits = AtomicU32::new(CHECKPOINT_EVERY);
-        Ok(Self { pool, commits, path, writer: None })
+        Ok(Self { pool, commits, path, writer: None, copy: None })
     }
 
     /// Enters what an earlier schema recorded into the ledger, all of it or nothing.

@@ -35,7 +35,7 @@ pub(super) fn check(journal: &Path) -> Result<(), JournalError> {
     }
 }
 
-fn log_path(journal: &Path) -> PathBuf {
+pub(super) fn log_path(journal: &Path) -> PathBuf {
     let mut name = journal.as_os_str().to_owned();
     name.push("-wal");
     PathBuf::from(name)

@@ -12,6 +12,7 @@ use super::JournalError;
 use super::content::Row;
 use super::ledger::{self, Tip};
 use super::lock::{KeyLocks, WriterLock};
+use super::packing::Packer;
 use super::store::classify;
 
 /// The writer of an open journal. It outlives the callers that it works for.
@@ -28,13 +29,15 @@ pub(super) struct Writer {
 struct State {
     /// The end of the ledger; read again when absent.
     tip: Option<Tip>,
+    /// Knows the records before.
+    packer: Packer,
     /// How a write failed, or that its end was never seen: what the disk holds is then known only after reopening.
     failed: Option<String>,
 }
 
 impl Writer {
     pub(super) fn new(pool: SqlitePool, path: PathBuf, lock: WriterLock) -> Self {
-        let state = Arc::new(Mutex::new(State { tip: None, failed: None }));
+        let state = Arc::new(Mutex::new(State { tip: None, packer: Packer::default(), failed: None }));
         Self { pool, path, state, keys: KeyLocks::default(), _lock: lock }
     }
 
@@ -58,15 +61,23 @@ impl Writer {
             return Err(JournalError::WriteFailed { path: self.path.clone(), first: first.clone() });
         }
         state.failed = Some("its end was not seen".to_owned());
-        let outcome = self.commit(state.tip, rows).await;
+        let (tip, mut packer) = (state.tip, std::mem::take(&mut state.packer));
+        let outcome = self.commit(tip, &mut packer, rows).await;
+        // What was not written is nothing to pack others with.
+        state.packer = if outcome.is_ok() { packer } else { Packer::default() };
         state.tip = outcome.as_ref().ok().copied();
         state.failed = outcome.as_ref().err().and_then(unsound);
         outcome
     }
 
-    async fn commit(&self, tip: Option<Tip>, rows: Vec<Row>) -> Result<Tip, JournalError> {
+    async fn commit(
+        &self,
+        tip: Option<Tip>,
+        packer: &mut Packer,
+        rows: Vec<Row>,
+    ) -> Result<Tip, JournalError> {
         let mut connection = self.pool.acquire().await.map_err(|error| self.error(&error))?;
-        let outcome = commit_on(&mut connection, tip, rows).await;
+        let outcome = commit_on(&mut connection, tip, packer, rows).await;
         if outcome.is_err() {
             // The transaction may be open still, or not: a full disk makes SQLite roll back by itself. Closing ends it
             // either way, and a fresh connection knows nothing of it.
@@ -115,6 +126,7 @@ fn unsound(error: &JournalError) -> Option<String> {
 async fn commit_on(
     connection: &mut SqliteConnection,
     tip: Option<Tip>,
+    packer: &mut Packer,
     rows: Vec<Row>,
 ) -> Result<Tip, sqlx::Error> {
     let mut tip = match tip {
@@ -123,7 +135,7 @@ async fn commit_on(
         None => Tip::read(connection).await?,
     };
     let now = now();
-    let records = rows.into_iter().map(|row| tip.number(row, now)).collect();
+    let records = rows.into_iter().map(|row| tip.number(row, now).packed_by(packer)).collect();
     ledger::commit(connection, records).await?;
     Ok(tip)
 }

@@ -43,6 +43,17 @@ pub enum Fault {
         /// Hash of the block of that height.
         chain: B256,
     },
+    /// The chain has no block of the height of a decision.
+    #[error(
+        "block {block}: decided on {recorded}, and the chain has no block of this height: it was never there, or the node is \
+         behind the keeper's"
+    )]
+    NoSuchBlock {
+        /// Height.
+        block: u64,
+        /// Hash of the block that was decided on.
+        recorded: B256,
+    },
     /// A block that the journal says has left the chain is on it.
     #[error("block {block}: the journal says that {recorded} left the chain, and it is there")]
     NotOrphaned {
@@ -53,7 +64,8 @@ pub enum Fault {
     },
     /// What the journal says in words of a decision is not what it says.
     #[error(
-        "block {block}: {what} is {recorded} in the journal, by the decision and its block it is {recomputed}"
+        "block {block}: {what} is {recorded} in the journal, by the decision and its block it is {}",
+        if recomputed.is_empty() { "nothing" } else { recomputed }
     )]
     Column {
         /// Height.
@@ -146,6 +158,21 @@ pub enum Fault {
     Leaf {
         /// Height.
         block: u64,
+        /// As recorded.
+        recorded: B256,
+        /// As it should be.
+        recomputed: B256,
+    },
+    /// What the record of a block holds of the decisions on several vaults together is another.
+    #[error(
+        "block {block}: the node over the decisions on {vaults} vaults, this one among them, is {recorded}, facts and policies \
+         make it {recomputed}: what is recorded of one of them at least is not what was to be decided"
+    )]
+    Node {
+        /// Height.
+        block: u64,
+        /// How many they are.
+        vaults: usize,
         /// As recorded.
         recorded: B256,
         /// As it should be.

@@ -53,6 +53,20 @@ impl LeftOut {
     }
 }
 
+/// Whether `anvil` is a program that can be started.
+///
+/// # Errors
+/// It cannot.
+pub async fn check_anvil(anvil: &Path) -> Result<()> {
+    let mut command = Command::new(anvil);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let ended = command.kill_on_drop(true).status().await;
+    let program = anvil.display();
+    let advice = "name anvil's program with --anvil, or execute nothing again with --no-execution";
+    let status = ended.wrap_err_with(|| format!("{program} cannot be started: {advice}"))?;
+    if status.success() { Ok(()) } else { bail!("{program} is not anvil: {advice}") }
+}
+
 impl Fork {
     /// Starts `anvil` at the block `height` of the chain that `url` serves.
     ///

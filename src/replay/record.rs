@@ -8,13 +8,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::subtree::{Beside, Subtree, decided_again, node_over};
 use super::{Difference, Recomputed, Source, Subject, first_difference, recompute};
 use crate::chain::Header;
-use crate::domain::decision::DECISION_VERSION;
-use crate::domain::merkle;
+use crate::domain::decision::{DECISION_VERSION, Verdict};
+use crate::domain::merkle::{self, stored_height};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
-use crate::journal::{BlockEntry, CycleEntry, Journal, RosterEntry, RunEntry};
+use crate::journal::{BlockEntry, CycleEntry, CycleRecord, Journal, RosterEntry, RunEntry, Urgency};
 
 /// How many records were looked at, and how many of them say what the chain says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -27,12 +28,26 @@ pub struct Tally {
     pub orphaned: u64,
 }
 
+/// How a record of a block stands to the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// It holds no decision on the vault: the vault was not kept, or there is a reason for its absence.
+    WithoutLeaf,
+    /// It holds what facts and policy make.
+    Equal,
+    /// It does not.
+    Other(Fault),
+    /// It holds the decisions on several vaults under one hash, and the policies of this one of them are not given.
+    NotChecked(Address),
+}
+
 /// The records of one vault, in a range of heights.
 #[derive(Debug)]
 pub struct Records<'a> {
     source: &'a Source,
     journal: &'a Journal,
     subject: &'a Subject,
+    beside: Option<&'a Beside>,
     /// The processes that wrote the journal, oldest first.
     runs: Vec<RunEntry>,
     rosters: BTreeMap<i64, RosterEntry>,
@@ -45,13 +60,18 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Those of `subject` in `journal`.
+    /// Those of `subject` in `journal`, where the policies of the vaults `beside` it are known.
     ///
     /// # Errors
     /// A journal that cannot be read.
-    pub async fn of(source: &'a Source, journal: &'a Journal, subject: &'a Subject) -> Result<Self> {
+    pub async fn of(
+        source: &'a Source,
+        journal: &'a Journal,
+        subject: &'a Subject,
+        beside: Option<&'a Beside>,
+    ) -> Result<Self> {
         let (runs, orders) = (runs(journal).await?, orders(subject));
-        Ok(Self { source, journal, subject, runs, rosters: BTreeMap::new(), orders, last: None })
+        Ok(Self { source, journal, subject, beside, runs, rosters: BTreeMap::new(), orders, last: None })
     }
 
     /// Holds a full record against the chain.
@@ -68,55 +88,90 @@ impl<'a> Records<'a> {
         if !self.subject.policies.iter().any(known) {
             return Ok(Err(Fault::UnknownPolicy { block, recorded: record.policy_hash }));
         }
-        let header = self.source.header(block).await?;
-        if header.hash != record.block_hash {
-            return Ok(Err(Fault::OtherBlock { block, recorded: record.block_hash, chain: header.hash }));
-        }
+        let header = match on_chain(self.source, (block, record.block_hash)).await? {
+            Ok(header) => header,
+            Err(fault) => return Ok(Err(fault)),
+        };
         let recomputed = self.recomputed(&header, record.policy_hash).await?;
         Ok(compared(cycle, &recomputed))
     }
 
-    /// Holds what the record of a block says of the vault against the chain. `None` where it holds no leaf of the vault: it was
-    /// not kept, or there is a reason for its absence; or where it holds more vaults than it keeps leaves of.
+    /// Holds what the record of a block says of the vault against the chain: its leaf, or where there are more vaults than
+    /// leaves are kept of, the node over it.
     ///
     /// # Errors
     /// A failed read.
-    pub async fn block(&mut self, block: &BlockEntry) -> Result<Option<Result<(), Fault>>> {
-        let Some(recorded) = self.leaf(block).await? else { return Ok(None) };
+    pub async fn block(&mut self, block: &BlockEntry) -> Result<Held> {
+        let Some((decided, index)) = self.place(block).await? else { return Ok(Held::WithoutLeaf) };
+        let Some(subtree) = Subtree::of(block, &decided, index) else { return Ok(Held::WithoutLeaf) };
         if let Some(fault) = self.version(block.seq) {
-            return Ok(Some(Err(fault)));
+            return Ok(Held::Other(fault));
         }
-        let header = self.source.header(block.number).await?;
-        if header.hash != block.hash {
-            let (recorded, chain) = (block.hash, header.hash);
-            return Ok(Some(Err(Fault::OtherBlock { block: block.number, recorded, chain })));
+        let header = match on_chain(self.source, (block.number, block.hash)).await? {
+            Ok(header) => header,
+            Err(fault) => return Ok(Held::Other(fault)),
+        };
+        if stored_height(block.head.leaves) == 0 {
+            self.leaf(&header, subtree.node).await
+        } else {
+            self.node(block, &header, &subtree).await
         }
+    }
+
+    /// The vaults with a leaf in the record of a block, and the place of this one among them.
+    async fn place(&mut self, block: &BlockEntry) -> Result<Option<(Vec<Address>, usize)>> {
+        if !self.rosters.contains_key(&block.roster) {
+            let roster = self.journal.roster(block.roster).await.wrap_err("the journal")?;
+            self.rosters.extend(roster.map(|roster| (block.roster, roster)));
+        }
+        let Some(roster) = self.rosters.get(&block.roster) else { return Ok(None) };
+        let decided: Vec<_> = block.absences.decided(roster.roster.vaults()).copied().collect();
+        let place = decided.binary_search(&self.subject.vault).ok();
+        Ok(place.map(|place| (decided, place)))
+    }
+
+    /// Holds a leaf against the decision on the vault, whichever of its policies came first.
+    async fn leaf(&mut self, header: &Header, recorded: B256) -> Result<Held> {
         let mut made = None;
         for first in self.orders.iter().map(first).collect::<Vec<_>>() {
-            let again = self.recomputed(&header, first).await?;
+            let again = self.recomputed(header, first).await?;
             let leaf = merkle::leaf(self.subject.vault, again.snapshot_hash, again.decision_hash);
             if leaf == recorded {
-                return Ok(Some(Ok(())));
+                return Ok(Held::Equal);
             }
             made = made.or(Some(leaf));
             if self.orders.iter().any(|order| first_is(order, again.snapshot.vault.policy_hash)) {
                 break;
             }
         }
-        let fault = |recomputed| Fault::Leaf { block: block.number, recorded, recomputed };
-        Ok(made.map(|recomputed| Err(fault(recomputed))))
+        let recomputed = made.unwrap_or_default();
+        Ok(Held::Other(Fault::Leaf { block: header.number, recorded, recomputed }))
     }
 
-    async fn leaf(&mut self, block: &BlockEntry) -> Result<Option<B256>> {
-        let vault = self.subject.vault;
-        if !self.rosters.contains_key(&block.roster) {
-            let roster = self.journal.roster(block.roster).await.wrap_err("the journal")?;
-            self.rosters.extend(roster.map(|roster| (block.roster, roster)));
+    /// Holds a node against the decisions on all vaults below it.
+    async fn node(&self, block: &BlockEntry, header: &Header, subtree: &Subtree<'_>) -> Result<Held> {
+        let known = |vault| {
+            let beside = || self.beside.and_then(|beside| beside.subject(vault));
+            Some(self.subject).filter(|subject| subject.vault == vault).or_else(beside)
+        };
+        let subjects = match subtree.subjects(known) {
+            Ok(subjects) => subjects,
+            Err(unknown) => return Ok(Held::NotChecked(unknown)),
+        };
+        let key = (block.seq, subtree.number);
+        let recomputed = match self.beside.and_then(|beside| beside.recalled(key)) {
+            Some(recalled) => recalled,
+            None => node_over(&decided_again(self.source, header, &subjects).await?),
+        };
+        if let Some(beside) = self.beside {
+            beside.remember(key, recomputed);
         }
-        let Some(roster) = self.rosters.get(&block.roster) else { return Ok(None) };
-        let stored = u64::try_from(block.level.len()).is_ok_and(|stored| stored == block.head.leaves);
-        let place = block.absences.decided(roster.roster.vaults()).position(|decided| *decided == vault);
-        Ok(place.filter(|_| stored).and_then(|place| block.level.get(place).copied()))
+        let (block, vaults, recorded) = (block.number, subjects.len(), subtree.node);
+        Ok(if recomputed == recorded {
+            Held::Equal
+        } else {
+            Held::Other(Fault::Node { block, vaults, recorded, recomputed })
+        })
     }
 
     /// That a record was written by a process of another version of the decision.
@@ -144,6 +199,17 @@ impl<'a> Records<'a> {
         self.last = Some((key, recomputed.clone()));
         Ok(recomputed)
     }
+}
+
+/// The header of the block that was decided on, where the chain has it at its height.
+async fn on_chain(source: &Source, (block, recorded): (u64, B256)) -> Result<Result<Header, Fault>> {
+    Ok(match source.header_if_any(block).await? {
+        None => Err(Fault::NoSuchBlock { block, recorded }),
+        Some(header) if header.hash != recorded => {
+            Err(Fault::OtherBlock { block, recorded, chain: header.hash })
+        }
+        Some(header) => Ok(header),
+    })
 }
 
 /// The processes that wrote a journal, oldest first.
@@ -202,21 +268,40 @@ fn compared(cycle: &CycleEntry, again: &Recomputed) -> Result<(), Fault> {
     if let Some(difference) = difference(&record.decision_json, &again.texts.decision) {
         return Err(Fault::Decision { block, difference });
     }
-    let columns = [
-        ("the verdict", record.verdict.clone(), again.decision.verdict.name().to_owned()),
-        ("the reason", record.reason.clone().unwrap_or_default(), again.decision.verdict.reason().code()),
-        ("the block's time", record.block_timestamp.to_string(), again.snapshot.block.timestamp.to_string()),
-    ];
-    if let Some((what, recorded, recomputed)) =
-        columns.into_iter().find(|(_, recorded, recomputed)| recorded != recomputed)
-    {
-        return Err(Fault::Column { block, what, recorded, recomputed });
-    }
+    columns(record, again)?;
     if record.decision_hash != again.decision_hash {
         let (recorded, recomputed) = (record.decision_hash, again.decision_hash);
         return Err(Fault::DecisionHash { block, recorded, recomputed });
     }
     Ok(())
+}
+
+/// What a full record says in words, against the decision.
+fn columns(record: &CycleRecord, again: &Recomputed) -> Result<(), Fault> {
+    let verdict = &again.decision.verdict;
+    let urgency = Urgency::of(again.plan.as_ref().is_some_and(|plan| plan.mandatory));
+    let columns = [
+        ("the verdict", record.verdict.clone(), verdict.name().to_owned()),
+        ("the reason", record.reason.clone().unwrap_or_default(), verdict.reason().code()),
+        ("the block's time", record.block_timestamp.to_string(), again.snapshot.block.timestamp.to_string()),
+        ("the urgency", record.urgency.name().to_owned(), urgency.name().to_owned()),
+        ("what was done with it", done(record.dispatch.as_deref(), verdict), String::new()),
+    ];
+    let block = record.block_number;
+    match columns.into_iter().find(|(_, recorded, recomputed)| recorded != recomputed) {
+        None => Ok(()),
+        Some((what, recorded, recomputed)) => Err(Fault::Column { block, what, recorded, recomputed }),
+    }
+}
+
+/// What was done with a decision, where it is nothing that can be done with such a one: with one not to trade what is under way
+/// can be withdrawn, and nothing else.
+fn done(dispatch: Option<&str>, verdict: &Verdict) -> String {
+    let trades = matches!(verdict, Verdict::Rebalance { .. });
+    let Some(dispatch) = dispatch.filter(|_| !trades) else { return String::new() };
+    let told: Option<Value> = serde_json::from_str(dispatch).ok();
+    let name = told.as_ref().and_then(|told| told.get("dispatch")?.as_str()).unwrap_or(dispatch);
+    if name == "withdrawn" { String::new() } else { name.to_owned() }
 }
 
 /// The vault that recorded facts are of, where it is another.

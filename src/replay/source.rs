@@ -1,6 +1,7 @@
 //! Where facts of the past come from: one endpoint, or several that have to tell the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, U256};
 use eyre::{Result, WrapErr, bail, eyre};
@@ -27,7 +28,7 @@ pub struct Source {
 
 #[derive(Debug)]
 struct Eye {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     reader: Reader,
 }
 
@@ -41,8 +42,17 @@ impl Source {
         if let Some(other) = endpoints.iter().find(|endpoint| endpoint.chain_id() != first) {
             bail!("{} serves chain {}, the first endpoint chain {first}", other.name(), other.chain_id());
         }
-        let eye = |endpoint: Endpoint| Eye { endpoint: endpoint.of_kind(kind), reader: Reader::new(mode) };
+        let eye = |endpoint: Endpoint| Eye {
+            endpoint: Arc::new(endpoint.of_kind(kind)),
+            reader: Reader::new(mode),
+        };
         Ok(Self { eyes: endpoints.into_iter().map(eye).collect() })
+    }
+
+    /// Reads through an endpoint that knows what kind of chain it serves.
+    #[must_use]
+    pub fn through(endpoint: Arc<Endpoint>) -> Self {
+        Self { eyes: vec![Eye { endpoint, reader: Reader::default() }] }
     }
 
     /// EIP-155 id of the chain.
@@ -67,12 +77,21 @@ impl Source {
     /// # Errors
     /// A failed call, a height that is not there, endpoints that tell different headers.
     pub async fn header(&self, number: u64) -> Result<Header> {
-        let asked = async |eye: &Eye| {
-            let header = eye.endpoint.header_by_number(number).await;
-            let header = header.wrap_err_with(|| format!("block {number}"))?;
-            header.ok_or_else(|| eyre!("{} has no block {number}", eye.endpoint.name()))
-        };
-        let told = try_join_all(self.eyes.iter().map(asked)).await?;
+        self.header_if_any(number).await?.ok_or_else(|| lacks(&self.names().collect::<Vec<_>>(), number))
+    }
+
+    /// The header at this height; `None` where no endpoint has any.
+    ///
+    /// # Errors
+    /// A failed call, a height that one endpoint has and another does not, endpoints that tell different headers.
+    pub async fn header_if_any(&self, number: u64) -> Result<Option<Header>> {
+        let asked = self.eyes.iter().map(|eye| eye.endpoint.header_by_number(number));
+        let told = try_join_all(asked).await.wrap_err_with(|| format!("block {number}"))?;
+        let without = self.names().zip(&told).filter(|(_, header)| header.is_none());
+        let without: Vec<_> = without.map(|(name, _)| name).collect();
+        if !without.is_empty() && without.len() < told.len() {
+            return Err(lacks(&without, number));
+        }
         self.agreed(told, |_, _| format!("block {number}"))
     }
 
@@ -250,6 +269,10 @@ impl Source {
         }
         Ok(first)
     }
+}
+
+fn lacks(names: &[&str], number: u64) -> eyre::Report {
+    eyre!("{} has no block {number}", names.join(", "))
 }
 
 /// Two endpoints of which one lies.

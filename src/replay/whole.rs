@@ -11,7 +11,8 @@ use super::audit::asked_otherwise;
 use super::execution::{Anvil, Executed, execute, explain};
 use super::fault::Fault;
 use super::outcome::{settled, unknown};
-use super::record::{Records, Tally};
+use super::record::{Held, Records, Tally};
+use super::subtree::Beside;
 use super::{Recomputed, Source, Subject, recompute};
 use crate::chain::Receipt;
 use crate::journal::{Absence, BlockEntry, CycleEntry, IntentEntry, Journal};
@@ -39,8 +40,14 @@ pub struct Replayed {
     pub decisions: Tally,
     /// Records of blocks, of which each holds a leaf of the vault.
     pub blocks: Tally,
-    /// Records of blocks without a leaf of the vault that is kept: it was absent, or there are more vaults than leaves kept.
+    /// Records of blocks that hold no decision on the vault: it was not kept, or absent for a reason that is recorded.
     pub without_leaf: u64,
+    /// Records of blocks that could not be held against the chain, since they hold the decisions on several vaults under one hash and
+    /// not all of their policies are given.
+    pub not_checked: u64,
+    /// The first vault whose policies are missing for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Address>,
     /// Actions that are on the chain as recorded.
     pub actions: Tally,
     /// What was executed again.
@@ -52,11 +59,11 @@ pub struct Replayed {
 }
 
 impl Replayed {
-    /// Whether anything was looked at, and all of it is equal.
+    /// Whether anything was looked at, nothing was left out for want of a policy, and all of it is equal.
     #[must_use]
     pub const fn is_equal(&self) -> bool {
         let checked = self.decisions.checked > 0 || self.blocks.checked > 0;
-        checked && self.faults.is_empty() && self.further_faults == 0
+        checked && self.not_checked == 0 && self.faults.is_empty() && self.further_faults == 0
     }
 }
 
@@ -66,6 +73,7 @@ pub struct Replay<'a> {
     source: &'a Source,
     journal: &'a Journal,
     subject: &'a Subject,
+    beside: Option<&'a Beside>,
     /// How transactions are executed again; absent where they are not.
     anvil: Option<Anvil<'a>>,
     replayed: Replayed,
@@ -86,12 +94,20 @@ impl<'a> Replay<'a> {
             decisions: Tally::default(),
             blocks: Tally::default(),
             without_leaf: 0,
+            not_checked: 0,
+            missing: None,
             actions: Tally::default(),
             executed: Vec::new(),
             faults: Vec::new(),
             further_faults: 0,
         };
-        Self { source, journal, subject, anvil, replayed }
+        Self { source, journal, subject, beside: None, anvil, replayed }
+    }
+
+    /// With the policies of the vaults beside it, which a block with more vaults than leaves are kept of takes.
+    #[must_use]
+    pub fn beside(self, beside: &'a Beside) -> Self {
+        Self { beside: Some(beside), ..self }
     }
 
     /// Replays a part of the records; `watch` is told of each record.
@@ -99,7 +115,7 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// A failed read, a decision that is not in the journal.
     pub async fn run(mut self, part: &Part, watch: &(dyn Fn() + Sync)) -> Result<Replayed> {
-        let mut records = Records::of(self.source, self.journal, self.subject).await?;
+        let mut records = Records::of(self.source, self.journal, self.subject, self.beside).await?;
         match part {
             Part::Heights(heights) => {
                 self.cycles(&mut records, heights, watch).await?;
@@ -176,12 +192,21 @@ impl<'a> Replay<'a> {
         }
         let held = records.block(block).await;
         let held = held.wrap_err_with(|| format!("record {}, of block {}", block.seq, block.number))?;
-        let Some(held) = held else {
-            one(&mut self.replayed.without_leaf);
-            return self.absent(block).await;
-        };
-        let equal = self.noted(held.err().into_iter().collect());
-        self.replayed.blocks.count(equal);
+        match held {
+            Held::WithoutLeaf => {
+                one(&mut self.replayed.without_leaf);
+                return self.absent(block).await;
+            }
+            Held::NotChecked(missing) => {
+                one(&mut self.replayed.not_checked);
+                self.replayed.missing.get_or_insert(missing);
+            }
+            Held::Equal => self.replayed.blocks.count(true),
+            Held::Other(fault) => {
+                self.noted(vec![fault]);
+                self.replayed.blocks.count(false);
+            }
+        }
         Ok(())
     }
 
@@ -203,7 +228,8 @@ impl<'a> Replay<'a> {
 
     /// Whether a block that the journal says has left the chain is not on it: nothing is believed that hides a record.
     async fn has_left(&mut self, (block, recorded): (u64, B256)) -> Result<bool> {
-        if block > self.source.height().await? || self.source.header(block).await?.hash != recorded {
+        let there = self.source.header_if_any(block).await?;
+        if there.is_none_or(|header| header.hash != recorded) {
             return Ok(true);
         }
         self.noted(vec![Fault::NotOrphaned { block, recorded }]);
@@ -241,21 +267,26 @@ impl<'a> Replay<'a> {
         let held = held.wrap_err_with(|| format!("intent {}", intent.id))?;
         let Some((receipt, mut faults)) = held else { return Ok(()) };
         let recomputed = self.decided(intent).await.wrap_err_with(|| format!("intent {}", intent.id))?;
-        let asked = asked_otherwise(&recomputed, &intent.record.calldata);
         let transaction = receipt.as_ref().map(|receipt| receipt.transaction_hash).unwrap_or_default();
+        let asked = match &recomputed {
+            None => Some("its decision is of a height at which the chain has no block".to_owned()),
+            Some(recomputed) => asked_otherwise(recomputed, &intent.record.calldata),
+        };
         faults.extend(asked.map(|what| Fault::Asked { transaction, what }));
         let equal = self.noted(faults);
         self.replayed.actions.count(equal);
-        match (receipt, self.anvil) {
-            (Some(receipt), Some(anvil)) => self.executed(&recomputed, &receipt, anvil).await,
+        match (recomputed, receipt, self.anvil) {
+            (Some(recomputed), Some(receipt), Some(anvil)) => {
+                self.executed(&recomputed, &receipt, anvil).await
+            }
             _ => Ok(()),
         }
     }
 
-    /// The decision that an intent says it carries out, taken again.
-    async fn decided(&self, intent: &IntentEntry) -> Result<Recomputed> {
-        let header = self.source.header(intent.decision_block).await?;
-        recompute(self.source, &header, self.subject).await
+    /// The decision that an intent says it carries out, taken again; `None` where the chain does not have its block.
+    async fn decided(&self, intent: &IntentEntry) -> Result<Option<Recomputed>> {
+        let Some(header) = self.source.header_if_any(intent.decision_block).await? else { return Ok(None) };
+        recompute(self.source, &header, self.subject).await.map(Some)
     }
 
     async fn executed(&mut self, decided: &Recomputed, receipt: &Receipt, anvil: Anvil<'_>) -> Result<()> {

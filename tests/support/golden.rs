@@ -23,7 +23,9 @@ impl Golden {
     pub(crate) fn all() -> Vec<Self> {
         let mut names: Vec<_> = std::fs::read_dir(Self::named("").folder)
             .expect("the fixtures are there")
-            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+            .map(|entry| entry.expect("an entry"))
+            .filter(|entry| entry.path().is_dir())
+            .map(|entry| entry.file_name().into_string().expect("a name"))
             .collect();
         names.sort();
         names.into_iter().map(Self::named).collect()

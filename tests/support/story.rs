@@ -76,8 +76,12 @@ impl Story {
 
     /// What replaying a journal that says this tells.
     pub(crate) async fn told(&self, rig: &Rig) -> (Vec<String>, String) {
+        told(&self.replayed(rig).await)
+    }
+
+    pub(crate) async fn replayed(&self, rig: &Rig) -> Replayed {
         let (_directory, journal) = self.written(rig.scene.vault).await;
-        told(&replayed(rig, &journal, &rig.scene.policy).await)
+        replayed(rig, &journal, &rig.scene.policy).await
     }
 
     /// A journal that says this, and is whole in itself.

@@ -16,7 +16,8 @@ use super::Source;
 use crate::config::{Config, VaultConfig};
 use crate::domain::merkle::{Proof, Tree, leaf, stored_height};
 use crate::journal::{Absence, BlockEntry, Journal, Roster};
-use subtree::Subtree;
+use crate::replay::Subtree;
+use subtree::{made_again, same_version};
 
 /// Proves that the decision on a vault at a block is in the record of that block.
 ///
@@ -163,13 +164,12 @@ impl Prove {
         (decided, index): (&[Address], usize),
     ) -> Result<Proved, Failure> {
         let subtree = Subtree::of(block, decided, index).ok_or_else(|| damaged(block))?;
-        subtree.same_version(journal, roster).await?;
-        let leaves = subtree.decided_again(context, config).await?;
-        let vault = leaves.get(subtree.place()).ok_or_else(|| damaged(block))?;
+        same_version(journal, roster, block).await?;
+        let leaves = made_again(context, config, (block, &subtree)).await?;
+        let vault = leaves.get(subtree.place).ok_or_else(|| damaged(block))?;
         let below = Tree::over(leaves.iter().map(|made| made.leaf).collect());
         let above = Tree::over(block.level.clone());
-        subtree.compared(below.root())?;
-        let paths = below.path(subtree.place()).zip(above.path(subtree.number()));
+        let paths = below.path(subtree.place).zip(above.path(subtree.number));
         let (below, above) = paths.ok_or_else(|| damaged(block))?;
         Ok(Proved { leaf: vault.leaf, made_of: Some(vault.hashes), path: [below, above].concat() })
     }

@@ -1,5 +1,7 @@
 //! A replay for people.
 
+use alloy::primitives::Address;
+
 use super::super::output::{grid, table};
 use super::Printed;
 use crate::replay::{Executed, Explained, Replayed, Tally};
@@ -44,15 +46,27 @@ fn vault(vault: &Replayed) -> String {
 /// The figures of a vault.
 pub(super) fn rows(vault: &Replayed) -> Vec<(&'static str, String)> {
     let faults = u64::try_from(vault.faults.len()).unwrap_or(u64::MAX).saturating_add(vault.further_faults);
-    vec![
+    let mut rows = vec![
         ("vault", format!("{} ({})", vault.name, vault.vault)),
         ("decisions", tally(&vault.decisions)),
         ("blocks", tally(&vault.blocks)),
-        ("blocks without a leaf of it", vault.without_leaf.to_string()),
+        ("blocks without a decision on it", vault.without_leaf.to_string()),
+    ];
+    rows.extend(vault.missing.map(|missing| ("blocks not checked", not_checked(vault.not_checked, missing))));
+    rows.extend([
         ("actions", tally(&vault.actions)),
         ("executed again", vault.executed.len().to_string()),
         ("faults", faults.to_string()),
-    ]
+    ]);
+    rows
+}
+
+/// What is missing to check the blocks that were not.
+fn not_checked(blocks: u64, missing: Address) -> String {
+    format!(
+        "{blocks}: a block holds the decisions on several vaults under one hash there, and the policies of {missing} are not \
+         given: replay with a configuration that has it"
+    )
 }
 
 fn tally(tally: &Tally) -> String {

@@ -1,0 +1,122 @@
+//! Blocks with more vaults than leaves are kept of: the decisions below one stored node, taken again together.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use alloy::primitives::{Address, B256};
+use eyre::{Result, WrapErr};
+
+use super::{Source, Subject, recompute};
+use crate::chain::Header;
+use crate::domain::merkle::{Tree, leaf, stored_height};
+use crate::journal::BlockEntry;
+
+/// Nodes whose end is remembered: a day of 10,000 vaults has a quarter as many.
+const MOST_NODES: usize = 1 << 20;
+
+/// The leaves below one node of the level that is stored of a block.
+#[derive(Debug)]
+pub struct Subtree<'a> {
+    /// Vaults of the leaves, ascending.
+    pub vaults: &'a [Address],
+    /// Place of the node in the level.
+    pub number: usize,
+    /// Place of the leaf asked for among those below the node.
+    pub place: usize,
+    /// The node as recorded.
+    pub node: B256,
+}
+
+/// A leaf, and the hashes of snapshot and decision that it is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    /// The leaf.
+    pub leaf: B256,
+    /// Of the snapshot and of the decision.
+    pub hashes: (B256, B256),
+}
+
+impl<'a> Subtree<'a> {
+    /// That of the leaf at `index`, where `decided` are the vaults of all leaves; `None` where the record does not have it.
+    #[must_use]
+    pub fn of(block: &BlockEntry, decided: &'a [Address], index: usize) -> Option<Self> {
+        let size = 1_usize.checked_shl(stored_height(block.head.leaves))?;
+        let number = index.checked_div(size)?;
+        let vaults = decided.chunks(size).nth(number)?;
+        let (place, node) = (index.checked_rem(size)?, *block.level.get(number)?);
+        Some(Self { vaults, number, place, node })
+    }
+
+    /// The vaults with their policies as `known` has them, or the first of which it has none.
+    ///
+    /// # Errors
+    /// That vault.
+    pub fn subjects<'s>(
+        &self,
+        known: impl Fn(Address) -> Option<&'s Subject>,
+    ) -> Result<Vec<&'s Subject>, Address> {
+        self.vaults.iter().map(|vault| known(*vault).ok_or(*vault)).collect()
+    }
+}
+
+/// Reads and decides on all of `subjects` at the block of `header`; where a vault stores the hash of none of its policies, by
+/// its first one.
+///
+/// # Errors
+/// One of them cannot be read.
+pub async fn decided_again(source: &Source, header: &Header, subjects: &[&Subject]) -> Result<Vec<Made>> {
+    let mut made = Vec::with_capacity(subjects.len());
+    for subject in subjects {
+        let again = recompute(source, header, subject).await;
+        let again = again.wrap_err_with(|| {
+            format!("vault `{}` cannot be read at block {}", subject.name, header.number)
+        })?;
+        let hashes = (again.snapshot_hash, again.decision_hash);
+        made.push(Made { leaf: leaf(subject.vault, hashes.0, hashes.1), hashes });
+    }
+    Ok(made)
+}
+
+/// The node over leaves.
+#[must_use]
+pub fn node_over(made: &[Made]) -> B256 {
+    Tree::over(made.iter().map(|made| made.leaf).collect()).root()
+}
+
+/// Vaults whose policies are known, beside the one in question, and what came out of the nodes over them.
+#[derive(Debug, Default)]
+pub struct Beside {
+    subjects: BTreeMap<Address, Subject>,
+    /// What each node hashes to again, by the number of the record in the ledger and the node's place in it: it says the same
+    /// of all vaults below it.
+    nodes: Mutex<BTreeMap<(i64, usize), B256>>,
+}
+
+impl Beside {
+    /// These vaults; of two entries of one vault the first counts.
+    #[must_use]
+    pub fn of(subjects: impl IntoIterator<Item = Subject>) -> Self {
+        let mut known = BTreeMap::new();
+        for subject in subjects {
+            known.entry(subject.vault).or_insert(subject);
+        }
+        Self { subjects: known, nodes: Mutex::default() }
+    }
+
+    /// The vault at an address, where its policies are known.
+    #[must_use]
+    pub fn subject(&self, vault: Address) -> Option<&Subject> {
+        self.subjects.get(&vault)
+    }
+
+    pub(super) fn recalled(&self, node: (i64, usize)) -> Option<B256> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
+    }
+
+    pub(super) fn remember(&self, node: (i64, usize), again: B256) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        if nodes.len() < MOST_NODES {
+            nodes.insert(node, again);
+        }
+    }
+}

@@ -159,6 +159,6 @@ mod tests {
         way.go(ticks[4]);
         assert_eq!((way.price(59), way.price(60)), (Decimal::from(90), Decimal::from(70)));
         // Half a minute back is known, and no more.
-        assert_eq!((way.price(30).to_string(), way.price(0)), ("102".to_owned(), Decimal::from(80)));
+        assert_eq!((way.price(30).to_string(), way.price(0)), ("102.00".to_owned(), Decimal::from(80)));
     }
 }

@@ -8,6 +8,9 @@ use crate::report::backtest::Unit;
 use crate::report::number;
 use crate::stage::path::time::utc;
 
+/// Notes that are shown; of more the number is.
+const MOST_NOTES: usize = 5;
+
 /// The figures side by side, and what the policy said.
 pub(super) fn text(tested: &Tested) -> String {
     let names = tested.entries.iter().map(|entry| entry.entrant.name());
@@ -37,7 +40,11 @@ fn about(tested: &Tested) -> String {
         time(last),
         tested.ticks.len(),
     )];
-    lines.extend(tested.notes.iter().cloned());
+    lines.extend(tested.notes.iter().take(MOST_NOTES).cloned());
+    let more = tested.notes.len().saturating_sub(MOST_NOTES);
+    if more > 0 {
+        lines.push(format!("and {more} notes more, which --format json has"));
+    }
     lines.join("\n")
 }
 

@@ -1,6 +1,6 @@
 //! Recorded prices as bars of one step, from files as exchanges and data vendors write them.
 //!
-//! Each reader ([`csv`]) turns a row into [`cell::Cell`]s by the names of its [`columns`], and [`gather`] makes bars
+//! A reader of each format turns a row into cells by the names of their columns, and `gather` makes bars
 //! of them: in order, no two of one time, everything that is wrong named at once.
 
 mod cell;

@@ -302,3 +302,23 @@ fn parquet_is_known_by_its_beginning_too_and_a_part_of_it_is_refused() {
     fs::write(&text, "ts,close\n0,1\n60,1\n").unwrap();
     refused(&text);
 }
+
+#[test]
+fn a_file_with_any_byte_changed_is_read_or_refused() {
+    let times = full::<Int64Type>(vec![0, 60]);
+    let whole =
+        file("required int64 ts; required double close;", Compression::SNAPPY, &[vec![times, prices()]]);
+    let bytes = fs::read(whole.path()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let changed = directory.path().join("prices.parquet");
+    let refused = (0..bytes.len())
+        .flat_map(|at| [0x01, 0x02, 0x80, 0xff].map(|change| (at, change)))
+        .filter(|&(at, change)| {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= change;
+            fs::write(&changed, bytes).unwrap();
+            Bars::read(&changed).is_err()
+        })
+        .count();
+    assert!(refused > bytes.len(), "{refused} of {}", bytes.len());
+}

@@ -3,6 +3,7 @@
 mod column;
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::basic::Type;
 use parquet::errors::ParquetError;
@@ -19,8 +20,15 @@ use column::Source;
 /// Rows that are taken out of the columns at a time.
 const BATCH: usize = 4_096;
 
-/// Reads the columns that are known, a batch of rows at a time.
+/// Reads the columns that are known.
 pub(super) fn read(file: File) -> Result<Bars, BarsError> {
+    // The library panics where offsets or encodings of a damaged file contradict one another; all it had is dropped.
+    let read = catch_unwind(AssertUnwindSafe(|| read_columns(file)));
+    read.unwrap_or_else(|_| Err(BarsError::Parquet("its parts contradict one another".to_owned())))
+}
+
+/// Takes the rows out of the columns, a batch at a time.
+fn read_columns(file: File) -> Result<Bars, BarsError> {
     let file = SerializedFileReader::new(file)?;
     let schema = file.metadata().file_metadata().schema_descr();
     let mut columns = Columns::find(&names(schema))?;

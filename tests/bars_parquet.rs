@@ -107,6 +107,7 @@ fn bars_of_several_row_groups_and_any_compression_are_those_of_the_columns() {
         Compression::SNAPPY,
         Compression::GZIP(Default::default()),
         Compression::LZ4_RAW,
+        Compression::ZSTD(Default::default()),
     ] {
         let bars = Bars::read(file(columns, compression, &groups).path()).unwrap();
         let bar = |opened: u64, [open, high, low, close]: [&str; 4], volume: Option<&str>| {

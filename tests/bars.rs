@@ -261,16 +261,6 @@ fn a_part_has_the_bars_that_are_over_by_its_end_and_their_notes() {
 }
 
 #[test]
-fn parquet_is_known_by_its_name_and_by_its_beginning() {
-    assert!(wrong("PAR1…").starts_with("is a Parquet file"));
-    let named = tempfile::Builder::new().suffix(".Parquet").tempfile().unwrap();
-    assert!(matches!(
-        Bars::read(named.path()),
-        Err(BarsError::InFile { error, .. }) if matches!(*error, BarsError::Parquet)
-    ));
-}
-
-#[test]
 fn what_cannot_be_read_is_named() {
     let error = Bars::read("/nowhere/prices.csv".as_ref()).unwrap_err().to_string();
     assert!(error.starts_with("/nowhere/prices.csv: cannot be read: "), "{error}");

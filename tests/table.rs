@@ -3,6 +3,9 @@
 
 use std::fs;
 
+use parquet::basic::{LogicalType, Repetition, Type};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
 use vault_keeper::backtest::table::{Table, Values};
 
 const REALS: [Option<f64>; 8] = [
@@ -64,6 +67,53 @@ fn a_table_of_text_reads_back_as_it_was() {
         assert_eq!(parsed(&row[4]), FLAGS[number]);
     }
     assert_eq!(rows[2].iter().collect::<Vec<_>>(), ["1e300", "", "", "", ""]);
+}
+
+/// The values of a row, by the field of each.
+fn fields(row: &Row) -> Vec<Field> {
+    row.get_column_iter().map(|(_, field)| field.clone()).collect()
+}
+
+fn or_null<T>(value: Option<T>, field: impl Fn(T) -> Field) -> Field {
+    value.map_or(Field::Null, field)
+}
+
+#[test]
+fn a_table_of_parquet_has_the_same_names_types_and_values() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("results.Parquet");
+    table().write(&path).unwrap();
+    let file = SerializedFileReader::new(fs::File::open(&path).unwrap()).unwrap();
+    let schema = file.metadata().file_metadata().schema_descr();
+    let columns: Vec<_> = schema
+        .columns()
+        .iter()
+        .map(|column| (column.name(), column.physical_type(), column.logical_type_ref().cloned()))
+        .collect();
+    let expected = [
+        ("cost_usd", Type::DOUBLE, None),
+        ("trades", Type::INT64, Some(LogicalType::integer(64, false))),
+        ("offset", Type::INT64, Some(LogicalType::integer(64, true))),
+        ("kind, with comma", Type::BYTE_ARRAY, Some(LogicalType::String)),
+        ("in_reach", Type::BOOLEAN, None),
+    ];
+    assert_eq!(columns, expected);
+    let optional = |column: &parquet::schema::types::ColumnDescPtr| {
+        column.self_type().get_basic_info().repetition() == Repetition::OPTIONAL
+    };
+    assert!(schema.columns().iter().all(optional));
+    let rows: Vec<_> = file.get_row_iter(None).unwrap().map(|row| fields(&row.unwrap())).collect();
+    assert_eq!(rows.len(), 8);
+    for (number, row) in rows.iter().enumerate() {
+        let expected = [
+            or_null(REALS[number], Field::Double),
+            or_null(COUNTS[number], Field::ULong),
+            or_null(INTEGERS[number], Field::Long),
+            or_null(TEXTS[number], |text| Field::Str(text.to_owned())),
+            or_null(FLAGS[number], Field::Bool),
+        ];
+        assert_eq!(row[..], expected);
+    }
 }
 
 #[test]

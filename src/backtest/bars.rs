@@ -9,8 +9,13 @@ mod csv;
 mod fault;
 mod gather;
 mod note;
+mod parquet;
 
-use std::{fs, path::Path};
+use std::{
+    fs::File,
+    io::{Read, Seek},
+    path::Path,
+};
 
 use rust_decimal::Decimal;
 
@@ -65,7 +70,8 @@ impl Bars {
     /// Columns are found by name, whatever their case: a time ([`Column::names`]), `open`, `high`, `low`, `close` or
     /// their first letters, and `volume` or `v` if there is one. A file with a time and a `close` or `price` alone makes
     /// bars whose four prices are equal. CSV is delimited by commas, semicolons or tabs. Times are those of
-    /// [`unix_seconds`](crate::stage::path::time::unix_seconds); prices are kept exactly.
+    /// [`unix_seconds`](crate::stage::path::time::unix_seconds), or timestamps and dates of Parquet. Prices are kept
+    /// exactly; a float is the shortest decimal that reads back as it.
     ///
     /// # Errors
     /// The file cannot be read, lacks a column, has faulty rows, each of which is named by its line or row, or has fewer
@@ -133,9 +139,14 @@ impl Bars {
 }
 
 fn read(path: &Path) -> Result<Bars, BarsError> {
-    let file = fs::read(path)?;
-    if is_parquet(path) || file.starts_with(PARQUET) {
-        return Err(BarsError::Parquet);
+    let mut file = File::open(path)?;
+    let mut beginning = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut beginning)?;
+    file.rewind()?;
+    if is_parquet(path) || beginning == PARQUET {
+        return parquet::read(file);
     }
-    csv::read(&file)
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    csv::read(&text)
 }

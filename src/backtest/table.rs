@@ -1,6 +1,7 @@
 //! Results as a table of typed columns, in a file that is there whole or not at all.
 
 mod csv;
+mod parquet;
 
 use std::{
     io::{self, BufWriter, Write},
@@ -58,9 +59,6 @@ pub enum TableError {
         /// Rows of the others.
         expected: usize,
     },
-    /// The file is named as Parquet.
-    #[error("{}: this program writes no Parquet: give the file a name that ends in .csv", .0.display())]
-    Parquet(PathBuf),
     /// The file cannot be written; what was there before is as it was.
     #[error("{} cannot be written: {error}", path.display())]
     Unwritable {
@@ -111,19 +109,24 @@ impl Table {
         String::from_utf8(text).map_err(io::Error::other)
     }
 
-    /// Writes the table to `path` as CSV, in place of what is there. A reader finds the old file or the new one, whole.
+    /// Writes the table to `path`, in place of what is there: as Parquet if the name ends in `.parquet` or `.pq`, as CSV
+    /// otherwise. A reader finds the old file or the new one, whole.
     ///
-    /// Numbers are written with as many digits as bring them back; what is absent is an empty field, as is an empty
-    /// text.
+    /// Both have the same names and values. In CSV numbers have as many digits as bring them back; what is absent is an
+    /// empty field, as is an empty text.
     ///
     /// # Errors
-    /// The file cannot be written, or its name says that it is Parquet.
+    /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TableError> {
-        if is_parquet(path) {
-            return Err(TableError::Parquet(path.to_owned()));
-        }
         let unwritable = |error| TableError::Unwritable { path: path.to_owned(), error };
-        replace(path, |file| csv::write(self, file)).map_err(unwritable)
+        let written =
+            replace(
+                path,
+                |file| {
+                    if is_parquet(path) { parquet::write(self, file) } else { csv::write(self, file) }
+                },
+            );
+        written.map_err(unwritable)
     }
 }
 

@@ -1,21 +1,30 @@
 //! A field of a row, as a time or a number.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 
 use super::columns::Column;
 use super::fault::{Fault, repeated};
-use crate::stage::path::time::{TimeError, unix_seconds};
-
-/// Digits after the point that are kept.
-const MOST_PLACES: i64 = 28;
+use crate::stage::path::time::{TimeError, of_count, of_units, unix_seconds};
 
 /// What a file has in a field.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell<'a> {
     /// Nothing.
     Empty,
     /// Text, without blanks around it, at least one character.
-    Text(&'a str),
+    Text(Cow<'a, str>),
+    /// A whole number.
+    Integer(i128),
+    /// A whole number over 10 to the power of `places`.
+    Scaled { mantissa: i128, places: i32 },
+    /// A float of single precision.
+    Single(f32),
+    /// A float of double precision.
+    Double(f64),
+    /// A time since 1970, so many units per second.
+    Instant { count: i64, per_second: u64 },
 }
 
 /// Why a text makes no number.
@@ -25,27 +34,54 @@ enum NumberError {
 }
 
 impl<'a> Cell<'a> {
-    /// Of a text file.
+    /// Of a text.
     pub(super) fn of_text(text: &'a str) -> Self {
         match text.trim() {
             "" => Self::Empty,
-            text => Self::Text(text),
+            text => Self::Text(text.into()),
         }
     }
 
     /// Unix seconds.
-    pub(super) fn time(self) -> Result<u64, Fault> {
-        match self {
-            Self::Empty => Err(Fault::Absent(Column::Time)),
-            Self::Text(text) => unix_seconds(text).map_err(|error| untimely(error, text)),
-        }
+    pub(super) fn time(&self) -> Result<u64, Fault> {
+        let known = match self {
+            Self::Empty => return Err(Fault::Absent(Column::Time)),
+            Self::Text(text) => unix_seconds(text),
+            Self::Integer(count) => u64::try_from(*count).map_err(|_| TimeError::Unknown).and_then(of_count),
+            Self::Instant { count, per_second } => u64::try_from(*count)
+                .map_err(|_| TimeError::Unknown)
+                .and_then(|count| of_units(count, *per_second)),
+            Self::Scaled { .. } | Self::Single(_) | Self::Double(_) => unix_seconds(&self.shown()),
+        };
+        known.map_err(|error| untimely(error, &self.shown()))
     }
 
-    /// The number in this column, exactly and without trailing zeros.
-    pub(super) fn number(self, column: Column) -> Result<Decimal, Fault> {
+    /// The number in this column, exactly and without trailing zeros. A float is the shortest decimal that reads back as
+    /// it.
+    pub(super) fn number(&self, column: Column) -> Result<Decimal, Fault> {
+        let known = match self {
+            Self::Empty => return Err(Fault::Absent(column)),
+            Self::Text(text) => of_text(text),
+            Self::Integer(number) => scaled(*number, 0),
+            Self::Scaled { mantissa, places } => scaled(*mantissa, i64::from(*places)),
+            Self::Single(_) | Self::Double(_) => of_text(&self.shown()),
+            Self::Instant { .. } => Err(NumberError::Unknown),
+        };
+        known.map_err(|error| error.in_column(column, &self.shown()))
+    }
+
+    /// As a text would have it.
+    fn shown(&self) -> Cow<'_, str> {
         match self {
-            Self::Empty => Err(Fault::Absent(column)),
-            Self::Text(text) => of_text(text).map_err(|error| error.in_column(column, text)),
+            Self::Empty => "".into(),
+            Self::Text(text) => (&**text).into(),
+            Self::Integer(number) => number.to_string().into(),
+            Self::Scaled { mantissa, places } => scaled(*mantissa, i64::from(*places))
+                .map_or_else(|_| format!("{mantissa}e-{places}"), |number| number.to_string())
+                .into(),
+            Self::Single(number) => number.to_string().into(),
+            Self::Double(number) => number.to_string().into(),
+            Self::Instant { count, per_second } => format!("{count} / {per_second} s").into(),
         }
     }
 }
@@ -76,7 +112,7 @@ fn of_text(text: &str) -> Result<Decimal, NumberError> {
         return Err(NumberError::Unknown);
     }
     let number = Decimal::from_str_exact(digits).map_err(|_| NumberError::TooManyDigits)?;
-    moved(number.normalize(), exponent.into())
+    scaled(number.mantissa(), i64::from(number.scale()).saturating_sub(exponent.into()))
 }
 
 /// Whether it is digits with at most one sign before and one point among them: the library takes underlines too.
@@ -87,22 +123,18 @@ fn is_plain(text: &str) -> bool {
     digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty())
 }
 
-/// `number` × 10 to the power of `exponent`.
-fn moved(number: Decimal, exponent: i64) -> Result<Decimal, NumberError> {
-    let places = i64::from(number.scale()).saturating_sub(exponent);
-    if number.is_zero() || exponent == 0 {
-        return Ok(number);
+/// `mantissa` over 10 to the power of `places`, without trailing zeros.
+fn scaled(mut mantissa: i128, mut places: i64) -> Result<Decimal, NumberError> {
+    if mantissa == 0 {
+        return Ok(Decimal::ZERO);
     }
-    let moved = match u32::try_from(places) {
-        Ok(places) if i64::from(places) <= MOST_PLACES => {
-            Decimal::try_from_i128_with_scale(number.mantissa(), places).ok()
-        }
-        Ok(_) => None,
-        Err(_) => u32::try_from(places.saturating_neg())
-            .ok()
-            .and_then(|zeros| 10_i128.checked_pow(zeros))
-            .and_then(|power| number.mantissa().checked_mul(power))
-            .and_then(|mantissa| Decimal::try_from_i128_with_scale(mantissa, 0).ok()),
-    };
-    moved.map(|number| number.normalize()).ok_or(NumberError::TooManyDigits)
+    while places > 0 && mantissa % 10 == 0 {
+        (mantissa, places) = (mantissa / 10, places.saturating_sub(1));
+    }
+    let zeros = u32::try_from(places.saturating_neg()).unwrap_or(0);
+    let whole = 10_i128.checked_pow(zeros).and_then(|power| mantissa.checked_mul(power));
+    let places = u32::try_from(places).unwrap_or(0);
+    whole
+        .and_then(|whole| Decimal::try_from_i128_with_scale(whole, places).ok())
+        .ok_or(NumberError::TooManyDigits)
 }

@@ -1,6 +1,6 @@
 //! Which column of a file is what, by its name.
 
-use std::fmt;
+use std::{convert::Infallible, fmt};
 
 use super::fault::BarsError;
 
@@ -84,15 +84,28 @@ impl Columns<usize> {
     }
 }
 
-impl<T: Copy> Columns<T> {
+impl<T> Columns<T> {
     /// The same of what each becomes.
-    pub(super) fn map<U>(&self, mut becomes: impl FnMut(T) -> U) -> Columns<U> {
-        Columns {
-            time: becomes(self.time),
-            range: self.range.map(|range| range.map(&mut becomes)),
-            close: becomes(self.close),
-            volume: self.volume.map(&mut becomes),
-        }
+    pub(super) fn map<U>(&mut self, mut becomes: impl FnMut(&mut T) -> U) -> Columns<U> {
+        let Ok(mapped) = self.try_map(|it| Ok::<_, Infallible>(becomes(it)));
+        mapped
+    }
+
+    /// The same, or the first failure.
+    pub(super) fn try_map<U, E>(
+        &mut self,
+        mut becomes: impl FnMut(&mut T) -> Result<U, E>,
+    ) -> Result<Columns<U>, E> {
+        let range = match &mut self.range {
+            Some([open, high, low]) => Some([becomes(open)?, becomes(high)?, becomes(low)?]),
+            None => None,
+        };
+        Ok(Columns {
+            time: becomes(&mut self.time)?,
+            range,
+            close: becomes(&mut self.close)?,
+            volume: self.volume.as_mut().map(becomes).transpose()?,
+        })
     }
 }
 

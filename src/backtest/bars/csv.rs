@@ -18,13 +18,13 @@ pub(super) fn read(text: &[u8]) -> Result<Bars, BarsError> {
     let mut reader = ReaderBuilder::new().delimiter(delimiter(text)).flexible(true).from_reader(text);
     let names = reader.byte_headers().map_err(unreadable)?;
     let names: Vec<String> = names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-    let columns = Columns::find(&names)?;
+    let mut columns = Columns::find(&names)?;
     let mut gathering = Gathering::new(Place::Line);
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(unreadable)? {
         let line = record.position().map_or(0, |position| line(text, position));
         if record.len() == names.len() {
-            gathering.row(line, &columns.map(|column| cell(&record, column)));
+            gathering.row(line, &columns.map(|column| cell(&record, *column)));
         } else {
             gathering.fault(line, Fault::Fields { found: record.len(), expected: names.len() });
         }

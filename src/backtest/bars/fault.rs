@@ -27,9 +27,19 @@ pub enum BarsError {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    /// It is Parquet.
-    #[error("is a Parquet file, which this program does not read: write it as CSV")]
-    Parquet,
+    /// It is Parquet, and cannot be read as such.
+    #[error("cannot be read as Parquet: {0}; if it is whole, write it again with snappy or as CSV")]
+    Parquet(String),
+    /// A column of a Parquet file has a type that says no time and no number.
+    #[error("has a column {name} of type {kind}, which is {reason}")]
+    Unsuited {
+        /// The column.
+        name: String,
+        /// Its type.
+        kind: String,
+        /// Why it does not do.
+        reason: &'static str,
+    },
     /// Columns are missing.
     #[error("{}; its columns are: {}", missing_columns(missing), shortened(&found.join(", "), 200))]
     NoColumn {

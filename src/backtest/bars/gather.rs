@@ -33,11 +33,11 @@ impl Gathering {
     pub(super) fn row(&mut self, number: u64, row: &Columns<Cell<'_>>) {
         let opened = self.sound(number, row.time.time());
         let close = self.sound(number, row.close.number(Column::Close));
-        let range = row.range.map(|[open, high, low]| {
+        let range = row.range.as_ref().map(|[open, high, low]| {
             [(open, Column::Open), (high, Column::High), (low, Column::Low)]
                 .map(|(cell, column)| self.sound(number, cell.number(column)))
         });
-        let volume = match row.volume {
+        let volume = match &row.volume {
             None | Some(Cell::Empty) => Some(None),
             Some(volume) => self.sound(number, volume.number(Column::Volume)).map(Some),
         };

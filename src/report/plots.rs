@@ -164,15 +164,11 @@ fn drawdown(course: &Course) -> Plot {
 fn costs(course: &Course) -> Plot {
     let mut layers = Vec::new();
     if let Some(keeper) = course.contestants.first() {
-        let kinds: [(&str, Ink, fn(&PastPoint) -> f64); 3] = [
-            ("gas", style::MARKET, |past| past.gas),
-            ("fees of pools", style::BUY, |past| past.fees),
-            ("depth and lag of pools", style::SELL, |past| past.impact),
-        ];
-        layers.extend(kinds.into_iter().map(|(name, ink, of)| {
-            let runs = vault(keeper, move |point| Some(of(point.past.as_ref()?)));
-            Layer::new(name, ink, Shape::Line(runs))
-        }));
+        let spent = |of: fn(&PastPoint) -> f64| vault(keeper, move |point| Some(of(point.past.as_ref()?)));
+        let line = |name, ink, of| Layer::new(name, ink, Shape::Line(spent(of)));
+        layers.push(line("gas", style::MARKET, |past| past.gas));
+        layers.push(line("fees of pools", style::BUY, |past| past.fees));
+        layers.push(line("depth and lag of pools", style::SELL, |past| past.impact));
     }
     Plot { title: "What trading cost so far", unit: "USD", note: None, from_zero: true, layers }
 }

@@ -103,7 +103,7 @@ impl Pools {
     ) -> Result<uniswap_v3::Pool, BacktestError> {
         let tick_spacing = spacing(self.rule.fee_pips);
         let beyond = self.rule.concentrated.map_or(self.liquidity, |rule| self.part(rule));
-        let end = WHOLE.upper.saturating_sub(WHOLE.upper % tick_spacing);
+        let end = WHOLE.upper.saturating_sub(WHOLE.upper.checked_rem(tick_spacing).unwrap_or_default());
         let begins = |index, liquidity: u128, sign: i128| uniswap_v3::Tick {
             index,
             liquidity_net: liquidity.cast_signed().saturating_mul(sign),
@@ -160,13 +160,7 @@ impl Pools {
         for pool in &mut *pools {
             match pool {
                 Pool::UniswapV3 { state, .. } => self.arbitrage_v3(state, reference)?,
-                Pool::UniswapV2 { state } => {
-                    let root = libm::sqrt(to_f64(state.reserve1) / to_f64(state.reserve0));
-                    if let Some(price) = aimed(root, reference, f64::from(uniswap_v2::FEE) * PIP) {
-                        let moved = state.moved_to(sqrt_price(price)?);
-                        *state = moved.ok_or(BacktestError::Number("the reserves of a pair"))?;
-                    }
-                }
+                Pool::UniswapV2 { state } => arbitrage_v2(state, reference)?,
             }
         }
         self.tell(pools, time);
@@ -230,15 +224,14 @@ impl Averaged {
 
     /// Tick times seconds up to `time`; since the last point the pool is `standing` at its tick.
     fn cumulative(&self, time: u64, standing: i32) -> i64 {
-        let mut later: Option<(u64, i64)> = None;
-        for (at, sum) in self.past.iter().rev().copied() {
-            if at <= time {
-                let Some((end, whole)) = later else { return grown(sum, standing, time.saturating_sub(at)) };
-                return part((at, sum), (end, whole), time);
-            }
-            later = Some((at, sum));
+        let known = self.past.partition_point(|(at, _)| *at <= time);
+        let (before, after) =
+            (known.checked_sub(1).and_then(|last| self.past.get(last)), self.past.get(known));
+        match (before.copied(), after.copied()) {
+            (Some(before), Some(after)) => part(before, after, time),
+            (Some((at, sum)), None) => grown(sum, standing, time.saturating_sub(at)),
+            (None, first) => first.map_or(0, |(_, sum)| sum),
         }
-        later.map_or(0, |(_, sum)| sum)
     }
 
     fn mean(&self, standing: i32, time: u64) -> Twap {
@@ -254,6 +247,14 @@ impl Averaged {
         let tick_cumulatives = back.map(|steps| self.cumulative(at(steps), standing)).collect();
         Observations { step_seconds: self.step, tick_cumulatives }
     }
+}
+
+fn arbitrage_v2(state: &mut uniswap_v2::Pool, reference: f64) -> Result<(), BacktestError> {
+    let root = libm::sqrt(to_f64(state.reserve1) / to_f64(state.reserve0));
+    let Some(price) = aimed(root, reference, f64::from(uniswap_v2::FEE) * PIP) else { return Ok(()) };
+    let moved = state.moved_to(sqrt_price(price)?);
+    *state = moved.ok_or(BacktestError::Number("the reserves of a pair"))?;
+    Ok(())
 }
 
 /// The tick of the first v3 pool, whose average the policy's is.

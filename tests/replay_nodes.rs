@@ -443,6 +443,12 @@ async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
     assert!(told.code == 2 && told.err.contains("name anvil's program with --anvil"), "{}", told.err);
     let told = desk.run("replay", &[&missing[..], &["--no-execution"]].concat()).await;
     assert_eq!(told.code, 0, "{}", told.err);
+    let told = replay(&["--no-execution", "--from", "0", "--to", "1"]).await;
+    assert!(
+        told.code == 1 && told.out.contains("nothing was compared: the journal has no decision on it"),
+        "{}",
+        told.out
+    );
 
     let other = with(&desk.history.rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");
     std::fs::write(desk.path("other.toml"), other).unwrap();
@@ -533,6 +539,10 @@ async fn blocks_before_the_vault_was_deployed_are_counted_and_an_address_without
     let vault = desk.history.rig.scene.vault.to_string();
     let twice = desk.run("audit", &["--vault", &vault, "--from", "0", "--to", &to]).await;
     assert!(twice.code == 2 && twice.err.contains("is named twice"), "{}", twice.err);
+    let small = vault.to_lowercase();
+    let twice = desk.run("audit", &["--vault", &small, "--from", "0", "--to", &to]).await;
+    let words = format!("vault {small} is named twice: {vault} is the same");
+    assert!(twice.code == 2 && twice.err.contains(&words), "{}", twice.err);
     let both = desk.run("replay", &["--journal", "none.db", "--json", "--format", "html"]).await;
     assert!(both.code == 2 && both.err.contains("cannot be used with"), "{}", both.err);
 }

@@ -235,6 +235,26 @@ async fn what_hides_or_rewords_a_record_is_found_as_well() {
 }
 
 #[tokio::test]
+async fn an_action_that_the_journal_has_as_cancelled_or_ends_before_is_found() {
+    let rig = lived().await;
+    let story = async || Story::of(&rig).await;
+
+    let mut changed = story().await;
+    changed.intents[0].last_event.state = IntentState::Cancelled;
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["outcome"]);
+    assert!(words.ends_with("the journal has it as cancelled, on the chain it succeeded"), "{words}");
+
+    // A journal whose end was cut off before the action that is asked about.
+    let mut changed = story().await;
+    changed.intents.clear();
+    changed.cycles.truncate(1);
+    changed.blocks.truncate(1);
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["not_recorded"], "{words}");
+}
+
+#[tokio::test]
 async fn a_policy_file_that_was_changed_is_another_policy() {
     let rig = lived().await;
     let changed = with(&rig.scene.policy, "aversion = \"4\"", "aversion = \"5\"");

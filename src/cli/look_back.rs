@@ -79,15 +79,14 @@ impl Sight {
         let (mut subjects, mut chain) = (Vec::new(), None);
         let every = if self.vault.is_empty() { names(context)? } else { self.vault.clone() };
         for name in every {
-            if subjects.iter().any(|subject: &Subject| subject.name == name) {
-                return Err(Failure::usage(eyre!("vault {name} is named twice")));
-            }
             if let Ok(vault) = name.parse::<Address>() {
-                subjects.push(Subject { name, vault, policies: given.to_vec() });
+                once(&subjects, &name, vault)?;
+                subjects.push(by_address(name, vault, given)?);
                 continue;
             }
             let config = super::connect::vault(context, &name)?;
             let policies = if given.is_empty() { config.policies.clone() } else { given.to_vec() };
+            once(&subjects, &name, config.address)?;
             subjects.push(Subject { name, vault: config.address, policies });
             let other =
                 chain.replace(ChainConfig::clone(&config.chain)).filter(|other| other.id != config.chain.id);
@@ -117,6 +116,23 @@ impl Sight {
             endpoints.push(open(&name, url).await?.waiting_out_limits());
         }
         Ok((endpoints, self.rpc.iter().map(Secret::new).collect()))
+    }
+}
+
+/// A vault that no configuration is needed for.
+fn by_address(name: String, vault: Address, given: &[PublishedPolicy]) -> Result<Subject, Failure> {
+    if given.is_empty() {
+        return Err(Failure::usage(eyre!("no policy is given for vault {name}: name one with --policy")));
+    }
+    Ok(Subject { name, vault, policies: given.to_vec() })
+}
+
+/// Refuses a vault that is among `subjects` already, by whatever name.
+fn once(subjects: &[Subject], name: &str, vault: Address) -> Result<(), Failure> {
+    match subjects.iter().find(|subject| subject.vault == vault) {
+        Some(same) if same.name == name => Err(Failure::usage(eyre!("vault {name} is named twice"))),
+        Some(same) => Err(Failure::usage(eyre!("vault {name} is named twice: {} is the same", same.name))),
+        None => Ok(()),
     }
 }
 

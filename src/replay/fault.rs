@@ -5,12 +5,17 @@ use serde::Serialize;
 
 use super::Difference;
 
+/// The record of a number in the ledger, before what is wrong with it.
+fn numbered(seq: Option<i64>) -> String {
+    seq.map(|seq| format!("record {seq}: ")).unwrap_or_default()
+}
+
 /// A place at which a journal and the chain do not say the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "fault", rename_all = "snake_case")]
 pub enum Fault {
     /// The journal is not what was written.
-    #[error("the journal is not what was written: {what}")]
+    #[error("the journal is not what was written: {}{what}", numbered(*seq))]
     Journal {
         /// Number of the record in the ledger, where it is one.
         #[serde(skip_serializing_if = "Option::is_none")]

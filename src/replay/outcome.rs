@@ -15,7 +15,7 @@ use crate::protocols::vaults::rebalancing_vault::{Rebalanced, rebalanced};
 
 /// The transaction that an intent ended with, and how the journal has it; `None` where it is not final, or another of its
 /// nonce took effect.
-fn ended(intent: &IntentEntry) -> Option<(B256, IntentState)> {
+pub(super) fn ended(intent: &IntentEntry) -> Option<(B256, IntentState)> {
     let state = intent.last_event.state;
     let mined = matches!(state, IntentState::Executed | IntentState::Reverted);
     let hash = intent.last_event.detail.get("transaction")?.as_str()?.parse().ok()?;
@@ -68,7 +68,7 @@ fn events(transaction: B256, intent: &IntentEntry, event: &Rebalanced) -> Vec<Fa
 }
 
 /// Actions on the chain from `from` to `to` whose transactions are not among `known`, or whose events say otherwise than the
-/// intent among `open` that is not final in the journal.
+/// intent among `unmined` of which the journal has no transaction as mined: it is not final there, or it has it as never mined.
 ///
 /// # Errors
 /// A failed read.
@@ -76,7 +76,7 @@ pub async fn unknown(
     source: &Source,
     subject: &Subject,
     (from, to): (u64, u64),
-    (known, open): (&BTreeSet<B256>, &BTreeMap<B256, IntentEntry>),
+    (known, unmined): (&BTreeSet<B256>, &BTreeMap<B256, IntentEntry>),
 ) -> Result<Vec<Fault>> {
     let filter =
         LogFilter { addresses: vec![subject.vault], event: Some(Rebalanced::SIGNATURE_HASH), from, to };
@@ -86,11 +86,16 @@ pub async fn unknown(
         |log: &MinedLog| Fault::NotRecorded { block: log.block_number, transaction: log.transaction_hash };
     let mut faults: Vec<_> = strange.map(fault).collect();
     for log in &logs {
-        let (Some(intent), Ok(event)) = (open.get(&log.transaction_hash), Rebalanced::decode_log(&log.log))
-        else {
+        let transaction = log.transaction_hash;
+        let (Some(intent), Ok(event)) = (unmined.get(&transaction), Rebalanced::decode_log(&log.log)) else {
             continue;
         };
-        faults.extend(events(log.transaction_hash, intent, &event));
+        let state = intent.last_event.state;
+        if state.is_final() {
+            let chain = "on the chain it succeeded".to_owned();
+            faults.push(Fault::Outcome { transaction, state: state.name(), chain });
+        }
+        faults.extend(events(transaction, intent, &event));
     }
     Ok(faults)
 }

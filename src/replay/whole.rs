@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::audit::asked_otherwise;
 use super::execution::{Anvil, Executed, execute, explain};
 use super::fault::Fault;
-use super::outcome::{settled, unknown};
+use super::outcome::{ended, settled, unknown};
 use super::record::{Held, Records, Tally};
 use super::subtree::Beside;
 use super::{Recomputed, Source, Subject, recompute};
@@ -62,8 +62,13 @@ impl Replayed {
     /// Whether anything was looked at, nothing was left out for want of a policy, and all of it is equal.
     #[must_use]
     pub const fn is_equal(&self) -> bool {
-        let checked = self.decisions.checked > 0 || self.blocks.checked > 0;
-        checked && self.not_checked == 0 && self.faults.is_empty() && self.further_faults == 0
+        !self.is_empty() && self.not_checked == 0 && self.faults.is_empty() && self.further_faults == 0
+    }
+
+    /// Whether no record of a decision was looked at.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.decisions.checked == 0 && self.blocks.checked == 0 && self.not_checked == 0
     }
 }
 
@@ -238,7 +243,7 @@ impl<'a> Replay<'a> {
 
     /// What was sent: how it ended, what the chain holds beside it, and the same again on a fork.
     async fn intents(&mut self, heights: &RangeInclusive<u64>, watch: &(dyn Fn() + Sync)) -> Result<()> {
-        let (mut after, mut known, mut open) = (None, BTreeSet::new(), BTreeMap::new());
+        let (mut after, mut known, mut unmined) = (None, BTreeSet::new(), BTreeMap::new());
         loop {
             let page = self.journal.intents_after(self.key(), after).await.wrap_err("the journal")?;
             let Some(last) = page.last() else { break };
@@ -248,15 +253,14 @@ impl<'a> Replay<'a> {
                 self.intent(intent).await?;
                 watch();
             }
-            let unsettled = page.into_iter().filter(|intent| !intent.last_event.state.is_final());
-            open.extend(unsettled.flat_map(|intent| attempts(&intent)));
+            let without = page.into_iter().filter(|intent| ended(intent).is_none());
+            unmined.extend(without.flat_map(|intent| attempts(&intent)));
         }
         let newest = self.source.height().await?;
-        let highest = self.journal.highest_block(self.source.chain_id()).await.wrap_err("the journal")?;
-        let last = newest.min(*heights.end()).min(highest.unwrap_or_default());
+        let last = newest.min(*heights.end());
         if *heights.start() <= last {
             let range = (*heights.start(), last);
-            let strange = unknown(self.source, self.subject, range, (&known, &open)).await?;
+            let strange = unknown(self.source, self.subject, range, (&known, &unmined)).await?;
             self.noted(strange);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! A replay as one page.
 
 use super::Printed;
-use super::text::{EXECUTED, executed, rows};
+use super::text::{EXECUTED, executed, nothing_compared, rows};
 use crate::replay::Replayed;
 use crate::report::{escape, page};
 
@@ -10,7 +10,7 @@ pub(super) fn html(printed: &Printed) -> String {
     let (class, verdict) = match (&printed.broken, printed.equal) {
         (Some(broken), _) => ("bad", escape(&broken.to_string())),
         (None, true) => ("good", "Everything is equal.".to_owned()),
-        (None, false) => ("bad", "Not everything is equal.".to_owned()),
+        (None, false) => ("bad", escape(&format!("Not everything is equal{}.", nothing_compared(printed)))),
     };
     let mut body = format!(
         "<p class=\"summary\"><strong class=\"{class}\">{verdict}</strong> {} verified records on chain {}.</p>\n",

@@ -25,7 +25,17 @@ pub(super) fn text(printed: &Printed) -> String {
     }
     let vaults: Vec<_> = printed.vaults.iter().map(vault).collect();
     let verdict = if printed.equal { "everything is equal" } else { "not everything is equal" };
-    format!("{} records, verified\n\n{}\n\n{verdict}", printed.records, vaults.join("\n\n"))
+    let nothing = nothing_compared(printed);
+    format!("{} records, verified\n\n{}\n\n{verdict}{nothing}", printed.records, vaults.join("\n\n"))
+}
+
+/// The vaults of which nothing was compared, as the end of a sentence; empty where there are none.
+pub(super) fn nothing_compared(printed: &Printed) -> String {
+    let without = printed.vaults.iter().filter(|vault| vault.is_empty());
+    let told = without.map(|vault| {
+        format!("; of {} nothing was compared: the journal has no decision on it in these blocks", vault.name)
+    });
+    told.collect()
 }
 
 fn vault(vault: &Replayed) -> String {

@@ -82,8 +82,8 @@ pub struct Price {
     pub waiting_usd: f64,
     /// What was added to the expected shortfall below the floor, USD.
     pub shortfall_usd: f64,
-    /// What the first trade wanted would have brought more, or less where negative, than at the price at the end, in units of
-    /// the asset: what is known only afterwards.
+    /// What the first trade wanted would have brought more, or less where negative, at the price of the first block that could
+    /// hold it than at the price at the end, in units of the asset: what is known only afterwards.
     pub hindsight: f64,
 }
 
@@ -195,14 +195,17 @@ impl Running {
     fn pass(&mut self, step: &Step) {
         let (want, at) = self.last;
         let late = step.number > self.earliest();
-        let passed = if late { years(step.timestamp.saturating_sub(at)) } else { 0.0 };
         let episode = &mut self.episode;
         episode.seconds = step.timestamp.saturating_sub(self.since);
+        if !late {
+            return;
+        }
+        let passed = years(step.timestamp.saturating_sub(at));
         episode.price.waiting_usd += want.waiting * passed;
         episode.price.shortfall_usd += want.shortfall * passed;
-        let first = &episode.want;
-        let moved = step.price.unwrap_or(want.price) - first.price;
-        episode.price.hindsight = first.units * if first.sell { -moved } else { moved };
+        let moved = step.price.unwrap_or(want.price) - want.price;
+        let against = if episode.want.sell { -moved } else { moved };
+        episode.price.hindsight += episode.want.units * against;
     }
 
     fn goes_on(&mut self, step: &Step, want: Want) {
@@ -253,19 +256,19 @@ mod tests {
         let [episode] = ended[..] else { unreachable!("{ended:?}") };
         assert_eq!((episode.from, episode.to, episode.blocks_late, episode.end), (2, 4, 2, End::Acted));
         assert_eq!((episode.cut, episode.seconds, rest), (false, 3 * 86_400, None));
-        // Decided at block 2 it could be in block 3: two days of 365 and 36.5 USD a year, and ten less for each of two units.
+        // Decided at block 2 it could be in block 3: two days of 365 and 36.5 USD a year, and eight less for each of two units.
         assert!((episode.price.waiting_usd - 2.0).abs() < 1e-12, "{episode:?}");
         assert!((episode.price.shortfall_usd - 0.2).abs() < 1e-12, "{episode:?}");
-        assert!((episode.price.hindsight - 20.0).abs() < 1e-12, "{episode:?}");
+        assert!((episode.price.hindsight - 16.0).abs() < 1e-12, "{episode:?}");
     }
 
     #[test]
     fn an_action_in_the_next_block_is_in_time_and_costs_nothing() {
         let wants = step(2, Done::Nothing, State::Wants(WANT));
-        let (ended, _) =
-            along(&[step(1, Done::Nothing, State::Holds), wants, step(3, Done::AsWanted, State::Holds)]);
+        let acted = Step { price: Some(90.0), ..step(3, Done::AsWanted, State::Holds) };
+        let (ended, _) = along(&[step(1, Done::Nothing, State::Holds), wants, acted]);
         let [episode] = ended[..] else { unreachable!("{ended:?}") };
-        assert_eq!((episode.blocks_late, episode.price), (0, Price { hindsight: 0.0, ..Price::default() }));
+        assert_eq!((episode.blocks_late, episode.price), (0, Price::default()));
     }
 
     #[test]

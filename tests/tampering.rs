@@ -167,6 +167,26 @@ async fn heights_that_the_chain_does_not_have_end_nothing_and_all_other_records_
 }
 
 #[tokio::test]
+async fn a_decision_to_trade_without_its_full_record_and_a_block_that_is_left_out_are_seen() {
+    let rig = lived().await;
+    let mut changed = Story::of(&rig).await;
+    let block = changed.cycles[0].block_number;
+    changed.cycles.remove(0);
+    changed.intents.clear();
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["no_full_record", "not_recorded"]);
+    assert!(
+        words.starts_with(&format!("block {block}: by the record of the block a trade was decided")),
+        "{words}"
+    );
+    let mut changed = Story::of(&rig).await;
+    assert_eq!(changed.replayed(&rig).await.unrecorded, 0);
+    changed.blocks.remove(2);
+    let replayed = changed.replayed(&rig).await;
+    assert_eq!((replayed.faults.len(), replayed.unrecorded), (0, 1), "{replayed:?}");
+}
+
+#[tokio::test]
 async fn what_hides_or_rewords_a_record_is_found_as_well() {
     let rig = lived().await;
     let story = async || Story::of(&rig).await;

@@ -92,6 +92,14 @@ pub enum Fault {
         /// Why there is none, by the record.
         absence: &'static str,
     },
+    /// The record of a block has a decision to trade, and there is no full record of it, of which there is one for each.
+    #[error(
+        "block {block}: by the record of the block a trade was decided, and there is no full record of that"
+    )]
+    NoFullRecord {
+        /// Height.
+        block: u64,
+    },
     /// The policy that was decided by is not given.
     #[error(
         "block {block}: decided by policy {recorded}, which none of the given ones is: its file was changed, or it is missing"

@@ -118,6 +118,12 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Whether the decision that was taken again last is about the block of this hash, and to trade.
+    pub(super) fn wants_a_trade(&self, block: B256) -> bool {
+        let last = self.last.as_ref().filter(|((about, _), _)| *about == block);
+        last.is_some_and(|(_, again)| matches!(again.decision.verdict, Verdict::Rebalance { .. }))
+    }
+
     /// The vaults with a leaf in the record of a block, and the place of this one among them.
     async fn place(&mut self, block: &BlockEntry) -> Result<Option<(Vec<Address>, usize)>> {
         if !self.rosters.contains_key(&block.roster) {

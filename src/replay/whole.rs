@@ -40,6 +40,9 @@ pub struct Replayed {
     pub decisions: Tally,
     /// Records of blocks, of which each holds a leaf of the vault.
     pub blocks: Tally,
+    /// Heights between the first and the last record of a block that was looked at, of which there is no record at all: no
+    /// keeper was there, or heard of them, or somebody took them out.
+    pub unrecorded: u64,
     /// Records of blocks that hold no decision on the vault: it was not kept, or absent for a reason that is recorded.
     pub without_leaf: u64,
     /// Records of blocks that could not be held against the chain, since they hold the decisions on several vaults under one hash and
@@ -98,6 +101,7 @@ impl<'a> Replay<'a> {
             vault: subject.vault,
             decisions: Tally::default(),
             blocks: Tally::default(),
+            unrecorded: 0,
             without_leaf: 0,
             not_checked: 0,
             missing: None,
@@ -174,7 +178,7 @@ impl<'a> Replay<'a> {
         heights: &RangeInclusive<u64>,
         watch: &(dyn Fn() + Sync),
     ) -> Result<()> {
-        let mut last = None;
+        let (mut last, mut height) = (None, None);
         loop {
             let chain_id = self.source.chain_id();
             let page = self.journal.blocks(chain_id, heights.clone(), last.as_ref()).await;
@@ -183,11 +187,19 @@ impl<'a> Replay<'a> {
                 return Ok(());
             }
             for block in &page {
+                self.count_unrecorded(&mut height, block.number);
                 self.block(records, block).await?;
                 watch();
             }
             last = page.into_iter().last();
         }
+    }
+
+    /// Counts the heights between two records of blocks; of the same height there may be several.
+    fn count_unrecorded(&mut self, before: &mut Option<u64>, height: u64) {
+        let between = before.map_or(0, |before| height.saturating_sub(before).saturating_sub(1));
+        self.replayed.unrecorded = self.replayed.unrecorded.saturating_add(between);
+        *before = (*before).max(Some(height));
     }
 
     async fn block(&mut self, records: &mut Records<'a>, block: &BlockEntry) -> Result<()> {
@@ -206,7 +218,12 @@ impl<'a> Replay<'a> {
                 one(&mut self.replayed.not_checked);
                 self.replayed.missing.get_or_insert(missing);
             }
-            Held::Equal => self.replayed.blocks.count(true),
+            Held::Equal => {
+                let hidden = records.wants_a_trade(block.hash) && !self.has_full_record(block).await?;
+                let fault = hidden.then_some(Fault::NoFullRecord { block: block.number });
+                let equal = self.noted(fault.into_iter().collect());
+                self.replayed.blocks.count(equal);
+            }
             Held::Other(fault) => {
                 self.noted(vec![fault]);
                 self.replayed.blocks.count(false);
@@ -223,12 +240,16 @@ impl<'a> Replay<'a> {
         else {
             return Ok(());
         };
-        let heights = block.number..=block.number;
-        let cycles = self.journal.cycles(self.key(), heights, 0).await.wrap_err("the journal")?;
-        if cycles.iter().any(|cycle| cycle.record.block_hash == block.hash) {
+        if self.has_full_record(block).await? {
             self.noted(vec![Fault::Absent { block: block.number, absence: absence.name() }]);
         }
         Ok(())
+    }
+
+    async fn has_full_record(&self, block: &BlockEntry) -> Result<bool> {
+        let heights = block.number..=block.number;
+        let cycles = self.journal.cycles(self.key(), heights, 0).await.wrap_err("the journal")?;
+        Ok(cycles.iter().any(|cycle| cycle.record.block_hash == block.hash))
     }
 
     /// Whether a block that the journal says has left the chain is not on it: nothing is believed that hides a record.

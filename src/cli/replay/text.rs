@@ -61,6 +61,7 @@ pub(super) fn rows(vault: &Replayed) -> Vec<(&'static str, String)> {
         ("decisions", tally(&vault.decisions)),
         ("blocks", tally(&vault.blocks)),
         ("blocks without a decision on it", vault.without_leaf.to_string()),
+        ("heights without any record between them", vault.unrecorded.to_string()),
     ];
     rows.extend(vault.missing.map(|missing| ("blocks not checked", not_checked(vault.not_checked, missing))));
     rows.extend([

@@ -161,10 +161,13 @@ fn drawdown(course: &Course) -> Plot {
     Plot { title: "Drawdown", unit: "% of the peak", note: None, from_zero: false, layers }
 }
 
+/// One kind of cost so far, USD.
+type Cost = fn(&PastPoint) -> f64;
+
 fn costs(course: &Course) -> Plot {
     let mut layers = Vec::new();
     if let Some(keeper) = course.contestants.first() {
-        let kinds: [(&str, Ink, fn(&PastPoint) -> f64); 3] = [
+        let kinds: [(&str, Ink, Cost); 3] = [
             ("gas", style::MARKET, |past| past.gas),
             ("fees of pools", style::BUY, |past| past.fees),
             ("depth and lag of pools", style::SELL, |past| past.impact),

@@ -41,6 +41,21 @@ require() {
   at_least "$found" "$2" || fail "$1 $found is too old, at least $2 is needed: $3"
 }
 
+# The program of Chromium or Chrome: the one that KEEPER_CHROMIUM names, otherwise the first that the machine has.
+chromium_program() {
+  local program
+  if [ -n "${KEEPER_CHROMIUM:-}" ]; then
+    command -v "$KEEPER_CHROMIUM" || fail "KEEPER_CHROMIUM names $KEEPER_CHROMIUM, which is no program: name another one, or none"
+    return
+  fi
+  for program in chromium chromium-browser google-chrome google-chrome-stable \
+    "/Applications/Chromium.app/Contents/MacOS/Chromium" \
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+    if command -v "$program"; then return; fi
+  done
+  return 1
+}
+
 # Gas of each action of the vault, by the tests that measure it alone: gas_snapshot --check, or --snap FILE to write it.
 gas_snapshot() {
   local report

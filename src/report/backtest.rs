@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::course::Course;
-use super::text::{count, escape, number, percent, usd};
+use super::text::{count, escape, number, usd};
 use super::{ReportError, figures, page, plots, summary, tables};
 
 /// A backtest, ready to be shown.
@@ -76,7 +76,8 @@ fn table(names: &[&str], figures: &[Figure]) -> String {
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let mut out = tables::opened("Figures", "What each is stands below the table.", &columns, 1);
     for figure in figures {
-        let _infallible = write!(out, "<tr><th scope=\"row\">{}</th>", escape(figure.name));
+        let _infallible =
+            write!(out, "<tr><th scope=\"row\">{}{}</th>", escape(figure.name), beside(figure.unit));
         for value in &figure.values {
             let _infallible = write!(
                 out,
@@ -95,10 +96,20 @@ fn table(names: &[&str], figures: &[Figure]) -> String {
     out
 }
 
+/// What stands beside the name of a figure whose values are written without their unit.
+const fn beside(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Usd => ", USD",
+        Unit::Bps => ", bps",
+        Unit::Percent | Unit::Count | Unit::Ratio => "",
+    }
+}
+
+/// A value without a sign before what is above zero: most figures are no changes.
 fn written(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Usd => usd(value),
-        Unit::Percent => percent(value),
+        Unit::Percent => format!("{}&#160;%", number(100.0 * value, 2)),
         Unit::Count => number(value, 0),
         Unit::Ratio => number(value, 3),
         Unit::Bps => number(value, 1),
@@ -133,4 +144,36 @@ fn part(of: u64, all: u64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
 const fn to_f64(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_their_units_and_only_losses_a_sign() {
+        let figure = |name, unit, value| Figure { name, meaning: "", unit, values: vec![Some(value), None] };
+        let page = table(
+            &["policy", "hold"],
+            &[
+                figure("Gas", Unit::Usd, 1_234.5),
+                figure("Cost a year", Unit::Bps, 402.51),
+                figure("Volatility", Unit::Percent, 0.416_1),
+                figure("Return", Unit::Percent, -0.13),
+                figure("Rebalances", Unit::Count, 1_006.0),
+                figure("Sharpe", Unit::Ratio, -4.72),
+            ],
+        );
+        for (name, value) in [
+            ("Gas, USD", "1,234.50"),
+            ("Cost a year, bps", "402.5"),
+            ("Volatility", "41.61&#160;%"),
+            ("Return", "−13.00&#160;%"),
+            ("Rebalances", "1,006"),
+            ("Sharpe", "−4.720"),
+        ] {
+            let row = format!("<tr><th scope=\"row\">{name}</th><td>{value}</td><td>–</td></tr>");
+            assert!(page.contains(&row), "{row}");
+        }
+    }
 }

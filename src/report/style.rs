@@ -73,7 +73,15 @@ thead th{border-bottom-width:2px;min-width:7em;white-space:normal;line-height:1.
 tbody th{color:inherit;white-space:normal;overflow-wrap:break-word;min-width:9.5em;max-width:16em}
 .left,th:first-child,td:first-child{text-align:left}
 th:first-child,td:first-child{position:sticky;left:0;background:var(--paper)}
+.words th{text-align:left}
+.words td{text-align:left;white-space:normal;overflow-wrap:anywhere}
+.words td:first-child{min-width:7em;vertical-align:top}
 tbody tr.first th,tbody tr.first td{background:var(--shade)}
+details{margin-top:14px;font-size:.875rem}
+summary{cursor:pointer}
+dl{max-width:76ch;margin:10px 0 0}
+dt{font-weight:600}
+dd{margin:0 0 8px;color:var(--quiet)}
 code{font:.85em ui-monospace,monospace}
 .legend{display:flex;flex-wrap:wrap;gap:2px 18px;margin:6px 0 4px;padding:0;list-style:none;font-size:.85rem}
 .legend span{display:inline-block;width:18px;margin-right:6px;text-align:center;vertical-align:middle;line-height:1}
@@ -84,6 +92,7 @@ figure svg text{font-family:inherit}
 figure svg polyline{stroke-linejoin:round}
 figure svg.narrow{display:none}
 @media(max-width:640px){main{padding:20px 14px 40px}h1{font-size:1.45rem}
+th,td{padding:7px 8px}thead th{min-width:0}
 figure svg.wide{display:none}figure svg.narrow{display:block}}
 @media(prefers-color-scheme:dark){:root{--paper:#12161b;--text:#e4e8ec;--quiet:#9da7b3;--rule:#2b323b;--shade:#1a2027;\
 --good:#4cc38a;--bad:#ff7b72}}

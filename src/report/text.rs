@@ -1,5 +1,7 @@
 //! Numbers and names as the page writes them.
 
+use std::fmt::Write as _;
+
 /// What stands for a number that is not finite.
 const NONE: &str = "–";
 
@@ -32,17 +34,22 @@ pub(crate) fn number(value: f64, decimals: usize) -> String {
     if value < 0.0 && digits.bytes().any(|digit| (b'1'..=b'9').contains(&digit)) {
         out.push('−');
     }
+    apart(whole, &mut out);
+    if decimals > 0 {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// Writes whole digits with their thousands set apart.
+fn apart(whole: &str, out: &mut String) {
     for (left, digit) in (1..=whole.len()).rev().zip(whole.chars()) {
         out.push(digit);
         if left > 1 && left % 3 == 1 {
             out.push(',');
         }
     }
-    if decimals > 0 {
-        out.push('.');
-        out.push_str(fraction);
-    }
-    out
 }
 
 /// USD to the cent; what is less than a cent and not nothing says so.
@@ -70,7 +77,11 @@ pub(super) fn change(from: f64, to: f64) -> f64 {
 
 /// So many of a thing.
 pub(super) fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    let mut out = String::new();
+    apart(&number.to_string(), &mut out);
+    let plural = if number == 1 { "" } else { "s" };
+    let _infallible = write!(out, " {thing}{plural}");
+    out
 }
 
 #[cfg(test)]
@@ -112,8 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn one_thing_is_singular() {
+    fn one_thing_is_singular_and_thousands_of_it_are_set_apart() {
         assert_eq!(count(1, "rebalance"), "1 rebalance");
         assert_eq!(count(0, "rebalance"), "0 rebalances");
+        assert_eq!(count(1_234_567, "decision"), "1,234,567 decisions");
     }
 }

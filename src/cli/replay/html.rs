@@ -28,26 +28,57 @@ fn section(vault: &Replayed) -> String {
     let executed: Vec<_> = vault.executed.iter().map(executed).collect();
     let faults: Vec<_> = vault.faults.iter().map(|fault| vec![fault.to_string()]).collect();
     [
-        table(&vault.name, &["What", "Found"], &figures),
-        table("Executed again", &EXECUTED, &executed),
-        table("Faults", &["What is wrong"], &faults),
+        table(&vault.name, Cells::Words, &["What", "Found"], &figures),
+        table("Executed again", Cells::Figures, &EXECUTED, &executed),
+        table("Faults", Cells::Words, &["What is wrong"], &faults),
     ]
     .concat()
 }
 
+/// What stands in the cells of a table.
+#[derive(Debug, Clone, Copy)]
+enum Cells {
+    /// Sentences, which fill their lines.
+    Words,
+    /// Figures and hashes, each on a line.
+    Figures,
+}
+
 /// A table with its title; nothing where it has no rows.
-fn table(title: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
+fn table(title: &str, cells: Cells, headings: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
     let title = escape(title);
+    let class = match cells {
+        Cells::Words => " class=\"words\"",
+        Cells::Figures => "",
+    };
     let head: String = headings.iter().map(|heading| format!("<th scope=\"col\">{heading}</th>")).collect();
-    let cells = |row: &Vec<String>| -> String {
+    let written = |row: &Vec<String>| -> String {
         row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect()
     };
-    let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", cells(row))).collect();
+    let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", written(row))).collect();
     format!(
         "<section><h2>{title}</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\">\
-         <table><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div></section>\n"
+         <table{class}><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div></section>\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_fill_their_lines_and_figures_stand_on_one() {
+        let rows = vec![vec!["vault".to_owned(), "main <1>".to_owned()]];
+        let words = table("main", Cells::Words, &["What", "Found"], &rows);
+        assert!(words.contains("<table class=\"words\"><thead>"));
+        assert!(words.contains("<tr><td>vault</td><td>main &lt;1&gt;</td></tr>"));
+        assert!(table("main", Cells::Figures, &["What", "Found"], &rows).contains("<table><thead>"));
+        assert!(
+            page("Keeper replay", "keeper.db", &words)
+                .contains("\n.words td{text-align:left;white-space:normal")
+        );
+    }
 }

@@ -161,5 +161,5 @@ fn every_fault_is_listed_with_its_members() {
         let members: Vec<_> = row[1].split(", ").map(|member| member.trim_end_matches('?')).collect();
         assert_eq!(members, fault[1..], "{}", fault[0]);
     }
-    assert_eq!(faults.len(), 21);
+    assert_eq!(faults.len(), 22);
 }

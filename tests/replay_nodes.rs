@@ -384,6 +384,24 @@ fn assert_adds_up(explained: &Value) {
     }
 }
 
+/// Asserts that a page is whole, needs no network, and tells of every action of the vault.
+fn assert_page(page: &str, vault: &Value) {
+    for part in ["<!DOCTYPE html>", "Everything is equal.", "order in the block", "</html>"] {
+        assert_eq!(page.matches(part).count(), 1, "{part}");
+    }
+    for link in ["http:", "https:", "src=", "href=", "url("] {
+        assert!(!page.contains(link), "{link}: it needs no network");
+    }
+    for tag in ["section", "table", "tr", "td", "div"] {
+        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+    for executed in vault["executed"].as_array().unwrap() {
+        assert!(page.contains(executed["transaction"].as_str().unwrap()));
+        assert_adds_up(&executed["explained"]);
+    }
+}
+
 #[tokio::test]
 async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
     let desk = Desk::set(SHORT).await;
@@ -404,20 +422,7 @@ async fn the_program_replays_a_journal_in_tables_json_and_a_page() {
     assert!(table.out.contains("everything is equal") && table.code == 0, "{}", table.out);
 
     let page = replay(&["--format", "html"]).await.out;
-    for part in ["<!DOCTYPE html>", "Everything is equal.", "order in the block", "</html>"] {
-        assert_eq!(page.matches(part).count(), 1, "{part}");
-    }
-    for link in ["http:", "https:", "src=", "href=", "url("] {
-        assert!(!page.contains(link), "{link}: it needs no network");
-    }
-    for tag in ["section", "table", "tr", "td", "div"] {
-        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
-        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
-    }
-    for executed in vault["executed"].as_array().unwrap() {
-        assert!(page.contains(executed["transaction"].as_str().unwrap()));
-        assert_adds_up(&executed["explained"]);
-    }
+    assert_page(&page, vault);
 
     // One decision alone, by the hash that the vault emitted.
     let audit = ["--from", &desk.history.heights.0.to_string(), "--json"];

@@ -161,9 +161,6 @@ fn drawdown(course: &Course) -> Plot {
     Plot { title: "Drawdown", unit: "% of the peak", note: None, from_zero: false, layers }
 }
 
-/// One kind of cost so far, USD.
-type Cost = fn(&PastPoint) -> f64;
-
 fn costs(course: &Course) -> Plot {
     let mut layers = Vec::new();
     if let Some(keeper) = course.contestants.first() {

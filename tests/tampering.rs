@@ -179,6 +179,16 @@ async fn a_decision_to_trade_without_its_full_record_and_a_block_that_is_left_ou
         words.starts_with(&format!("block {block}: by the record of the block a trade was decided")),
         "{words}"
     );
+    // What is decided otherwise than before has one as well: here after the purchase.
+    let mut changed = Story::of(&rig).await;
+    let held = changed.cycles.iter().position(|cycle| cycle.verdict != "rebalance").unwrap();
+    let block = changed.cycles.remove(held).block_number;
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["no_full_record"]);
+    assert!(
+        words.starts_with(&format!("block {block}: by the record of the block it was decided otherwise")),
+        "{words}"
+    );
     let mut changed = Story::of(&rig).await;
     assert_eq!(changed.replayed(&rig).await.unrecorded, 0);
     changed.blocks.remove(2);

@@ -92,13 +92,13 @@ pub enum Fault {
         /// Why there is none, by the record.
         absence: &'static str,
     },
-    /// The record of a block has a decision to trade, and there is no full record of it, of which there is one for each.
-    #[error(
-        "block {block}: by the record of the block a trade was decided, and there is no full record of that"
-    )]
+    /// The record of a block has a decision to trade, or another one than the block before, and there is no full record of it.
+    #[error("block {block}: by the record of the block {why}, and there is no full record of that")]
     NoFullRecord {
         /// Height.
         block: u64,
+        /// Why there has to be one.
+        why: &'static str,
     },
     /// The policy that was decided by is not given.
     #[error(

@@ -41,6 +41,15 @@ pub enum Held {
     NotChecked(Address),
 }
 
+/// What a decision says, as far as a full record is due for it: for each to trade, and where it says otherwise than the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stated {
+    pub(super) trades: bool,
+    verdict: &'static str,
+    reason: String,
+    policy_hash: B256,
+}
+
 /// The records of one vault, in a range of heights.
 #[derive(Debug)]
 pub struct Records<'a> {
@@ -118,10 +127,16 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Whether the decision that was taken again last is about the block of this hash, and to trade.
-    pub(super) fn wants_a_trade(&self, block: B256) -> bool {
-        let last = self.last.as_ref().filter(|((about, _), _)| *about == block);
-        last.is_some_and(|(_, again)| matches!(again.decision.verdict, Verdict::Rebalance { .. }))
+    /// What the decision that was taken again last says, where it is about the block of this hash.
+    pub(super) fn stated(&self, block: B256) -> Option<Stated> {
+        let (_, again) = self.last.as_ref().filter(|((about, _), _)| *about == block)?;
+        let verdict = &again.decision.verdict;
+        Some(Stated {
+            trades: matches!(verdict, Verdict::Rebalance { .. }),
+            verdict: verdict.name(),
+            reason: verdict.reason().code(),
+            policy_hash: again.policy_hash,
+        })
     }
 
     /// The vaults with a leaf in the record of a block, and the place of this one among them.

@@ -11,7 +11,7 @@ use super::audit::asked_otherwise;
 use super::execution::{Anvil, Executed, execute, explain};
 use super::fault::Fault;
 use super::outcome::{ended, settled, unknown};
-use super::record::{Held, Records, Tally};
+use super::record::{Held, Records, Stated, Tally};
 use super::subtree::Beside;
 use super::{Recomputed, Source, Subject, recompute};
 use crate::chain::Receipt;
@@ -84,6 +84,8 @@ pub struct Replay<'a> {
     beside: Option<&'a Beside>,
     /// How transactions are executed again; absent where they are not.
     anvil: Option<Anvil<'a>>,
+    /// What was decided at the last record of a block.
+    stated: Option<Stated>,
     replayed: Replayed,
 }
 
@@ -110,7 +112,7 @@ impl<'a> Replay<'a> {
             faults: Vec::new(),
             further_faults: 0,
         };
-        Self { source, journal, subject, beside: None, anvil, replayed }
+        Self { source, journal, subject, beside: None, anvil, stated: None, replayed }
     }
 
     /// With the policies of the vaults beside it, which a block with more vaults than leaves are kept of takes.
@@ -205,6 +207,8 @@ impl<'a> Replay<'a> {
     async fn block(&mut self, records: &mut Records<'a>, block: &BlockEntry) -> Result<()> {
         if block.orphaned && self.has_left((block.number, block.hash)).await? {
             one(&mut self.replayed.blocks.orphaned);
+            // What was decided there came before what follows, and is not taken again.
+            self.stated = None;
             return Ok(());
         }
         let held = records.block(block).await;
@@ -219,8 +223,7 @@ impl<'a> Replay<'a> {
                 self.replayed.missing.get_or_insert(missing);
             }
             Held::Equal => {
-                let hidden = records.wants_a_trade(block.hash) && !self.has_full_record(block).await?;
-                let fault = hidden.then_some(Fault::NoFullRecord { block: block.number });
+                let fault = self.hidden(block, records.stated(block.hash)).await?;
                 let equal = self.noted(fault.into_iter().collect());
                 self.replayed.blocks.count(equal);
             }
@@ -244,6 +247,19 @@ impl<'a> Replay<'a> {
             self.noted(vec![Fault::Absent { block: block.number, absence: absence.name() }]);
         }
         Ok(())
+    }
+
+    /// A full record that is due and not there.
+    async fn hidden(&mut self, block: &BlockEntry, stated: Option<Stated>) -> Result<Option<Fault>> {
+        let before = std::mem::replace(&mut self.stated, stated.clone());
+        let Some(stated) = stated else { return Ok(None) };
+        let why = match before {
+            _ if stated.trades => "a trade was decided",
+            Some(before) if before != stated => "it was decided otherwise than before",
+            Some(_) | None => return Ok(None),
+        };
+        let there = self.has_full_record(block).await?;
+        Ok((!there).then_some(Fault::NoFullRecord { block: block.number, why }))
     }
 
     async fn has_full_record(&self, block: &BlockEntry) -> Result<bool> {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use alloy::primitives::{Address, B256, U256};
 use serde_json::Value;
 use tempfile::TempDir;
 use vault_keeper::execution::{ExecutionError, Halt, Outcome, Patience, SendingConfig};
-use vault_keeper::journal::{IntentState, Journal, JournalError, JournalOptions};
+use vault_keeper::journal::{CycleRecord, IntentState, Journal, JournalError, JournalOptions, Urgency};
 use vault_keeper::keeper::{Cycle, CycleError, Dispatch};
 
 use crate::keeper_process::{Deeds, Home, PRICE, until};
@@ -70,6 +71,34 @@ async fn fault_08_a_torn_tail_is_dropped_and_looked_for_again_and_damage_before_
     assert_eq!(rig.handed_over().len(), 1);
 }
 
+/// Writes records of another vault until no further one has room; each is smaller than one of the keeper.
+async fn fill(journal: &Journal) {
+    let filler = |block: u64| CycleRecord {
+        chain_id: 1,
+        vault: Address::repeat_byte(0xf1),
+        block_number: block,
+        block_hash: B256::from(U256::from(block)),
+        block_timestamp: block,
+        policy_hash: B256::repeat_byte(1),
+        snapshot_hash: B256::repeat_byte(2),
+        decision_hash: B256::from(U256::from(block)),
+        verdict: "hold".to_owned(),
+        reason: None,
+        decision_json: "{}".to_owned(),
+        snapshot_json: None,
+        dispatch: None,
+        urgency: Urgency::Routine,
+    };
+    for block in 0..100 {
+        match journal.record_cycle(&filler(block)).await {
+            Ok(_) => {}
+            Err(JournalError::DiskFull { .. }) => return,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    panic!("there is room for 100 records in full pages");
+}
+
 #[tokio::test]
 async fn fault_08_on_a_full_disk_nothing_is_broadcast_and_the_keeper_stops() {
     let mut rig = Rig::set().await;
@@ -79,6 +108,8 @@ async fn fault_08_on_a_full_disk_nothing_is_broadcast_and_the_keeper_stops() {
     };
     let pages = std::fs::metadata(path(&image)).unwrap().len() / 4_096;
     rig.build.journal = JournalOptions { max_pages: Some(u32::try_from(pages).unwrap()) };
+    rig = rig.restart().await;
+    fill(&rig.journal).await;
     rig = rig.restart().await;
     let full = rig.cycle().await.unwrap_err();
     assert!(

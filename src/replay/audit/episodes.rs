@@ -40,8 +40,11 @@ pub enum Done {
     Nothing,
     /// What its policy did not want.
     Otherwise,
-    /// What its policy wanted.
-    AsWanted,
+    /// What its policy wanted at the block that it decided on, which may be a while ago.
+    AsWanted {
+        /// Whether the risky asset was sold.
+        sell: bool,
+    },
 }
 
 /// One block of the vault.
@@ -142,9 +145,14 @@ impl Episodes {
     /// Takes the next block in; the episode that it ends, if it ends one.
     pub fn step(&mut self, step: &Step) -> Option<Episode> {
         let first = !std::mem::replace(&mut self.begun, true);
-        let ended = match (self.open.as_mut(), step.done, step.state) {
+        // An old decision to sell does not do what a newer one to buy wants.
+        let done = match (step.done, &self.open) {
+            (Done::AsWanted { sell }, Some(running)) if sell != running.last.0.sell => Done::Otherwise,
+            (done, _) => done,
+        };
+        let ended = match (self.open.as_mut(), done, step.state) {
             (None, ..) => None,
-            (Some(running), Done::AsWanted, _) => Some(running.ended(step, End::Acted)),
+            (Some(running), Done::AsWanted { .. }, _) => Some(running.ended(step, End::Acted)),
             (Some(running), _, State::Unknown) => Some(running.ended(step, End::PolicyChanged)),
             (Some(running), Done::Otherwise, State::Holds) => Some(running.ended(step, End::ActedOtherwise)),
             (Some(running), Done::Nothing, State::Holds) => Some(running.ended(step, End::Passed)),
@@ -245,7 +253,7 @@ mod tests {
             let want = State::Wants(Want { price, ..WANT });
             Step { price: Some(price), ..step(number, Done::Nothing, want) }
         };
-        let acted = Step { price: Some(90.0), ..step(5, Done::AsWanted, State::Holds) };
+        let acted = Step { price: Some(90.0), ..step(5, Done::AsWanted { sell: true }, State::Holds) };
         let (ended, rest) = along(&[
             step(1, Done::Nothing, State::Holds),
             wants(2, 100.0),
@@ -265,7 +273,7 @@ mod tests {
     #[test]
     fn an_action_in_the_next_block_is_in_time_and_costs_nothing() {
         let wants = step(2, Done::Nothing, State::Wants(WANT));
-        let acted = Step { price: Some(90.0), ..step(3, Done::AsWanted, State::Holds) };
+        let acted = Step { price: Some(90.0), ..step(3, Done::AsWanted { sell: true }, State::Holds) };
         let (ended, _) = along(&[step(1, Done::Nothing, State::Holds), wants, acted]);
         let [episode] = ended[..] else { unreachable!("{ended:?}") };
         assert_eq!((episode.blocks_late, episode.price), (0, Price::default()));
@@ -285,6 +293,10 @@ mod tests {
         assert_eq!((ended[0].end, rest), (End::ActedOtherwise, None));
         let (ended, rest) = along(&[begins[0], begins[1], step(3, Done::Otherwise, State::Unknown)]);
         assert_eq!((ended[0].end, rest), (End::PolicyChanged, None));
+        // A purchase that was decided before, where a sale is wanted now.
+        let bought = step(3, Done::AsWanted { sell: false }, wants);
+        let (ended, rest) = along(&[begins[0], begins[1], bought, step(4, Done::Nothing, wants)]);
+        assert_eq!((ended.len(), rest.map(|rest| (rest.from, rest.blocks_late))), (0, Some((2, 2))));
     }
 
     #[test]

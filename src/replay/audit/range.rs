@@ -272,7 +272,9 @@ impl<'a> Stretch<'a, '_> {
             beside.actions.push(other.beside(self.source, &action, wish).await.wrap_err_with(about)?);
         }
         let done = match class {
-            Class::ActedAsPolicy | Class::WrongDecisionHash { .. } => Done::AsWanted,
+            Class::ActedAsPolicy | Class::WrongDecisionHash { .. } => {
+                Done::AsWanted { sell: action.sell_risky }
+            }
             Class::UnexplainedAction { .. } | Class::UnknownPolicy => Done::Otherwise,
         };
         vault.found.findings.push(Finding::Action { action, class });

@@ -25,8 +25,6 @@ pub struct Setting {
     pub outages: Vec<Outage>,
     /// Deposits and withdrawals.
     pub flows: Vec<Flow>,
-    /// The options that the vault writes again and again, for a policy that hedges them.
-    pub options: Option<Options>,
 }
 
 /// Every pool of the policy.
@@ -124,36 +122,6 @@ pub struct Flow {
     pub amount: Decimal,
 }
 
-/// Options that are written at the price, settled at their end, and written again.
-#[serde_as]
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Options {
-    /// Calls or puts.
-    pub kind: Written,
-    /// Strike over the price when they are written.
-    #[serde_as(as = "DisplayFromStr")]
-    pub moneyness: Decimal,
-    /// Units of the risky asset that they are on.
-    #[serde_as(as = "DisplayFromStr")]
-    pub units: Decimal,
-    /// Days that they live.
-    pub days: u32,
-    /// Annualised volatility at which they are sold.
-    #[serde_as(as = "DisplayFromStr")]
-    pub volatility: Decimal,
-}
-
-/// What is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Written {
-    /// Calls.
-    Calls,
-    /// Puts.
-    Puts,
-}
-
 impl Default for Pools {
     /// 0.05 %, and two million for 1 %: the pool of USDC and WETH in early 2024 took several times that.
     fn default() -> Self {
@@ -200,7 +168,7 @@ impl Setting {
     /// # Errors
     /// Names the first that is not.
     pub fn check(&self) -> Result<()> {
-        let Self { pools, feed, gas, outages, flows, options, .. } = self;
+        let Self { pools, feed, gas, outages, flows, .. } = self;
         ensure!(pools.fee_pips <= 100_000, "pools.fee_pips: expected at most 100000, which is 10 %");
         ensure!(pools.depth > Decimal::ZERO, "pools.depth: expected an amount above 0");
         if let Some(Concentrated { within_bps, beyond }) = pools.concentrated {
@@ -216,19 +184,6 @@ impl Setting {
         }
         for (number, flow) in flows.iter().enumerate() {
             ensure!(!flow.amount.is_zero(), "flows[{number}].amount: expected an amount other than 0");
-        }
-        if let Some(options) = options {
-            let fits = |value: Decimal, most: i64| value > Decimal::ZERO && value <= Decimal::from(most);
-            ensure!(
-                fits(options.moneyness, 10),
-                "options.moneyness: expected a ratio above 0 and at most 10"
-            );
-            ensure!(options.units > Decimal::ZERO, "options.units: expected an amount above 0");
-            ensure!((1..=3_650).contains(&options.days), "options.days: expected 1 to 3650");
-            ensure!(
-                fits(options.volatility, 10),
-                "options.volatility: expected a volatility above 0 and at most 10"
-            );
         }
         Ok(())
     }

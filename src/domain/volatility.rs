@@ -1,32 +1,56 @@
 //! The volatility estimate that the policy asks for, from its source at the block and nothing else.
 
 use super::models::volatility::{
-    Garch, GarchParameters, Har, MIN_OBSERVATIONS, Observation, VolatilityError, ewma, garch11, har,
-    of_means, realised, widest_gap,
+    Garch, GarchParameters, Har, Intervals, MIN_OBSERVATIONS, Observation, Sliding, VolatilityError,
+    ewma_remembering, garch11, har, of_means, realised, widest_gap,
 };
 use super::policy::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
 use super::reason::{HistoryFault, Reason};
 use super::snapshot::{Feed, Pool, Round, Snapshot};
 use super::units::{Checked, Real, from_raw, to_real};
 
+/// What estimates before have worked out of a feed's rounds, which the next one reads nearly all again. No estimate depends on it.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    rounds: Sliding<(Round, u8), Checked<Observation>>,
+    intervals: Intervals,
+}
+
 /// Annualised volatility, never below the policy's floor.
 ///
 /// # Errors
 /// [`Reason::NoVolatility`] with too short or too gappy a history and no fallback, [`Reason::Numbers`] out of range.
 pub fn estimate(snapshot: &Snapshot, policy: &VolatilityPolicy) -> Result<Real, Reason> {
+    estimate_remembering(snapshot, policy, &mut Memory::default())
+}
+
+/// [`estimate`], where what `memory` has from before is not worked out again. It is the same whatever it holds.
+///
+/// # Errors
+/// As [`estimate`].
+pub fn estimate_remembering(
+    snapshot: &Snapshot,
+    policy: &VolatilityPolicy,
+    memory: &mut Memory,
+) -> Result<Real, Reason> {
     let estimate = match policy.estimator.history() {
-        Some(history) => from_history(snapshot, policy, history)?,
-        None => model(&policy.estimator, &[], snapshot.block.timestamp, 0)?,
+        Some(history) => from_history(snapshot, policy, history, memory)?,
+        None => model(&policy.estimator, &[], (snapshot.block.timestamp, 0), &mut memory.intervals)?,
     };
     Ok(if estimate.get() < policy.floor.real() { Real::new(policy.floor.real())? } else { estimate })
 }
 
 /// The estimate, or the fallback where the history is at fault.
-fn from_history(snapshot: &Snapshot, policy: &VolatilityPolicy, history: History) -> Result<Real, Reason> {
+fn from_history(
+    snapshot: &Snapshot,
+    policy: &VolatilityPolicy,
+    history: History,
+    memory: &mut Memory,
+) -> Result<Real, Reason> {
     let VolatilityPolicy { source, estimator, .. } = policy;
     let now = snapshot.block.timestamp;
     let observations = match source {
-        Source::Feed => observations(&snapshot.feeds.risky_usd, history.rounds, now)?,
+        Source::Feed => observations(&snapshot.feeds.risky_usd, history.rounds, now, memory)?,
         Source::Pool { .. } => snapshot
             .pools
             .iter()
@@ -36,7 +60,9 @@ fn from_history(snapshot: &Snapshot, policy: &VolatilityPolicy, history: History
     let observations = reached(&observations, estimator, now);
     let needed = u32::try_from(MIN_OBSERVATIONS).unwrap_or(u32::MAX).max(history.min_rounds);
     let sound = sound(observations, history, needed);
-    match (sound.and_then(|()| model(estimator, observations, now, needed)), history.fallback) {
+    let intervals = &mut memory.intervals;
+    let estimate = sound.and_then(|()| model(estimator, observations, (now, needed), intervals));
+    match (estimate, history.fallback) {
         (Err(Reason::NoVolatility { .. }), Some(annual)) => Ok(Real::new(annual.real())?),
         (other, _) => other,
     }
@@ -77,11 +103,19 @@ fn missing(observations: &[Observation], needed: u32, fault: Option<HistoryFault
     Reason::NoVolatility { rounds, needed, fault }
 }
 
-fn model(estimator: &Estimator, observations: &[Observation], now: u64, needed: u32) -> Result<Real, Reason> {
+/// What the policy's model says at `now`, where it says that so many observations are needed.
+fn model(
+    estimator: &Estimator,
+    observations: &[Observation],
+    (now, needed): (u64, u32),
+    intervals: &mut Intervals,
+) -> Result<Real, Reason> {
     let count = |periods: u32| usize::try_from(periods).unwrap_or(usize::MAX);
     let annual = match estimator {
         Estimator::Fixed { annual } => Ok(annual.real()),
-        Estimator::Ewma { half_life_hours, .. } => ewma(observations, now, (*half_life_hours).into()),
+        Estimator::Ewma { half_life_hours, .. } => {
+            ewma_remembering(observations, now, (*half_life_hours).into(), intervals)
+        }
         Estimator::Realised { window_hours, .. } => realised(observations, now, hours(*window_hours)),
         Estimator::Garch11 { step_seconds, horizon_steps, parameters, .. } => {
             let (step_seconds, horizon_steps) = (u64::from(*step_seconds), *horizon_steps);
@@ -129,11 +163,13 @@ fn hours(count: u32) -> u64 {
 
 /// The last `count` usable rounds up to block time `now`, oldest first. Of several with one time the last counts; one
 /// that is older than the round before it, or dated after the block, is not usable.
-fn observations(feed: &Feed, count: u32, now: u64) -> Checked<Vec<Observation>> {
+fn observations(feed: &Feed, count: u32, now: u64, memory: &mut Memory) -> Checked<Vec<Observation>> {
     let mut observations: Vec<Observation> = Vec::with_capacity(feed.history.len().saturating_add(1));
     let answered = |round: &&Round| (1..=now).contains(&round.updated_at) && round.answer.is_positive();
-    for round in feed.history.iter().chain(&feed.latest).filter(answered) {
-        let observation = observation(round, feed.decimals)?;
+    let rounds = feed.history.iter().chain(&feed.latest).filter(answered);
+    let rounds = rounds.map(|round| (*round, feed.decimals));
+    for observation in memory.rounds.over(rounds, |(round, decimals), _| observation(round, *decimals)) {
+        let observation = (*observation)?;
         match observations.last_mut() {
             Some(last) if last.time > observation.time => {}
             Some(last) if last.time == observation.time => *last = observation,

@@ -8,11 +8,11 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use rust_decimal::Decimal;
 use vault_keeper::domain::canonical;
-use vault_keeper::domain::decision::{Decision, Swap, Trade, Verdict, decide};
+use vault_keeper::domain::decision::{Decider, Decision, Swap, Trade, Verdict, decide};
 use vault_keeper::domain::market::{Market, Side};
 use vault_keeper::domain::plan::Plan;
 use vault_keeper::domain::policy::{Policy, Trigger};
-use vault_keeper::domain::snapshot::Snapshot;
+use vault_keeper::domain::snapshot::{Round, Snapshot};
 use vault_keeper::domain::units::{Ratio, Units, Usd, from_real};
 use vault_keeper::domain::valuation::value;
 use vault_keeper::domain::venues::search::least_average_cost;
@@ -285,4 +285,39 @@ fn a_ratio_of_zero_anywhere_is_no_division_by_zero() {
         p.gap.jump_mean = zero;
     });
     assert_eq!(facts.code(), "not_worth");
+}
+
+/// Time passes, and the feed reports a price that is so many basis points away, or nothing.
+fn moved(snapshot: &mut Snapshot, (seconds, bps): (u64, Option<i32>)) {
+    let now = snapshot.block.timestamp + seconds;
+    snapshot.block.timestamp = now;
+    let feed = &mut snapshot.feeds.risky_usd;
+    if let (Some(bps), Some(last)) = (bps, feed.latest) {
+        let answer = last.answer + last.answer * alloy::primitives::I256::try_from(bps).unwrap() / I10000;
+        feed.latest = Some(Round { id: last.id + 1, answer, updated_at: now });
+        feed.history.push(last);
+        if feed.history.len() > 40 {
+            feed.history.remove(0);
+        }
+    }
+}
+
+const I10000: alloy::primitives::I256 =
+    alloy::primitives::I256::from_raw(U256::from_limbs([10_000, 0, 0, 0]));
+
+proptest! {
+    #![proptest_config(fixed(400))]
+
+    #[test]
+    fn who_decides_again_and_again_decides_as_if_it_were_the_first_time(
+        facts in prop_oneof![realistic(), hostile()],
+        moves in prop::collection::vec((0_u64..4_000, prop::option::of(-400_i32..400)), 1..12),
+    ) {
+        let (mut snapshot, published) = facts.published();
+        let mut decider = Decider::new(&published);
+        for way in moves {
+            prop_assert_eq!(decider.decide(&snapshot), decide(&snapshot, &published));
+            moved(&mut snapshot, way);
+        }
+    }
 }

@@ -2,6 +2,8 @@
 //! booked.
 
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
@@ -11,8 +13,10 @@ use super::setting::{Absent, Flow, Setting};
 use super::world::{Moment, World};
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::{ASSET_DECIMALS, RISKY_DECIMALS};
-use crate::domain::decision::{Appraisal, Decision, Trade, Verdict, decide};
+use crate::domain::decision::{Appraisal, Decider, Decision, Trade, Verdict};
 use crate::domain::policy::PublishedPolicy;
+use crate::domain::reason::Reason;
+use crate::domain::strategies::Strategy;
 use crate::domain::units::from_raw;
 use crate::stage::path::files::BaseFee;
 
@@ -34,6 +38,8 @@ pub struct Past<'a> {
 pub enum Keeper {
     /// This policy.
     Policy(PublishedPolicy),
+    /// This policy with a strategy of one's own in the place of the one that it names.
+    Own(PublishedPolicy, Arc<dyn Strategy>),
     /// Buys this policy's first target, and nothing after it.
     Hold(PublishedPolicy),
     /// Nobody: all stays in the asset.
@@ -117,12 +123,13 @@ pub fn walk(past: &Past<'_>, keeper: &Keeper, mut seen: impl FnMut(&Step)) -> Re
         let aim = walk.step(*tick, at > 0)?;
         seen(&walk.seen(*tick, aim)?);
     }
-    Ok(walk.outcome)
+    Ok(Outcome { reasons: walk.reasons.named(), ..walk.outcome })
 }
 
 struct Walk<'a> {
     past: &'a Past<'a>,
     keeper: &'a Keeper,
+    decider: Decider<'a>,
     world: World<'a>,
     way: Way,
     account: Account,
@@ -132,7 +139,27 @@ struct Walk<'a> {
     flows: Vec<Flow>,
     /// Whether nobody trades any more.
     rests: bool,
+    reasons: Reasons,
     outcome: Outcome,
+}
+
+/// How often each reason was given. A name is looked up once.
+#[derive(Debug, Default)]
+struct Reasons(Vec<(&'static str, Discriminant<Reason>, String, u64)>);
+
+impl Reasons {
+    fn count(&mut self, verdict: &Verdict) {
+        let (name, kind) = (verdict.name(), discriminant(verdict.reason()));
+        match self.0.iter_mut().find(|(known, reason, ..)| *known == name && *reason == kind) {
+            Some((.., count)) => *count = count.saturating_add(1),
+            None => self.0.push((name, kind, verdict.reason().code(), 1)),
+        }
+    }
+
+    /// By `verdict: code`.
+    fn named(self) -> BTreeMap<String, u64> {
+        self.0.into_iter().map(|(verdict, _, code, count)| (format!("{verdict}: {code}"), count)).collect()
+    }
 }
 
 struct Sent {
@@ -145,7 +172,9 @@ struct Sent {
 impl<'a> Walk<'a> {
     fn begin(past: &'a Past<'a>, keeper: &'a Keeper, first: Tick) -> Result<Self, BacktestError> {
         let (published, rests) = match keeper {
-            Keeper::Policy(published) | Keeper::Hold(published) => (published, false),
+            Keeper::Policy(published) | Keeper::Own(published, _) | Keeper::Hold(published) => {
+                (published, false)
+            }
             Keeper::Cash(published) => (published, true),
         };
         let reach = past.setting.pools.arbitrage_seconds.max(past.setting.keeper.inclusion_seconds);
@@ -154,6 +183,10 @@ impl<'a> Walk<'a> {
         let mut walk = Self {
             past,
             keeper,
+            decider: match keeper {
+                Keeper::Own(published, strategy) => Decider::by(published, strategy.as_ref()),
+                Keeper::Policy(_) | Keeper::Hold(_) | Keeper::Cash(_) => Decider::new(published),
+            },
             world: World::open(
                 past.setting,
                 published,
@@ -170,6 +203,7 @@ impl<'a> Walk<'a> {
             sent: None,
             flows,
             rests,
+            reasons: Reasons::default(),
             outcome: Outcome::default(),
         };
         walk.account.flow((past.capital, Decimal::ZERO), first.price)?;
@@ -178,7 +212,10 @@ impl<'a> Walk<'a> {
 
     fn published(&self) -> &'a PublishedPolicy {
         match self.keeper {
-            Keeper::Policy(published) | Keeper::Hold(published) | Keeper::Cash(published) => published,
+            Keeper::Policy(published)
+            | Keeper::Own(published, _)
+            | Keeper::Hold(published)
+            | Keeper::Cash(published) => published,
         }
     }
 
@@ -214,8 +251,8 @@ impl<'a> Walk<'a> {
         if self.rests {
             return Ok(None);
         }
-        let Decision { verdict, appraisal } = decide(self.world.snapshot(), self.published());
-        self.count(&verdict);
+        let Decision { verdict, appraisal } = self.decider.decide(self.world.snapshot());
+        self.reasons.count(&verdict);
         let aim = appraisal.as_ref().map(aim);
         if let (Verdict::Rebalance { reason, trade }, None) = (verdict, &self.sent) {
             let due = tick.time.saturating_add(self.past.setting.keeper.inclusion_seconds);
@@ -229,12 +266,6 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(aim)
-    }
-
-    fn count(&mut self, verdict: &Verdict) {
-        let key = format!("{}: {}", verdict.name(), verdict.reason().code());
-        let count = self.outcome.reasons.entry(key).or_default();
-        *count = count.saturating_add(1);
     }
 
     fn include(&mut self, sent: Sent) -> Result<(), BacktestError> {

@@ -29,11 +29,11 @@ use super::options::{self, Book};
 use super::policy::{Policy, PublishedPolicy};
 use super::reason::Reason;
 use super::snapshot::Snapshot;
-use super::strategies::{self, Position, Target};
+use super::strategies::{self, Position, Strategy, Target};
 use super::triggers::{Ask, Clock, ask};
 use super::units::{Real, Units, Usd};
 use super::valuation::{Valuation, value};
-use super::volatility::estimate;
+use super::volatility::{Memory, estimate_remembering};
 
 pub use appraisal::Appraisal;
 pub use recorded::{Recorded, Version};
@@ -144,12 +144,83 @@ pub struct Swap {
 /// Decides. Total: any snapshot and policy give a decision.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, published: &PublishedPolicy) -> Decision {
-    match appraise(snapshot, published) {
-        Err(reason) => Decision { verdict: Verdict::Refuse { reason }, appraisal: None },
-        Ok(case) => {
-            let verdict = case.verdict().unwrap_or_else(|reason| Verdict::Refuse { reason });
-            Decision { verdict, appraisal: Some(case.appraisal) }
+    Decider::new(published).decide(snapshot)
+}
+
+/// Decides again and again under one policy: what a decision works out of the feed's past the next one, which sees nearly the same,
+/// does not work out again. No decision depends on those before it: each is that of [`decide`].
+#[derive(Debug)]
+pub struct Decider<'a> {
+    published: &'a PublishedPolicy,
+    strategy: &'a dyn Strategy,
+    memory: Memory,
+}
+
+impl<'a> Decider<'a> {
+    /// By the policy alone.
+    #[must_use]
+    pub fn new(published: &'a PublishedPolicy) -> Self {
+        Self::by(published, &published.policy().strategy)
+    }
+
+    /// By another strategy in the place of that of the policy, everything else of which holds as it is: floor, gap, trigger, costs,
+    /// limits. For trying out what no policy can name yet; a keeper decides by [`decide`] alone, since nobody could recompute
+    /// anything else.
+    #[must_use]
+    pub fn by(published: &'a PublishedPolicy, strategy: &'a dyn Strategy) -> Self {
+        Self { published, strategy, memory: Memory::default() }
+    }
+
+    /// Decides on a snapshot.
+    pub fn decide(&mut self, snapshot: &Snapshot) -> Decision {
+        match self.appraise(snapshot) {
+            Err(reason) => Decision { verdict: Verdict::Refuse { reason }, appraisal: None },
+            Ok(case) => {
+                let verdict = case.verdict().unwrap_or_else(|reason| Verdict::Refuse { reason });
+                Decision { verdict, appraisal: Some(case.appraisal) }
+            }
         }
+    }
+
+    fn appraise<'s>(&mut self, snapshot: &'s Snapshot) -> Result<Case<'s>, Reason>
+    where
+        'a: 's,
+    {
+        let (published, strategy) = (self.published, self.strategy);
+        let policy = published.policy();
+        let books = value(snapshot, published)?;
+        let market = Market::open(snapshot, policy, &books)?;
+        let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
+        let (volatility, unestimated) = known_volatility(snapshot, policy, &mut self.memory)?;
+        let (options, unvalued) = known_options(snapshot, published, &books, volatility);
+        let (cash_lock, book) = (snapshot.vault.cash_lock, options.as_ref());
+        let position = Position { books: &books, cushion: &cushion, cash_lock, volatility, options: book };
+        let target = strategies::target(&position, policy, strategy)?;
+        // What is missing was taken at its best: a sale that even so is mandatory is certain, anything else is not.
+        if let Some(missing) = unquoted.or(unestimated).or(unvalued).filter(|_| target.mandate.is_none()) {
+            return Err(missing);
+        }
+        let costing = Costing::of(&position, &target, &market, policy)?;
+        let clock = Clock { now: snapshot.block.timestamp, last_rebalance: snapshot.vault.last_rebalance };
+        let ask = ask(&position, &target, &costing.economics, &policy.trigger, clock)?;
+        let appraisal = Appraisal {
+            price: books.price,
+            pool_price: market.mid(side(&books, &target)),
+            left_out: market.left_out().to_vec(),
+            nav: books.nav,
+            exposure: books.exposure,
+            floor: books.floor,
+            cushion,
+            volatility,
+            multiplier: target.multiplier,
+            held: books.held,
+            target: target.units,
+            drift: books.held.minus(target.units)?,
+            gas_price: market.sending().price,
+            economics: costing.economics,
+            options,
+        };
+        Ok(Case { snapshot, policy, books, market, target, costing, ask, appraisal })
     }
 }
 
@@ -165,51 +236,18 @@ struct Case<'a> {
     appraisal: Appraisal,
 }
 
-fn appraise<'a>(snapshot: &'a Snapshot, published: &'a PublishedPolicy) -> Result<Case<'a>, Reason> {
-    let policy = published.policy();
-    let books = value(snapshot, published)?;
-    let market = Market::open(snapshot, policy, &books)?;
-    let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
-    let (volatility, unestimated) = known_volatility(snapshot, policy)?;
-    let (options, unvalued) = known_options(snapshot, published, &books, volatility);
-    let (cash_lock, book) = (snapshot.vault.cash_lock, options.as_ref());
-    let position = Position { books: &books, cushion: &cushion, cash_lock, volatility, options: book };
-    let target = strategies::target(&position, policy)?;
-    // What is missing was taken at its best: a sale that even so is mandatory is certain, anything else is not.
-    if let Some(missing) = unquoted.or(unestimated).or(unvalued).filter(|_| target.mandate.is_none()) {
-        return Err(missing);
-    }
-    let costing = Costing::of(&position, &target, &market, policy)?;
-    let clock = Clock { now: snapshot.block.timestamp, last_rebalance: snapshot.vault.last_rebalance };
-    let ask = ask(&position, &target, &costing.economics, &policy.trigger, clock)?;
-    let appraisal = Appraisal {
-        price: books.price,
-        pool_price: market.mid(side(&books, &target)),
-        left_out: market.left_out().to_vec(),
-        nav: books.nav,
-        exposure: books.exposure,
-        floor: books.floor,
-        cushion,
-        volatility,
-        multiplier: target.multiplier,
-        held: books.held,
-        target: target.units,
-        drift: books.held.minus(target.units)?,
-        gas_price: market.sending().price,
-        economics: costing.economics,
-        options,
-    };
-    Ok(Case { snapshot, policy, books, market, target, costing, ask, appraisal })
-}
-
 /// Which way the target lies.
 fn side(books: &Valuation, target: &Target) -> Side {
     if books.held > target.units { Side::Sell } else { Side::Buy }
 }
 
 /// The estimate, or the policy's floor with the reason why there is none.
-fn known_volatility(snapshot: &Snapshot, policy: &Policy) -> Result<(Real, Option<Reason>), Reason> {
-    match estimate(snapshot, &policy.volatility) {
+fn known_volatility(
+    snapshot: &Snapshot,
+    policy: &Policy,
+    memory: &mut Memory,
+) -> Result<(Real, Option<Reason>), Reason> {
+    match estimate_remembering(snapshot, &policy.volatility, memory) {
         Ok(volatility) => Ok((volatility, None)),
         Err(missing @ Reason::NoVolatility { .. }) => {
             Ok((Real::new(policy.volatility.floor.real())?, Some(missing)))

@@ -38,7 +38,8 @@ impl Gap {
     }
 
     /// `m_eff = min(m, safety·m_max)`.
-    pub(super) fn effective(&self, multiplier: Ratio) -> Ratio {
+    #[must_use]
+    pub fn effective(&self, multiplier: Ratio) -> Ratio {
         self.allowed.map_or(multiplier, |allowed| multiplier.at_most(allowed))
     }
 

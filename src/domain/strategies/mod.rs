@@ -14,9 +14,9 @@ use super::policy::{Policy, StrategyPolicy};
 use super::reason::Reason;
 use super::units::{Ratio, Real, Units, Usd};
 use super::valuation::Valuation;
-use bounds::Gap;
 
 pub use super::models::tracking::Response;
+pub use bounds::Gap;
 
 /// Where the vault stands when a strategy is asked.
 #[derive(Debug, Clone)]
@@ -71,7 +71,7 @@ pub struct Wanted {
 }
 
 /// One strategy: pure, from a position to what is wanted there.
-pub trait Strategy {
+pub trait Strategy: std::fmt::Debug + Send + Sync {
     /// What is wanted at `position`, where a gap allows `gap`.
     ///
     /// # Errors
@@ -79,20 +79,15 @@ pub trait Strategy {
     fn wanted(&self, position: &Position<'_>, gap: &Gap) -> Result<Wanted, Reason>;
 }
 
-/// The target of the policy's strategy: bounds first (cash-lock and reserve, then the gap, then those of the policy),
-/// and what is wanted clipped into them. A bound can only take risk away.
+/// The target of a strategy: bounds first (cash-lock and reserve, then the gap), and what is wanted clipped into them. A bound
+/// can only take risk away.
 ///
 /// # Errors
 /// As [`Strategy::wanted`].
-pub fn target(position: &Position<'_>, policy: &Policy) -> Result<Target, Reason> {
+pub fn target(position: &Position<'_>, policy: &Policy, strategy: &dyn Strategy) -> Result<Target, Reason> {
     let gap = Gap::measure(position, &policy.gap)?;
     let locked = bounds::locked(position);
-    let mut wanted = wanted(&policy.strategy, position, &gap)?;
-    if let StrategyPolicy::Combined { bounds, .. } = &policy.strategy {
-        for bound in bounds {
-            wanted = wanted.within(bounds::bound(bound, position, &gap)?);
-        }
-    }
+    let mut wanted = strategy.wanted(position, &gap)?;
     if let Some(survivable) = gap.survivable(position)? {
         wanted = wanted.within(survivable);
     }
@@ -103,20 +98,27 @@ pub fn target(position: &Position<'_>, policy: &Policy) -> Result<Target, Reason
     Ok(Target { units, multiplier, mandate, response: wanted.response })
 }
 
-fn wanted(strategy: &StrategyPolicy, position: &Position<'_>, gap: &Gap) -> Result<Wanted, Reason> {
-    match strategy {
-        StrategyPolicy::Cppi { multiplier, cap } => {
-            cppi::Cppi { multiplier: *multiplier, cap: *cap }.wanted(position, gap)
+impl Strategy for StrategyPolicy {
+    fn wanted(&self, position: &Position<'_>, gap: &Gap) -> Result<Wanted, Reason> {
+        match self {
+            Self::Cppi { multiplier, cap } => {
+                cppi::Cppi { multiplier: *multiplier, cap: *cap }.wanted(position, gap)
+            }
+            Self::ConstantWeight { weight } => {
+                constant_weight::ConstantWeight { weight: *weight }.wanted(position, gap)
+            }
+            Self::VolatilityTarget { annual, cap, vol_of_vol } => {
+                volatility_target::VolatilityTarget { annual: *annual, cap: *cap, vol_of_vol: *vol_of_vol }
+                    .wanted(position, gap)
+            }
+            Self::DeltaHedge { .. } => delta_hedge::DeltaHedge.wanted(position, gap),
+            Self::Combined { primary, bounds } => {
+                let wanted = primary.wanted(position, gap);
+                bounds.iter().try_fold(wanted?, |wanted, bound| {
+                    Ok(wanted.within(bounds::bound(bound, position, gap)?))
+                })
+            }
         }
-        StrategyPolicy::ConstantWeight { weight } => {
-            constant_weight::ConstantWeight { weight: *weight }.wanted(position, gap)
-        }
-        StrategyPolicy::VolatilityTarget { annual, cap, vol_of_vol } => {
-            volatility_target::VolatilityTarget { annual: *annual, cap: *cap, vol_of_vol: *vol_of_vol }
-                .wanted(position, gap)
-        }
-        StrategyPolicy::DeltaHedge { .. } => delta_hedge::DeltaHedge.wanted(position, gap),
-        StrategyPolicy::Combined { primary, .. } => self::wanted(primary, position, gap),
     }
 }
 

@@ -17,7 +17,6 @@ use serde_with::{DisplayFromStr, serde_as};
 use thiserror::Error;
 use uniswap_v3_sdk::prelude::{
     MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, get_sqrt_ratio_at_tick,
-    get_tick_at_sqrt_ratio,
 };
 
 use crate::domain::units::from_raw;
@@ -220,8 +219,7 @@ impl Pool {
     /// The same liquidity with the price elsewhere; `None` beyond what is known of it.
     #[must_use]
     pub fn moved_to(&self, sqrt_price_x96: U256) -> Option<Self> {
-        let root: U160 = sqrt_price_x96.saturating_to();
-        let tick = get_tick_at_sqrt_ratio(root).ok()?.as_i32();
+        let tick = swap::tick_of(sqrt_price_x96);
         let between =
             |t: &&Tick| (self.tick.min(tick).saturating_add(1)..=self.tick.max(tick)).contains(&t.index);
         let liquidity = self.ticks.iter().filter(between).try_fold(self.liquidity, |sum, crossed| {

@@ -1,6 +1,7 @@
 //! Exponentially weighted variance over irregular times (RiskMetrics 1996).
 
 use super::super::YEAR_SECONDS;
+use super::sliding::Sliding;
 use super::{Observation, VolatilityError, check, elapsed};
 
 /// Half-lives that are accepted, hours: from four seconds to a century, which keeps every weight in range.
@@ -20,29 +21,70 @@ const HALF_LIFE_HOURS: core::ops::RangeInclusive<f64> = 1e-3..=1e6;
 /// Too few observations, times out of order, equal or after the block, a price that is not positive, or a half-life
 /// out of range.
 pub fn ewma(observations: &[Observation], now: u64, half_life_hours: f64) -> Result<f64, VolatilityError> {
+    ewma_remembering(observations, now, half_life_hours, &mut Intervals::default())
+}
+
+/// Intervals between two observations, of the estimates before.
+pub type Intervals = Sliding<Ends, Interval>;
+
+/// What an interval is known by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ends {
+    from: Observation,
+    to: Observation,
+    /// Per second.
+    decay: f64,
+}
+
+/// What an interval contributes.
+#[derive(Debug, Clone, Copy)]
+pub struct Interval {
+    seconds: f64,
+    /// Part of the weight left that falls on it.
+    share: f64,
+    log_return: f64,
+    /// Logarithm of its last price.
+    log_price: f64,
+}
+
+/// [`ewma`], where intervals that `known` has from before are not worked out again. It is the same whatever `known` holds.
+///
+/// # Errors
+/// As [`ewma`].
+pub fn ewma_remembering(
+    observations: &[Observation],
+    now: u64,
+    half_life_hours: f64,
+    known: &mut Intervals,
+) -> Result<f64, VolatilityError> {
     if !HALF_LIFE_HOURS.contains(&half_life_hours) {
         return Err(VolatilityError::BadHalfLife { hours: half_life_hours });
     }
     check(observations, now)?;
     let decay = core::f64::consts::LN_2 / (half_life_hours * 3600.0);
-    let mut newer: Option<(u64, f64)> = None;
-    // What is left of all weight before the observation looked at. Ages count from the newest one: any common factor
+    let later = observations.iter().skip(1);
+    let ends = observations.iter().zip(later).map(|(from, to)| Ends { from: *from, to: *to, decay });
+    // What is left of all weight before the interval looked at. Ages count from the newest one: any common factor
     // cancels, and an old series cannot vanish.
     let (mut variance, mut weight, mut left) = (0.0, 0.0, 1.0);
-    for observation in observations.iter().rev() {
-        let log_price = libm::log(observation.price);
-        if let Some((time, newer_log)) = newer {
-            let seconds = elapsed(observation.time, time);
-            let share = -libm::expm1(-decay * seconds);
-            let time_weight = left * share;
-            let log_return = newer_log - log_price;
-            variance += time_weight * log_return * log_return / seconds;
-            weight += time_weight;
-            left *= 1.0 - share;
-        }
-        newer = Some((observation.time, log_price));
+    for Interval { seconds, share, log_return, .. } in known.over(ends, Interval::of).rev() {
+        let time_weight = left * share;
+        variance += time_weight * log_return * log_return / seconds;
+        weight += time_weight;
+        left *= 1.0 - share;
     }
     Ok(libm::sqrt(variance / weight * YEAR_SECONDS))
+}
+
+impl Interval {
+    /// Of its ends; the interval before it ends where this one begins.
+    fn of(ends: &Ends, before: Option<&Self>) -> Self {
+        let Ends { from, to, decay } = *ends;
+        let seconds = elapsed(from.time, to.time);
+        let log_price = libm::log(to.price);
+        let log_return = log_price - before.map_or_else(|| libm::log(from.price), |before| before.log_price);
+        Self { seconds, share: -libm::expm1(-decay * seconds), log_return, log_price }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use uniswap_v3_sdk::prelude::{
 };
 
 use super::step::{Remaining, Step, Stretch};
-use super::{Pool, Quote, QuoteError, Tick};
+use super::{HALF_LOG_BASE, Pool, Quote, QuoteError, TWO_POW_96, Tick};
 
 /// Tick spacings in one word of the bitmap.
 const WORD_BITS: i32 = 256;
@@ -166,8 +166,23 @@ impl Swap {
 
 /// The tick of a price that a swap has reached, which is never out of range.
 pub(super) fn tick_of(sqrt_price: U256) -> i32 {
-    get_tick_at_sqrt_ratio(U160::saturating_from(sqrt_price)).map_or(MIN_TICK_I32, |tick| tick.as_i32())
+    let exact = || get_tick_at_sqrt_ratio(U160::saturating_from(sqrt_price));
+    clear_tick(sqrt_price).unwrap_or_else(|| exact().map_or(MIN_TICK_I32, |tick| tick.as_i32()))
 }
+
+/// The same where a double can tell it: nearly every price stands clear of both edges of its tick.
+#[expect(clippy::cast_possible_truncation, reason = "a whole number within the range of ticks")]
+fn clear_tick(sqrt_price: U256) -> Option<i32> {
+    let position = libm::log(f64::from(sqrt_price) / TWO_POW_96) / HALF_LOG_BASE;
+    let tick = libm::floor(position);
+    let within = f64::from(MIN_TICK_I32) < tick && tick < f64::from(MAX_TICK_I32) - 1.0;
+    let clear = (CLEAR_OF_EDGE..1.0 - CLEAR_OF_EDGE).contains(&(position - tick));
+    (within && clear).then_some(tick as i32)
+}
+
+/// Part of a tick; thousands of times over what a position in ticks may be off, whose logarithm is at most 45 and right to some
+/// `1e-14`.
+const CLEAR_OF_EDGE: f64 = 1e-6;
 
 fn lowest_price() -> U256 {
     U256::from(MIN_SQRT_RATIO).saturating_add(U256::ONE)
@@ -175,4 +190,42 @@ fn lowest_price() -> U256 {
 
 fn highest_price() -> U256 {
     U256::from(MAX_SQRT_RATIO).saturating_sub(U256::ONE)
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    use super::*;
+    use crate::domain::venues::uniswap_v3::sqrt_price_at_tick;
+
+    fn of_the_crate(sqrt_price: U256) -> i32 {
+        get_tick_at_sqrt_ratio(U160::from(sqrt_price)).unwrap().as_i32()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_tick_is_that_of_the_pool_also_beside_its_edges(tick in MIN_TICK_I32..MAX_TICK_I32, part in 0_u32..=1_000, off in 0_u64..3) {
+            let (floor, ceiling) = (sqrt_price_at_tick(tick).unwrap(), sqrt_price_at_tick(tick + 1).unwrap());
+            let between = floor + (ceiling - floor) * U256::from(part) / U256::from(1_000);
+            for price in [between, floor + U256::from(off), ceiling - U256::from(off + 1), ceiling + U256::from(off)] {
+                if (U256::from(MIN_SQRT_RATIO)..U256::from(MAX_SQRT_RATIO)).contains(&price) {
+                    prop_assert_eq!(tick_of(price), of_the_crate(price), "{}", price);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn most_prices_are_clear_of_the_edges_of_their_tick() {
+        let clear = |tick: &i32| {
+            clear_tick(sqrt_price_at_tick(*tick).unwrap() + (sqrt_price_at_tick(*tick).unwrap() >> 16))
+        };
+        assert!((-887_000..887_000).step_by(1_000).all(|tick| clear(&tick) == Some(tick)));
+        assert_eq!(clear_tick(sqrt_price_at_tick(200_000).unwrap()), None);
+    }
 }

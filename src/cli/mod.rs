@@ -102,6 +102,13 @@ impl Failure {
     fn usage(error: impl Into<eyre::Report>) -> Self {
         Self::Usage(error.into())
     }
+
+    /// What went wrong, whatever it is.
+    fn into_report(self) -> eyre::Report {
+        match self {
+            Self::Usage(report) | Self::Failed(report) => report,
+        }
+    }
 }
 
 /// What every command is given.

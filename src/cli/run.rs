@@ -2,6 +2,9 @@
 
 mod chain;
 mod crew;
+mod early;
+mod left;
+mod refused;
 mod sighting;
 mod watch;
 
@@ -119,7 +122,12 @@ impl Run {
         for signer in vaults.iter().flat_map(|vault| &vault.signers) {
             if !opened.contains_key(&signer.name) {
                 let key = keys.key(signer, chain).await?;
-                journal.claim(chain.id, key.address(), &directories).map_err(unopened)?;
+                if let Err(error) = journal.claim(chain.id, key.address(), &directories) {
+                    if matches!(error, JournalError::KeyInUse { .. }) {
+                        refused::note(context, journal, (chain, vaults), signer).await;
+                    }
+                    return Err(unopened(error));
+                }
                 opened.insert(signer.name.clone(), key);
             }
         }

@@ -39,7 +39,10 @@ pub enum Fault {
         ours: &'static str,
     },
     /// The block of a decision is not on the chain, and the journal does not know it.
-    #[error("block {block}: decided on {recorded}, the chain has {chain}")]
+    #[error(
+        "block {block}: decided on {recorded}, the chain has {chain}: it left that block with no keeper there to see it, which the next \
+         start notes, or it never had it"
+    )]
     OtherBlock {
         /// Height.
         block: u64,

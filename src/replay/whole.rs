@@ -236,11 +236,10 @@ impl<'a> Replay<'a> {
     }
 
     /// Where a record of a block has no decision on the vault, there is no full record of one; but where the cycle failed on its
-    /// way, there may be.
+    /// way, there may be, and where the process did not start, of the one before.
     async fn absent(&mut self, block: &BlockEntry) -> Result<()> {
-        let Some(absence) =
-            block.absences.of(self.subject.vault).filter(|absence| *absence != Absence::Failed)
-        else {
+        let may_be = |absence: &Absence| matches!(absence, Absence::Failed | Absence::KeyHeld);
+        let Some(absence) = block.absences.of(self.subject.vault).filter(|absence| !may_be(absence)) else {
             return Ok(());
         };
         if self.has_full_record(block).await? {

@@ -251,6 +251,7 @@ const fn told(absence: Absence) -> &'static str {
         Absence::Unread => "its facts could not be read",
         Absence::Failed => "its cycle failed, and where it had decided there is a full record",
         Absence::GivenUp => "it was given up until the next start",
+        Absence::KeyHeld => "the process did not start, since another one held its key",
     }
 }
 

@@ -7,6 +7,7 @@ mod audit;
 mod backtest;
 mod band;
 mod check;
+mod checkpoint;
 mod clock;
 mod connect;
 mod decide;

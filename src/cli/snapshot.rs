@@ -82,7 +82,7 @@ pub(super) async fn read(
 ) -> Result<(Facts, PublishedPolicy), Failure> {
     let named = Named::of(context, &[vault.to_owned()], given)?;
     let view = glass.view(context, named).await?;
-    Ok(facts(&view, at).await?)
+    facts(&view, at).await
 }
 
 async fn facts(view: &View, at: At) -> Result<(Facts, PublishedPolicy), Failure> {

@@ -1,7 +1,9 @@
 //! What can be wrong with a record, each with a name of its own.
 
+use std::borrow::Cow;
+
 use alloy::primitives::{Address, B256};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Difference;
 
@@ -11,14 +13,14 @@ fn numbered(seq: Option<i64>) -> String {
 }
 
 /// A place at which a journal and the chain do not say the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "fault", rename_all = "snake_case")]
 pub enum Fault {
     /// The journal is not what was written.
     #[error("the journal is not what was written: {}{what}", numbered(*seq))]
     Journal {
         /// Number of the record in the ledger, where it is one.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         seq: Option<i64>,
         /// What is wrong.
         what: String,
@@ -36,7 +38,7 @@ pub enum Fault {
         /// Version of the program.
         program: String,
         /// Version of the decision of this program.
-        ours: &'static str,
+        ours: Cow<'static, str>,
     },
     /// The block of a decision is not on the chain, and the journal does not know it.
     #[error(
@@ -79,7 +81,7 @@ pub enum Fault {
         /// Height.
         block: u64,
         /// Which column.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// As recorded.
         recorded: String,
         /// As it should be.
@@ -93,7 +95,7 @@ pub enum Fault {
         /// Height.
         block: u64,
         /// Why there is none, by the record.
-        absence: &'static str,
+        absence: Cow<'static, str>,
     },
     /// The record of a block has a decision to trade, or another one than the block before, and there is no full record of it.
     #[error("block {block}: by the record of the block {why}, and there is no full record of that")]
@@ -101,7 +103,7 @@ pub enum Fault {
         /// Height.
         block: u64,
         /// Why there has to be one.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// The policy that was decided by is not given.
     #[error(
@@ -200,7 +202,7 @@ pub enum Fault {
         /// The transaction.
         transaction: B256,
         /// What differs.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// As recorded.
         recorded: String,
         /// As the vault emitted it.
@@ -212,7 +214,7 @@ pub enum Fault {
         /// The transaction.
         transaction: B256,
         /// As recorded.
-        state: &'static str,
+        state: Cow<'static, str>,
         /// What the chain says.
         chain: String,
     },

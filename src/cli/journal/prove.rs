@@ -189,7 +189,8 @@ impl Prove {
 async fn at_height(journal: &Journal, chain_id: u64, number: u64) -> eyre::Result<Vec<BlockEntry>> {
     let mut blocks: Vec<BlockEntry> = Vec::new();
     loop {
-        let page = unread(journal.blocks(chain_id, number..=number, blocks.last()).await)?;
+        let page =
+            unread(journal.blocks(chain_id, number..=number, blocks.last().map(BlockEntry::place)).await)?;
         if page.is_empty() {
             return Ok(blocks);
         }

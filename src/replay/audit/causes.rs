@@ -96,7 +96,10 @@ async fn following(journal: &Journal, chain_id: u64, height: u64) -> Result<Opti
     let above = height.saturating_add(1)..=u64::MAX;
     let mut last = None;
     loop {
-        let page = journal.blocks(chain_id, above.clone(), last.as_ref()).await.wrap_err("the journal")?;
+        let page = journal
+            .blocks(chain_id, above.clone(), last.as_ref().map(BlockEntry::place))
+            .await
+            .wrap_err("the journal")?;
         if let Some(block) = page.iter().find(|block| !block.orphaned) {
             return Ok(Some(block.seq));
         }
@@ -131,7 +134,10 @@ async fn heights(
     let mut heights: BTreeMap<u64, Known> = BTreeMap::new();
     let (mut last, mut rosters) = (None, BTreeMap::new());
     loop {
-        let page = journal.blocks(chain_id, range.clone(), last.as_ref()).await.wrap_err("the journal")?;
+        let page = journal
+            .blocks(chain_id, range.clone(), last.as_ref().map(BlockEntry::place))
+            .await
+            .wrap_err("the journal")?;
         for block in page.iter().filter(|block| !block.orphaned) {
             let kept = match rosters.entry(block.roster) {
                 Entry::Occupied(kept) => *kept.get(),

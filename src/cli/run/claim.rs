@@ -1,16 +1,35 @@
-//! A start that another process stands in the way of, as far as the journal of this one can tell of it.
+//! The keys of a process that begins; and where another one holds one, what the journal of this one can tell of that.
 
+use alloy::primitives::Address;
 use eyre::WrapErr;
 
 use super::sighting::Sighting;
 use super::{Context, Failure};
 use crate::cli::connect::pool;
 use crate::config::{ChainConfig, SignerConfig, VaultConfig};
-use crate::journal::{Absence, Journal};
+use crate::journal::{Absence, Journal, JournalError};
+
+/// Claims the key of a signer, which is that of an account, for this process. Where another one holds it, that is recorded.
+///
+/// # Errors
+/// As [`Journal::claim`].
+pub(super) async fn claimed(
+    context: &Context,
+    journal: &Journal,
+    about: (&ChainConfig, &[&VaultConfig]),
+    (signer, account): (&SignerConfig, Address),
+) -> Result<(), JournalError> {
+    let directories: Vec<_> = context.environment.key_locks().into_iter().collect();
+    let claimed = journal.claim(about.0.id, account, &directories);
+    if let Err(JournalError::KeyInUse { .. }) = claimed {
+        note(context, journal, about, signer).await;
+    }
+    claimed
+}
 
 /// Records at the newest block that the vaults of `signer`, whose key another process holds, are not kept. Where the block
 /// cannot be had that is only logged: then the journal says no more than that a process began.
-pub(super) async fn note(
+async fn note(
     context: &Context,
     journal: &Journal,
     (chain, vaults): (&ChainConfig, &[&VaultConfig]),

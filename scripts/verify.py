@@ -443,8 +443,12 @@ def check_decision(snapshot, policy, recorded):
 
 
 def check_proof(arguments):
-    root = journal.check_proof(keccak_of, read(arguments.proof))
+    proof = read(arguments.proof)
+    root = journal.check_proof(keccak_of, proof)
     print(f"the leaf is under root {root}")
+    if not proof["path"]:
+        print("the leaf is the only one, and so the root itself: that binds nothing but the leaf, until the export of")
+        print(f"record {proof['seq']} has this root (verify.py ledger)")
     return True
 
 

@@ -8,7 +8,7 @@ mod past;
 mod statistics;
 
 use alloy::primitives::{Address, B256};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::chain::Endpoint;
 use crate::domain::policy::PublishedPolicy;
@@ -91,7 +91,7 @@ pub enum Unknown {
 }
 
 /// Where a prediction comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The decision was taken again on the state of its block.
@@ -101,7 +101,7 @@ pub enum Source {
 }
 
 /// One rebalance, predicted and realised. Money is in units of the vault's asset at the prices of the decision.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Where the prediction comes from.
     pub source: Source,
@@ -119,7 +119,7 @@ pub struct Comparison {
 }
 
 /// A prediction and what came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair<T> {
     /// By the decision.
     pub predicted: T,
@@ -128,7 +128,7 @@ pub struct Pair<T> {
 }
 
 /// One swap, predicted and realised.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SwapComparison {
     /// The pool.
     pub pool: Address,

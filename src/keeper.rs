@@ -24,6 +24,7 @@ use crate::execution::{
 use crate::journal::{CycleRecord, IntentState, Journal, JournalError, Urgency};
 use crate::protocols::ReadError;
 use crate::protocols::rollups::{self, Surcharge};
+use crate::protocols::vaults::rebalancing_vault;
 use crate::reader::Reader;
 
 pub use dispatch::{Dispatch, Execution, wrong_key};
@@ -159,7 +160,10 @@ impl Keeper {
     /// [`CycleError`]; see [`CycleError::is_passing`].
     pub async fn cycle(&mut self, header: &Header) -> Result<Cycle, CycleError> {
         let read = snapshot_for(&self.reader, &self.endpoint, header, self.vault, &self.policies);
-        let (snapshot, policy) = read.instrument(debug_span!("read")).await?;
+        let (snapshot, policy) = match read.instrument(debug_span!("read")).await {
+            Err(ReadError::NotAVault(_)) => return Err(self.no_vault(header).await.into()),
+            read => read?,
+        };
         self.hands.obey((self.vault, header.timestamp), snapshot.vault.keeper).await?;
         let in_flight = self.in_flight(header.timestamp).await?;
         let snapshot = credulous::facts(snapshot, policy.policy());
@@ -189,6 +193,19 @@ impl Keeper {
             };
         self.last = Some(stated);
         Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch, leaf })
+    }
+
+    /// Why there is no vault after the block of `header`: the node may have told of it before it had its state.
+    async fn no_vault(&self, header: &Header) -> ReadError {
+        let vault = self.vault;
+        match rebalancing_vault::state(&self.endpoint, header.parent_hash, vault).await {
+            Ok(Some(_)) => ReadError::NoStateYet {
+                endpoint: self.endpoint.name().to_owned(),
+                block: header.number,
+                vault,
+            },
+            Ok(None) | Err(_) => ReadError::NotAVault(vault),
+        }
     }
 
     /// The full record of a cycle.

@@ -27,10 +27,11 @@ use alloy::consensus::SignableTransaction;
 use alloy::network::TxSigner;
 use alloy::primitives::{Address, Signature};
 use history::{begins, source};
-use keeper_process::published;
+use keeper_process::{Home, Scene, published, until};
 use proxy::{Act, Calls};
 use records::{CHAIN, VAULT, begun, block, cycle};
 use rig::{Rig, sending};
+use rust_decimal::Decimal;
 use tempfile::TempDir;
 use vault_keeper::execution::{Engine, KeeperKey};
 use vault_keeper::journal::{Absence, BlockRecord, CycleRecord, Journal, Roster, Standing};
@@ -121,6 +122,112 @@ async fn an_outage_of_any_length_is_no_stop_and_the_end_of_the_journal_is_neithe
     seen(&journal, &others, 900_002, leaf).await;
     assert_eq!(told(&journal, (900_002, 900_003)).await, [(Cause::Stopped, 1), (Cause::Silent, 1)]);
     journal.close().await;
+}
+
+#[tokio::test]
+async fn what_follows_a_refused_start_is_a_lost_lease_until_the_next_one() {
+    let directory = TempDir::new().unwrap();
+    let journal = Journal::open(&directory.path().join("keeper.db")).await.unwrap();
+    let (leaf, held) = (Ok(cycle(1).decision_hash), Err(Absence::KeyHeld));
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 10, leaf).await;
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 20, held).await;
+    let lost = [(Cause::LeaseLost, 21), (Cause::Stopped, 9)];
+    assert_eq!(told(&journal, (11, 40)).await, lost, "to the end of the journal");
+    assert_eq!(
+        told(&journal, (30, 40)).await,
+        [(Cause::LeaseLost, 11)],
+        "the record is before what was missed"
+    );
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 30, leaf).await;
+    seen(&journal, &roster, 35, leaf).await;
+    let mut causes = told(&journal, (11, 40)).await;
+    causes.sort();
+    let expected = [
+        (Cause::Stopped, 9),
+        (Cause::LeaseLost, 10),
+        (Cause::Silent, 5),
+        (Cause::Endpoint, 4),
+        (Cause::DecidedOtherwise, 2),
+    ];
+    assert_eq!(causes, expected);
+    // What an earlier process did at the very block stands.
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 35, held).await;
+    assert_eq!(told(&journal, (35, 40)).await, [(Cause::LeaseLost, 5), (Cause::DecidedOtherwise, 1)]);
+    // A start that was refused the key of other vaults alone is none of this one's.
+    let others = begun(&journal, [Address::repeat_byte(0xbb)]).await;
+    seen(&journal, &others, 37, held).await;
+    assert_eq!(
+        told(&journal, (36, 40)).await,
+        [(Cause::Silent, 3), (Cause::Stopped, 1), (Cause::LeaseLost, 1)]
+    );
+    journal.close().await;
+}
+
+/// The causes of the only miss that `keeper audit` tells of, with their blocks.
+async fn audited(home: &Home, (from, to): (u64, u64)) -> Vec<(String, u64)> {
+    let (from, to) = (from.to_string(), to.to_string());
+    let begin = ["audit", "--vault", "main", "--journal", "keeper.db", "--grace", "2", "--json"];
+    let ended = home.start(&[&begin[..], &["--from", &from, "--to", &to]].concat()).end().await;
+    let told = ended.json();
+    let findings = told["vaults"][0]["findings"].as_array().unwrap();
+    let missed: Vec<_> = findings.iter().filter(|finding| finding["finding"] == "missed").collect();
+    assert_eq!((ended.code, missed.len()), (Some(1), 1), "{ended:?}");
+    let causes = missed[0]["causes"].as_array().unwrap().iter();
+    causes.map(|c| (c["cause"].as_str().unwrap().to_owned(), c["blocks"].as_u64().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_keeper_whose_key_another_one_holds_records_so_and_the_audit_names_it() {
+    let scene = Scene::set().await;
+    let (node, state) = (scene.stage.chain.endpoint(), TempDir::new().unwrap());
+    let state = state.path().to_str().unwrap();
+    let plan = scene.stage.vault_plan(published(&scene.policy).hash());
+    let second = scene.stage.vault(&plan, Decimal::from(1_000_000)).await.unwrap().address;
+    // Two keepers of one key, each with a vault and a journal of its own.
+    let (mut home, mut other) = (Home::new(&scene, &node).await, Home::new(&scene, &node).await);
+    for home in [&mut home, &mut other] {
+        home.set("XDG_STATE_HOME", state);
+    }
+    other.configure(&scene.vault.to_string(), &second.to_string());
+    // Which never gets as far as to use it.
+    other.configure("max_fee_per_gas_wei = 500_000_000_000", "max_fee_per_gas_wei = 5_000_000_000");
+    assert_eq!(other.start(&["run", "--once", "--dry-run"]).end().await.code, Some(0));
+    let holder = other.start(&["run"]);
+    until("the other keeper works", async || other.blocks(&scene).await.len() > 1).await;
+    let from = scene.stage.chain.block_number().await.unwrap();
+    scene.mine(2).await;
+    let refused_at = scene.stage.chain.block_number().await.unwrap();
+    for blocks in [3, 4] {
+        let ended = home.once().await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+        assert!(ended.message().contains("is in use by process"), "{ended:?}");
+        scene.mine(blocks).await;
+    }
+    let to = scene.stage.chain.block_number().await.unwrap();
+    let cause = |name: &str, blocks| (name.to_owned(), blocks);
+    let expected = [cause("lease_lost", to - refused_at + 1), cause("stopped", refused_at - from)];
+    assert_eq!((audited(&home, (from, to)).await, to - refused_at), (expected.into(), 7));
+
+    let seen = home.blocks(&scene).await;
+    let absent: Vec<_> = seen.iter().map(|block| (block.number, block.absences.of(scene.vault))).collect();
+    let held = Some(Absence::KeyHeld);
+    assert_eq!(absent, [(refused_at, held), (refused_at + 3, held)]);
+    let status = home.start(&["status", "--json"]).end().await.json();
+    assert_eq!(status[0]["seen"]["absent"], "key_held", "{status}");
+
+    // The other one ends, and a start gets the key.
+    assert_eq!(holder.terminate().await.code, Some(0));
+    assert_eq!(home.once_mined(&scene).await.json()["dispatch"], "executed");
+    let last = scene.stage.chain.block_number().await.unwrap();
+    let expected = [cause("lease_lost", 7), cause("stopped", 2), cause("in_flight", 1)];
+    assert_eq!(audited(&home, (from, last)).await, expected);
+    let journal = ["--journal", "keeper.db", "--vault", "main", "--no-execution", "--json"];
+    let replayed = home.start(&[&["replay"], &journal[..]].concat()).end().await;
+    assert_eq!((replayed.code, &replayed.json()["equal"]), (Some(0), &true.into()), "{replayed:?}");
 }
 
 #[tokio::test]

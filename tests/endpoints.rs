@@ -13,10 +13,15 @@ mod keeper_process;
 #[path = "support/proxy.rs"]
 mod proxy;
 
+use std::sync::Arc;
+
+use alloy::primitives::Bytes;
+use alloy::sol_types::SolCall;
 use keeper_process::{Deeds, Home, NODE, ONCE, Scene, until};
 use proxy::{Act, Calls, Proxy};
 use serde_json::json;
 use vault_keeper::journal::{Absence, IntentState};
+use vault_keeper::protocols::abi::SnapshotReader::readCall;
 
 const BLOCK: &str = "eth_getBlockByNumber";
 
@@ -162,4 +167,64 @@ async fn a_check_shows_how_each_endpoint_stands() {
         "stage-2 is lagging, 4 blocks behind the others; its head is block {head}, 4 behind the best"
     );
     assert_eq!(found[1].1, expected);
+}
+
+/// Answers snapshots as a node does that has not the state of the block yet: there is no vault. All else passes.
+fn without_state() -> Act {
+    Act::Mutate(Arc::new(|_, answer| {
+        let result =
+            answer["result"].as_str().and_then(|text| text.parse::<Bytes>().ok()).unwrap_or_default();
+        if let Ok(mut response) = readCall::abi_decode_returns(&result) {
+            (response.vaultOk, response.vaultState) = (false, Bytes::new());
+            answer["result"] = Bytes::from(readCall::abi_encode_returns(&response)).to_string().into();
+        }
+    }))
+}
+
+fn calls(proxy: &Proxy) -> usize {
+    proxy.requests().iter().filter(|request| request["method"] == "eth_call").count()
+}
+
+#[tokio::test]
+async fn a_head_that_is_told_of_before_its_state_is_there_is_looked_at_again() {
+    let scene = Scene::set().await;
+    let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
+    let home = Home::new(&scene, proxy.url()).await;
+    // Of each look the snapshot, and whether the vault was there at the block before.
+    proxy.rule("eth_call", Calls::First(2 * 3), without_state());
+    let ended = home.start(&["run", "--once", "--dry-run", "--json"]).end().await;
+    assert_eq!((ended.code, &ended.json()["dispatch"]), (Some(0), &json!("dry_run")), "{ended:?}");
+    let said = ended.stderr.matches("does not have its state yet").count();
+    assert_eq!((said, home.blocks(&scene).await[0].head.leaves), (3, 1), "{ended:?}");
+
+    // A keeper that goes on needs no other block for it.
+    proxy.rule("eth_call", Calls::First(2 * 3), without_state());
+    let daemon = home.start(&["run", "--dry-run"]);
+    until("the block is recorded", async || home.blocks(&scene).await.len() == 2).await;
+    let ended = daemon.terminate().await;
+    let seen = home.blocks(&scene).await;
+    assert_eq!((ended.code, seen[1].head.leaves, seen[1].number), (Some(0), 1, seen[0].number), "{ended:?}");
+
+    // It is not waited for without end.
+    proxy.obey();
+    proxy.rule("eth_call", Calls::Every, without_state());
+    proxy.forget_requests();
+    let ended = home.start(&ONCE).end().await;
+    assert_eq!((ended.code, calls(&proxy)), (Some(1), 2 * 11), "{ended:?}");
+    let why = format!("does not have its state yet: {} answers state() after the block before", scene.vault);
+    assert!(ended.message().contains(&why), "{ended:?}");
+    assert_eq!(home.blocks(&scene).await[2].absences.of(scene.vault), Some(Absence::Unread));
+}
+
+#[tokio::test]
+async fn an_address_where_no_vault_ever_was_ends_a_start_at_once() {
+    let scene = Scene::set().await;
+    let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
+    let home = Home::new(&scene, proxy.url()).await;
+    let nowhere = "0x2222222222222222222222222222222222222222";
+    home.configure(&scene.vault.to_string(), nowhere);
+    let ended = home.start(&ONCE).end().await;
+    assert_eq!((ended.code, calls(&proxy)), (Some(1), 2), "{ended:?}");
+    let why = format!("{nowhere} does not answer state(): check the vault's address and chain");
+    assert!(ended.message().contains(&why), "{ended:?}");
 }

@@ -174,7 +174,7 @@ async fn blocks_cycles_and_intents_are_read_page_by_page_from_their_beginning() 
     }
     let (mut heights, mut after) = (Vec::new(), None);
     loop {
-        let page = place.journal.blocks(CHAIN, 3..=255, after.as_ref()).await.unwrap();
+        let page = place.journal.blocks(CHAIN, 3..=255, after.as_ref().map(BlockEntry::place)).await.unwrap();
         let Some(last) = page.last() else { break };
         assert!(page.len() <= 200);
         heights.extend(page.iter().map(|block| (block.number, block.seq)));

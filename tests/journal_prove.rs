@@ -20,6 +20,8 @@ mod proxy;
 mod records;
 
 use alloy::primitives::{Address, B256, keccak256};
+use alloy::providers::ext::AnvilApi;
+use alloy::rpc::types::anvil::ReorgOptions;
 use golden::Golden;
 use keeper_process::{Ended, Home, ONCE, PRICE, Scene, published, until, with};
 use program::Place;
@@ -365,12 +367,94 @@ async fn leaves_below_a_stored_node_are_decided_on_again_and_must_hash_to_it() {
     // One sibling is decided on again, and the last node of all levels but two is promoted.
     assert_eq!(printed["path"].as_array().unwrap().len(), 2, "{printed}");
 
+    // Without a configuration: the vault, the one beside it, and the policy of both.
+    let auditor = Auditor::of(&pair.home);
+    let (node, second) = (pair.scene.stage.chain.endpoint(), pair.second.to_string());
+    let number = pair.number.to_string();
+    let asked = ["journal", "prove", "--block", &number, "--file", "keeper.db"];
+    let alone = auditor.asks(&pair.scene, &asked, &["--rpc", &node]);
+    assert_eq!(alone.code, 2, "{alone:?}");
+    assert!(alone.err.contains(&missing) && alone.err.contains("--beside"), "{alone:?}");
+    let both = auditor.asks(&pair.scene, &asked, &["--rpc", &node, "--beside", &second]);
+    assert_eq!((proved(&both.json()), &both.json()["path"]), (leaves[0], &printed["path"]), "{both:?}");
+    let nowhere = auditor.asks(&pair.scene, &asked, &["--beside", &second]);
+    assert_eq!((nowhere.code, nowhere.err.as_str()), (2, "keeper: name an endpoint with --rpc\n"));
+
     pair.record("2", leaves).await;
     let old = prove_at(&pair.home, pair.number).await;
     assert!(
         old.message().contains("by version 2 of the decision") && old.message().contains("use keeper 9.9.9"),
         "{old:?}"
     );
+}
+
+/// Someone with a copy of the journal and the published policy, and no configuration.
+struct Auditor {
+    place: Place,
+}
+
+impl Auditor {
+    fn of(home: &Home) -> Self {
+        let place = Place::empty();
+        for file in ["keeper.db", "cppi.toml"] {
+            std::fs::copy(home.path(file), place.path(file)).unwrap();
+        }
+        Self { place }
+    }
+
+    /// Runs a command on the vault of the scene, by its address and its policy.
+    fn asks(&self, scene: &Scene, command: &[&str], more: &[&str]) -> program::Ended {
+        let vault = scene.vault.to_string();
+        let ended = self
+            .place
+            .run(&[command, &["--vault", &vault, "--policy", "cppi.toml", "--json"], more].concat());
+        assert!(!self.place.path("keeper.toml").exists());
+        ended
+    }
+}
+
+#[tokio::test]
+async fn an_auditor_needs_an_address_a_policy_and_a_node() {
+    let (scene, home) = at_rest().await;
+    let number = home.blocks(&scene).await.last().unwrap().number;
+    let (block, node) = (number.to_string(), scene.stage.chain.endpoint());
+    let (snapshot_hash, decision_hash) = hashes(&home, "main", number).await;
+    scene.price(PRICE + 100, 301).await;
+    let auditor = Auditor::of(&home);
+
+    let snapshot = auditor.asks(&scene, &["snapshot", "--block", &block], &["--rpc", &node]);
+    assert_eq!((snapshot.code, keccak256(snapshot.out.trim_end())), (0, snapshot_hash), "{snapshot:?}");
+    let decided = auditor.asks(&scene, &["decide", "--block", &block], &["--rpc", &node, "--rpc", &node]);
+    assert_eq!((decided.code, &decided.json()["decision_hash"]), (0, &json!(decision_hash)), "{decided:?}");
+    // A leaf that is stored needs no node at all.
+    let leaf_alone =
+        auditor.asks(&scene, &["journal", "prove", "--block", &block, "--file", "keeper.db"], &[]);
+    assert_eq!(proved(&leaf_alone.json()), leaf(scene.vault, snapshot_hash, decision_hash), "{leaf_alone:?}");
+    // The newest block is another one.
+    let newest =
+        auditor.asks(&scene, &["snapshot"], &["--rpc", &node, "--rpc", &node, "--reader", "multicall"]);
+    let at_the_head = auditor.asks(&scene, &["snapshot"], &["--rpc", &node]);
+    assert_eq!((newest.code, &newest.out), (0, &at_the_head.out), "{newest:?}");
+    let at_the_head: u64 = newest.json()["block"]["number"].as_str().unwrap().parse().unwrap();
+    assert!(at_the_head > number, "{newest:?}");
+
+    let refused = |command: &[&str], more: &[&str], why: &str| {
+        let ended = auditor.asks(&scene, command, more);
+        assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (2, "", why), "{command:?}");
+    };
+    for command in ["snapshot", "decide"] {
+        refused(&[command], &[], "keeper: name an endpoint with --rpc\n");
+        let ended = auditor.asks(&scene, &[command, "--block", "1000000"], &["--rpc", &node]);
+        assert_eq!((ended.code, ended.err.as_str()), (1, "keeper: block 1000000 is not on this chain yet\n"));
+    }
+    let text = std::fs::read_to_string(auditor.place.path("cppi.toml")).unwrap();
+    auditor.place.write("cppi.toml", &with(&text, "chain_id = 31337", "chain_id = 1"));
+    let other = "keeper: --rpc serves chain 31337, the policy is for chain 1\n";
+    refused(&["decide"], &["--rpc", &node], other);
+    refused(&["snapshot"], &["--rpc", &node], other);
+    let vault = scene.vault.to_string();
+    let none = auditor.place.run(&["snapshot", "--vault", &vault, "--rpc", &node]);
+    assert_eq!((none.code, none.err.contains("name one with --policy")), (2, true), "{none:?}");
 }
 
 async fn replayed(home: &Home, arguments: &[&str]) -> Ended {
@@ -451,6 +535,66 @@ fn of_golden(name: &str) -> CycleRecord {
     }
 }
 
+async fn reorganised(scene: &Scene, depth: u64) {
+    let options = ReorgOptions { depth, tx_block_pairs: Vec::new() };
+    scene.stage.chain.provider().anvil_reorg(options).await.unwrap();
+}
+
+/// The keeper runs over as many new blocks, then `then` happens before its eyes.
+async fn watched(scene: &Scene, home: &Home, blocks: usize, then: impl AsyncFnOnce()) {
+    let before = home.blocks(scene).await.len();
+    let daemon = home.start(&["run"]);
+    for seen in 1..=blocks {
+        until("the head is recorded", async || home.blocks(scene).await.len() >= before + seen).await;
+        scene.mine(1).await;
+    }
+    until("the last head is recorded", async || home.blocks(scene).await.len() > before + blocks).await;
+    then().await;
+    assert_eq!(daemon.terminate().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn blocks_that_really_left_the_chain_are_told_as_such_and_are_no_fault() {
+    let (scene, home) = at_rest().await;
+    let orphaned = async || home.blocks(&scene).await.iter().filter(|block| block.orphaned).count();
+    let recorded = async || home.blocks(&scene).await.len();
+    watched(&scene, &home, 3, async || {
+        let before = recorded().await;
+        reorganised(&scene, 2).await;
+        until("it sees that they are gone", async || orphaned().await == 2 && recorded().await > before)
+            .await;
+    })
+    .await;
+    let all = &["--vault", "main", "--json"];
+    let told = replayed(&home, all).await;
+    let vault = &told.json()["vaults"][0];
+    assert_eq!((told.code, &vault["faults"], &vault["blocks"]["orphaned"]), (Some(0), &json!([]), &json!(2)));
+    assert_eq!(vault["blocks"]["equal"], json!(recorded().await - 2), "{told:?}");
+    let table = replayed(&home, &["--vault", "main"]).await.stdout;
+    assert!(table.contains("equal, 2 on blocks that left the chain"), "{table}");
+
+    // Nobody was there when two more left: the journal cannot know it, and nothing else is said of it.
+    watched(&scene, &home, 2, async || {}).await;
+    reorganised(&scene, 2).await;
+    let told = replayed(&home, all).await;
+    let vault = told.json()["vaults"][0].take();
+    let faults: Vec<_> = vault["faults"].as_array().unwrap().iter().map(|fault| &fault["fault"]).collect();
+    assert_eq!((told.code, &faults[..]), (Some(1), &[&json!("other_block"), &json!("other_block")][..]));
+    let table = replayed(&home, &["--vault", "main"]).await.stdout;
+    let words =
+        "it left that block with no keeper there to see it, which the next start notes, or it never had it";
+    assert_eq!(table.matches(words).count(), 2, "{table}");
+
+    // The next keeper looks, and then it is known.
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, 4);
+    let told = replayed(&home, all).await;
+    let vault = &told.json()["vaults"][0];
+    assert_eq!((told.code, &vault["faults"], &vault["blocks"]["orphaned"]), (Some(0), &json!([]), &json!(4)));
+    let verified = home.start(&["journal", "verify", "--json"]).end().await.json();
+    assert_eq!(verified["valid"], json!(true), "{verified}");
+}
+
 /// Writes what another program checks: an export with every kind of record, and the proof of a vault's decision.
 #[tokio::test]
 #[ignore = "writes files: scripts/test-verify runs it"]
@@ -482,4 +626,9 @@ async fn for_another_program() {
         assert_eq!(ended.code, 0, "{ended:?}");
         std::fs::write(format!("{folder}/{file}"), ended.out).unwrap();
     }
+    let (place, journal, roster) = written([]).await;
+    journal.record_block(&roster, &block(7, &roster, decided)).await.unwrap();
+    let alone = prove(&place, 7);
+    assert_eq!((alone.code, &alone.json()["path"]), (0, &json!([])), "{alone:?}");
+    std::fs::write(format!("{folder}/alone.json"), alone.out).unwrap();
 }

@@ -67,7 +67,8 @@ pub enum ChainError {
     },
     /// The provider does not support state overrides in `eth_call`: read without them.
     #[error(
-        "endpoint `{endpoint}` does not accept state overrides ({message}); reads fall back to plain calls"
+        "endpoint `{endpoint}` does not accept state overrides ({message}): read without them, by `--reader auto` or `--reader \
+         multicall`"
     )]
     OverridesRefused {
         /// Name of the endpoint in the configuration.

@@ -11,6 +11,7 @@ use clap::Args;
 use eyre::{WrapErr, eyre};
 use serde::Serialize;
 
+use super::checkpoint::stopped;
 use super::look_back::{Sight, View, bar, recorded, verified};
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
@@ -90,7 +91,7 @@ impl Audit {
         let question = Question { from: self.from, to, grace: self.grace, reading: self.read };
         let others = self.others(&view)?;
         let checkpoint = self.checkpoint(&view, question, &others)?;
-        let question = checkpoint.as_ref().map_or(question, Checkpoint::question);
+        let question = checkpoint.as_ref().map_or(question, |checkpoint| checkpoint.about().question);
         let (mut found, blocks) = found(&view, (question, &others), checkpoint.as_ref()).await?;
         if let Some(file) = &self.journal {
             let journal = recorded(file).await?;
@@ -131,7 +132,7 @@ impl Audit {
     ) -> Result<Option<Checkpoint>, Failure> {
         let Some(file) = &self.checkpoint else { return Ok(None) };
         let other = others.first().and_then(|other| other.policies.first()).map(PublishedPolicy::hash);
-        Checkpoint::of(file, view, (question, other), self.to).map(Some)
+        checkpoint::of(file, view, (question, other), self.to).map(Some)
     }
 }
 
@@ -154,7 +155,8 @@ async fn found(
             more = audit.stretch() => more?,
             signal = &mut signal => {
                 signal?;
-                return Err(stopped(audit.progress().next, (checkpoint.is_some(), noted)).into());
+                let place = format!("block {}", audit.progress().next);
+                return Err(stopped(&place, (checkpoint.is_some(), noted)).into());
             }
         };
         if let Some(checkpoint) = checkpoint {
@@ -165,14 +167,6 @@ async fn found(
             bar.finish_and_clear();
             return Ok((audit.found(), audit.progress().next.saturating_sub(begun)));
         }
-    }
-}
-
-fn stopped(next: u64, (asked, noted): (bool, bool)) -> eyre::Report {
-    match (asked, noted) {
-        (true, true) => eyre!("stopped at block {next}: the same command goes on from there"),
-        (true, false) => eyre!("stopped before the first stretch was done: the same command begins anew"),
-        (false, _) => eyre!("stopped at block {next}; with --checkpoint it can be gone on with"),
     }
 }
 

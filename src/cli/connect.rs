@@ -1,6 +1,5 @@
 //! From configuration to the parts that a command works with.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::U256;
@@ -49,17 +48,31 @@ pub(super) fn vaults<'a>(config: &'a Config, name: Option<&str>) -> Result<Vec<&
     }
 }
 
-/// The endpoint of the chain to read through: the first healthy one.
+/// The endpoint of the chain to read through: a healthy one, which a command keeps to its end, and where it is, for programs
+/// beside this one.
 ///
 /// # Errors
 /// [`Failure::Usage`] for a missing secret or a wrong chain id, [`Failure::Failed`] where none answers or they disagree.
-pub(super) async fn connect(
+pub(super) async fn connect_at(
     chain: &ChainConfig,
     environment: &Environment,
-) -> Result<Arc<Endpoint>, Failure> {
+) -> Result<(Endpoint, Secret), Failure> {
     let pool = pool(chain, environment).await?;
     let lease = pool.reader().wrap_err_with(|| unusable(chain))?;
-    Ok(lease.endpoint().clone())
+    let mut all = chain.endpoints.iter().enumerate();
+    let chosen = all.find(|(number, _)| endpoint_name(chain, *number) == lease.name());
+    let (number, chosen) = chosen.ok_or_else(|| eyre::eyre!(unusable(chain)))?;
+    let url = chosen.url(&chain.name, environment).map_err(Failure::usage)?;
+    let endpoint = reach(chain, number, &url).await.wrap_err_with(|| unusable(chain))?;
+    Ok((endpoint.waiting_out_limits(), url))
+}
+
+/// The endpoint of [`connect_at`] alone.
+///
+/// # Errors
+/// As there.
+pub(super) async fn connect(chain: &ChainConfig, environment: &Environment) -> Result<Endpoint, Failure> {
+    Ok(connect_at(chain, environment).await?.0)
 }
 
 /// All endpoints of the chain.

@@ -10,6 +10,7 @@ use clap::Args;
 use eyre::WrapErr;
 use serde::Serialize;
 
+use super::look_back::Glass;
 use super::output::{Row, table};
 use super::show::decision_rows;
 use super::snapshot::{At, read};
@@ -25,11 +26,12 @@ use what_if::{Change, Changed};
 #[command(
     after_help = "Examples:\n  keeper decide --vault main\n  keeper decide --vault main --what-if price=1800 --what-if gas=120\n  \
                         keeper decide --vault main --policy other.toml --as-approved\n  \
+                        keeper decide --vault 0x5FbD… --policy published.json --rpc http://127.0.0.1:8545 --block 21000000\n  \
                         keeper decide --snapshot snapshot.json --policy examples/policies/cppi.toml --json"
 )]
 pub(super) struct Decide {
-    /// Vault of the configuration.
-    #[arg(long, value_name = "NAME", required_unless_present = "snapshot", conflicts_with = "snapshot")]
+    /// Vault: a name of the configuration, or an address with --policy and --rpc, for which no configuration is needed.
+    #[arg(long, value_name = "VAULT", required_unless_present = "snapshot", conflicts_with = "snapshot")]
     vault: Option<String>,
     /// Block number; the newest where absent.
     #[arg(long, requires = "vault")]
@@ -48,6 +50,8 @@ pub(super) struct Decide {
     /// strategy.implied.expiries[0].days. May be given several times, once for each key.
     #[arg(long, value_name = "KEY=VALUE")]
     what_if: Vec<Change>,
+    #[command(flatten)]
+    glass: Glass,
 }
 
 /// What the command prints.
@@ -103,8 +107,13 @@ impl Decide {
     async fn inputs(&self, context: &Context) -> Result<(Snapshot, PublishedPolicy), Failure> {
         let policy = self.policy.as_deref().map(load_policy).transpose().map_err(Failure::usage)?;
         match (&self.snapshot, &self.vault, policy) {
+            (Some(_), _, Some(_)) if self.glass.is_given() => Err(Failure::usage(eyre::eyre!(
+                "--snapshot needs no node: leave out --rpc, or name a --vault"
+            ))),
             (Some(file), _, Some(policy)) => Ok((stored(file)?, policy)),
-            (_, Some(vault), policy) => read(context, vault, At(self.block), policy).await,
+            (_, Some(vault), policy) => {
+                read(context, (vault, policy.as_slice()), At(self.block), &self.glass).await
+            }
             _ => Err(Failure::usage(eyre::eyre!("give --vault, or --snapshot with --policy"))),
         }
     }

@@ -7,11 +7,11 @@ use clap::Args;
 use eyre::{WrapErr, eyre};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::connect::{configuration, endpoint_name, open, reach};
+use super::connect::{configuration, connect_at, open};
 use super::{Context, Failure};
 use crate::chain::Endpoint;
-use crate::config::{ChainConfig, EndpointClass, Secret, load_policy};
-use crate::domain::policy::PublishedPolicy;
+use crate::config::{ChainConfig, Secret, load_policy};
+use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::journal::Journal;
 use crate::reader::Mode;
 use crate::replay::{Beside, Source, Subject};
@@ -27,13 +27,30 @@ pub(super) struct Sight {
     /// vault stores at a block is in force there.
     #[arg(long, value_name = "FILE")]
     policy: Vec<PathBuf>,
-    /// JSON-RPC endpoint of a node that keeps the states of old blocks; where absent the first one that is configured. Where
+    #[command(flatten)]
+    glass: Glass,
+}
+
+/// Through what is looked.
+#[derive(Debug, Args)]
+pub(super) struct Glass {
+    /// JSON-RPC endpoint of a node that keeps the states of old blocks; where absent a healthy one of the configuration. Where
     /// several are given all have to tell the same.
     #[arg(long, value_name = "URL")]
     rpc: Vec<String>,
     /// How to read: by code override, by Multicall3, or the first with the second as its fallback.
     #[arg(long, value_enum, default_value_t = Mode::Auto)]
     reader: Mode,
+}
+
+/// Vaults of one chain with their policies, before anything is asked of a node.
+pub(super) struct Named {
+    /// At least one, each with a policy.
+    pub(super) subjects: Vec<Subject>,
+    /// The chain of the configuration that they are on, where one is.
+    chain: Option<ChainConfig>,
+    pub(super) chain_id: u64,
+    kind: ChainKind,
 }
 
 /// What is looked at, and through what.
@@ -48,12 +65,20 @@ pub(super) struct View {
 
 impl Sight {
     pub(super) async fn view(&self, context: &Context) -> Result<View, Failure> {
-        let policies = self.policies()?;
-        let (subjects, chain) = self.subjects(context, &policies)?;
-        let first = subjects.first().and_then(|subject| subject.policies.first());
-        let policy =
-            first.ok_or_else(|| Failure::usage(eyre!("no policy is given: name one with --policy")))?;
-        let (kind, chain_id) = (policy.policy().gas.chain, policy.policy().chain_id);
+        let policies = published(&self.policy)?;
+        self.glass.view(context, Named::of(context, &self.vault, &policies)?).await
+    }
+}
+
+impl Glass {
+    /// Whether an endpoint is given.
+    pub(super) const fn is_given(&self) -> bool {
+        !self.rpc.is_empty()
+    }
+
+    /// Connects to what these vaults are looked at through.
+    pub(super) async fn view(&self, context: &Context, named: Named) -> Result<View, Failure> {
+        let Named { subjects, chain, chain_id, kind } = named;
         let (endpoints, urls) = self.endpoints(context, chain.as_ref()).await?;
         if let Some(other) = endpoints.iter().find(|endpoint| endpoint.chain_id() != chain_id) {
             let (name, served) = (other.name(), other.chain_id());
@@ -66,19 +91,35 @@ impl Sight {
         Ok(View { subjects, beside, source, urls })
     }
 
-    fn policies(&self) -> Result<Vec<PublishedPolicy>, Failure> {
-        self.policy.iter().map(|file| load_policy(file).map_err(Failure::usage)).collect()
-    }
-
-    /// The vaults, and the chain of the configuration that they are on, where one is.
-    fn subjects(
+    async fn endpoints(
         &self,
         context: &Context,
+        chain: Option<&ChainConfig>,
+    ) -> Result<(Vec<Endpoint>, Vec<Secret>), Failure> {
+        if self.rpc.is_empty() {
+            let chain = chain.ok_or_else(|| Failure::usage(eyre!("name an endpoint with --rpc")))?;
+            let (endpoint, url) = connect_at(chain, &context.environment).await?;
+            return Ok((vec![endpoint], vec![url]));
+        }
+        let mut endpoints = Vec::new();
+        for (number, url) in self.rpc.iter().enumerate() {
+            let name = rpc_name(self.rpc.len(), number);
+            endpoints.push(open(&name, url).await?.waiting_out_limits());
+        }
+        Ok((endpoints, self.rpc.iter().map(Secret::new).collect()))
+    }
+}
+
+impl Named {
+    /// The vaults of these names or addresses, all of the configuration where none is named; with the policies that are given,
+    /// or with those of the configuration.
+    pub(super) fn of(
+        context: &Context,
+        vaults: &[String],
         given: &[PublishedPolicy],
-    ) -> Result<(Vec<Subject>, Option<ChainConfig>), Failure> {
+    ) -> Result<Self, Failure> {
         let (mut subjects, mut chain) = (Vec::new(), None);
-        let every = if self.vault.is_empty() { names(context)? } else { self.vault.clone() };
-        for name in every {
+        for name in if vaults.is_empty() { names(context)? } else { vaults.to_vec() } {
             if let Ok(vault) = name.parse::<Address>() {
                 once(&subjects, &name, vault)?;
                 subjects.push(by_address(name, vault, given)?);
@@ -97,26 +138,33 @@ impl Sight {
                 )));
             }
         }
-        Ok((subjects, chain))
+        let first = subjects.first().and_then(|subject| subject.policies.first());
+        let policy =
+            first.ok_or_else(|| Failure::usage(eyre!("no policy is given: name one with --policy")))?;
+        let (chain_id, kind) = (policy.policy().chain_id, policy.policy().gas.chain);
+        Ok(Self { subjects, chain, chain_id, kind })
     }
 
-    async fn endpoints(
-        &self,
-        context: &Context,
-        chain: Option<&ChainConfig>,
-    ) -> Result<(Vec<Endpoint>, Vec<Secret>), Failure> {
-        if self.rpc.is_empty() {
-            let chain = chain.ok_or_else(|| Failure::usage(eyre!("name an endpoint with --rpc")))?;
-            let (endpoint, url) = configured(context, chain).await?;
-            return Ok((vec![endpoint], vec![url]));
-        }
-        let mut endpoints = Vec::new();
-        for (number, url) in self.rpc.iter().enumerate() {
-            let name = rpc_name(self.rpc.len(), number);
-            endpoints.push(open(&name, url).await?.waiting_out_limits());
-        }
-        Ok((endpoints, self.rpc.iter().map(Secret::new).collect()))
+    /// The first of them.
+    pub(super) fn first(&self) -> Result<&Subject, Failure> {
+        first(&self.subjects)
     }
+}
+
+impl View {
+    /// The first of the vaults.
+    pub(super) fn first(&self) -> Result<&Subject, Failure> {
+        first(&self.subjects)
+    }
+}
+
+fn first(subjects: &[Subject]) -> Result<&Subject, Failure> {
+    subjects.first().ok_or_else(|| Failure::usage(eyre!("no vault is given: name one with --vault")))
+}
+
+/// The policies in files, as published.
+pub(super) fn published(files: &[PathBuf]) -> Result<Vec<PublishedPolicy>, Failure> {
+    files.iter().map(|file| load_policy(file).map_err(Failure::usage)).collect()
 }
 
 /// A vault that no configuration is needed for.
@@ -158,19 +206,6 @@ fn beside(context: &Context, subjects: &[Subject], chain: Option<&ChainConfig>) 
 fn names(context: &Context) -> Result<Vec<String>, Failure> {
     let config = configuration(context)?;
     Ok(config.vaults.iter().map(|vault| vault.name.clone()).collect())
-}
-
-/// The first public endpoint of a configured chain.
-async fn configured(context: &Context, chain: &ChainConfig) -> Result<(Endpoint, Secret), Failure> {
-    let mut all = chain.endpoints.iter().enumerate();
-    let first = all.find(|(_, endpoint)| matches!(endpoint.class, EndpointClass::Public { .. }));
-    let (number, endpoint) =
-        first.ok_or_else(|| Failure::usage(eyre!("chain `{}` has no public endpoint", chain.name)))?;
-    let url = endpoint.url(&chain.name, &context.environment).map_err(Failure::usage)?;
-    let reached = reach(chain, number, &url).await;
-    let name = endpoint_name(chain, number);
-    let endpoint = reached.wrap_err_with(|| format!("{name} cannot be used"))?.waiting_out_limits();
-    Ok((endpoint, url))
 }
 
 /// A bar over `blocks` blocks with the time that is left, on a terminal.

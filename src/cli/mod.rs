@@ -7,6 +7,7 @@ mod audit;
 mod backtest;
 mod band;
 mod check;
+mod checkpoint;
 mod clock;
 mod connect;
 mod decide;
@@ -101,6 +102,13 @@ impl Failure {
     /// A failure that correct usage or configuration avoids.
     fn usage(error: impl Into<eyre::Report>) -> Self {
         Self::Usage(error.into())
+    }
+
+    /// What went wrong, whatever it is.
+    fn into_report(self) -> eyre::Report {
+        match self {
+            Self::Usage(report) | Self::Failed(report) => report,
+        }
     }
 }
 

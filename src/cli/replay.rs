@@ -1,5 +1,6 @@
 //! `keeper replay`: what a journal says, held against the chain.
 
+mod checkpoint;
 mod html;
 mod text;
 
@@ -9,12 +10,16 @@ use std::process::ExitCode;
 use alloy::primitives::B256;
 use clap::{Args, ValueEnum};
 use eyre::{WrapErr, eyre};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::checkpoint::stopped;
 use super::look_back::{Sight, View, bar_over, recorded};
+use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::journal::{Fault as Broken, Journal, Verified};
 use crate::replay::{Anvil, Fault, Part, Replayed, Subject, check_anvil};
+use checkpoint::{Checkpoint, Noted};
 
 /// Reads the facts of every recorded decision again, decides again, executes what was sent again on a fork, and compares.
 ///
@@ -44,6 +49,10 @@ pub(super) struct Replay {
     /// Program of anvil, on which transactions are executed again.
     #[arg(long, value_name = "FILE", default_value = "anvil")]
     anvil: PathBuf,
+    /// Where to note how far the replay is. Where the file is there, of the same question and the same records, it goes on from
+    /// there.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
     /// What to print; --json is --format json.
     #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
     format: Format,
@@ -113,26 +122,34 @@ impl Replay {
                 (printed.records, printed.records_hash) = (records.to_string(), Some(hash));
             }
         }
-        printed.vaults = self.replayed(view, journal).await?;
+        printed.vaults = self.replayed(view, journal, &printed).await?;
         printed.equal = printed.vaults.iter().all(Replayed::is_equal);
         Ok(printed)
     }
 
-    async fn replayed(&self, view: &View, journal: &Journal) -> Result<Vec<Replayed>, Failure> {
+    async fn replayed(
+        &self,
+        view: &View,
+        journal: &Journal,
+        printed: &Printed,
+    ) -> Result<Vec<Replayed>, Failure> {
         let part = self.part(view, journal).await?;
+        let noted = |file| checkpoint::of(file, view, (printed, &part), !self.no_execution);
+        let checkpoint = self.checkpoint.as_deref().map(noted).transpose()?;
+        let mut at = checkpoint.as_ref().and_then(Checkpoint::noted).unwrap_or_default();
         let subjects = concerned(&part, view, journal).await?;
         let bar = bar_over(records(&part, &subjects, journal, view.source.chain_id()).await?, "records");
-        let watch = || bar.inc(1);
+        bar.set_position(at.records);
         let urls: Vec<_> = view.urls.iter().map(|url| url.expose()).collect();
         let anvil = (!self.no_execution).then_some(Anvil { program: &self.anvil, urls: &urls });
-        let mut replayed = Vec::new();
-        for subject in subjects {
+        for subject in subjects.into_iter().skip(at.done.len()) {
             let replay = crate::replay::Replay::new(&view.source, journal, subject, anvil);
-            let done = replay.beside(&view.beside).run(&part, &watch).await;
-            replayed.push(done.wrap_err_with(|| format!("vault {}", subject.name))?);
+            let replay = replay.beside(&view.beside);
+            let done = on(replay, &part, (&mut at, checkpoint.as_ref()), &bar).await;
+            done.wrap_err_with(|| format!("vault {}", subject.name))?;
         }
         bar.finish_and_clear();
-        Ok(replayed)
+        Ok(at.done)
     }
 
     async fn part(&self, view: &View, journal: &Journal) -> Result<Part, Failure> {
@@ -148,6 +165,44 @@ impl Replay {
             )));
         }
         Ok(Part::Heights(from..=to))
+    }
+}
+
+/// Replays one vault to its end, from where it was.
+async fn on(
+    mut replay: crate::replay::Replay<'_>,
+    part: &Part,
+    (at, checkpoint): (&mut Noted, Option<&Checkpoint>),
+    bar: &ProgressBar,
+) -> eyre::Result<()> {
+    if let Some(progress) = at.under_way.take() {
+        replay = replay.from(progress);
+    }
+    let mut signal = std::pin::pin!(interrupted());
+    let watch = || bar.inc(1);
+    loop {
+        // Dropped in the midst of a stretch the checkpoint is as far as before.
+        let more = tokio::select! {
+            more = replay.stretch(part, &watch) => more?,
+            signal = &mut signal => {
+                signal?;
+                let place = format!("record {} of {}", at.records, bar.length().unwrap_or_default());
+                return Err(stopped(&place, (checkpoint.is_some(), at.records > 0)));
+            }
+        };
+        at.records = bar.position();
+        if more {
+            at.under_way = Some(replay.progress().clone());
+        } else {
+            at.under_way = None;
+            at.done.push(replay.progress().replayed.clone());
+        }
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.save(at).wrap_err("how far the replay is cannot be noted")?;
+        }
+        if !more {
+            return Ok(());
+        }
     }
 }
 

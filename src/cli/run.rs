@@ -1,7 +1,10 @@
 //! `keeper run`: the daemon.
 
 mod chain;
+mod claim;
 mod crew;
+mod early;
+mod left;
 mod sighting;
 mod watch;
 
@@ -115,11 +118,11 @@ impl Run {
         if self.dry_run {
             return Ok(opened);
         }
-        let directories: Vec<_> = context.environment.key_locks().into_iter().collect();
         for signer in vaults.iter().flat_map(|vault| &vault.signers) {
             if !opened.contains_key(&signer.name) {
                 let key = keys.key(signer, chain).await?;
-                journal.claim(chain.id, key.address(), &directories).map_err(unopened)?;
+                let of = (signer.as_ref(), key.address());
+                claim::claimed(context, journal, (chain, vaults), of).await.map_err(unopened)?;
                 opened.insert(signer.name.clone(), key);
             }
         }

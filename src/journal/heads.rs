@@ -58,6 +58,8 @@ pub enum Absence {
     Failed,
     /// The vault was given up until the next start.
     GivenUp,
+    /// The process did not start: another one held the vault's key.
+    KeyHeld,
 }
 
 impl Absence {
@@ -69,6 +71,7 @@ impl Absence {
             Self::Unread => "unread",
             Self::Failed => "failed",
             Self::GivenUp => "given_up",
+            Self::KeyHeld => "key_held",
         }
     }
 }

@@ -100,9 +100,18 @@ pub struct BlockEntry {
     pub absences: Absences,
 }
 
+impl BlockEntry {
+    /// Its place among the heads of its chain, which one that is looked for can come after: its height, and its number among
+    /// heads.
+    #[must_use]
+    pub const fn place(&self) -> (u64, i64) {
+        (self.number, self.id)
+    }
+}
+
 impl Journal {
     /// The heads of a chain at these heights by their heights, those of one height in the order of their writing; after
-    /// the one given, the last of the page before.
+    /// the place given, that of the last one of the page before.
     ///
     /// # Errors
     /// What the disk or the file does not allow.
@@ -110,10 +119,10 @@ impl Journal {
         &self,
         chain_id: u64,
         heights: RangeInclusive<u64>,
-        after: Option<&BlockEntry>,
+        after: Option<(u64, i64)>,
     ) -> Result<Vec<BlockEntry>, JournalError> {
         let (first, last) = bounds(&heights);
-        let from = after.map_or((first, 0), |block| (bound(block.number), block.id));
+        let from = after.map_or((first, 0), |(number, id)| (bound(number), id));
         let query = format!("{BLOCKS} {AT_HEIGHTS}");
         let query = sqlx::query(AssertSqlSafe(query)).bind(self.integer(chain_id, "chain id")?);
         let query = query.bind(from.0).bind(last).bind(from.1).bind(PAGE);

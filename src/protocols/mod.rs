@@ -118,6 +118,19 @@ pub enum ReadError {
     /// There is no vault of ours at the address.
     #[error("{0} does not answer state(): check the vault's address and chain in the configuration")]
     NotAVault(Address),
+    /// The endpoint told of the block before it had its state: after the block before, the vault answers.
+    #[error(
+        "endpoint `{endpoint}` tells of block {block} and does not have its state yet: {vault} answers state() after the \
+         block before, and not after this one"
+    )]
+    NoStateYet {
+        /// Name of the endpoint.
+        endpoint: String,
+        /// Height of the block.
+        block: u64,
+        /// The vault.
+        vault: Address,
+    },
     /// There is no Uniswap v3 pool at the address.
     #[error("{0} does not answer as a Uniswap v3 pool: check its address and chain")]
     NotAPool(Address),

@@ -147,8 +147,10 @@ pub struct Totals {
     pub late: u64,
     /// Trades that it wanted and nobody made within the grace.
     pub missed: u64,
-    /// Actions that it did not want, or whose policy is not known.
+    /// Actions that it did not want.
     pub unexplained: u64,
+    /// Actions under a policy that is not among those given: they cannot be judged.
+    pub unknown_policy: u64,
     /// Actions that it wanted, with another hash.
     pub wrong_hash: u64,
     /// What all that was late and missed cost.
@@ -167,7 +169,8 @@ impl Found {
             match class {
                 Class::ActedAsPolicy => one(&mut totals.acted),
                 Class::WrongDecisionHash { .. } => one(&mut totals.wrong_hash),
-                Class::UnexplainedAction { .. } | Class::UnknownPolicy => one(&mut totals.unexplained),
+                Class::UnexplainedAction { .. } => one(&mut totals.unexplained),
+                Class::UnknownPolicy => one(&mut totals.unknown_policy),
             }
         }
         for episode in self.missed() {

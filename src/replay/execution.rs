@@ -4,7 +4,7 @@ use std::path::Path;
 
 use alloy::primitives::{B256, U256};
 use eyre::{Result, WrapErr, eyre};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::fork::{Fork, LeftOut};
 use super::source::disagreement;
@@ -30,7 +30,7 @@ pub struct Anvil<'a> {
 }
 
 /// A transaction that was executed again.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Executed {
     /// Its hash.
     pub transaction: B256,
@@ -39,16 +39,16 @@ pub struct Executed {
     /// Where the fork came out otherwise than the chain; empty where it did not.
     pub differences: Vec<String>,
     /// Transactions of the block that the fork did not take.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub left_out: Vec<LeftOut>,
     /// Predicted against realised; absent where it reverted, or did something else.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub explained: Option<Explained>,
 }
 
 /// Why a rebalance brought other than was predicted, in units of the vault's asset at the prices of the decision. What is
 /// lost is positive.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explained {
     /// The whole comparison.
     #[serde(flatten)]

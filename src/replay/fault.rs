@@ -1,7 +1,9 @@
 //! What can be wrong with a record, each with a name of its own.
 
+use std::borrow::Cow;
+
 use alloy::primitives::{Address, B256};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Difference;
 
@@ -11,14 +13,14 @@ fn numbered(seq: Option<i64>) -> String {
 }
 
 /// A place at which a journal and the chain do not say the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "fault", rename_all = "snake_case")]
 pub enum Fault {
     /// The journal is not what was written.
     #[error("the journal is not what was written: {}{what}", numbered(*seq))]
     Journal {
         /// Number of the record in the ledger, where it is one.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         seq: Option<i64>,
         /// What is wrong.
         what: String,
@@ -36,10 +38,13 @@ pub enum Fault {
         /// Version of the program.
         program: String,
         /// Version of the decision of this program.
-        ours: &'static str,
+        ours: Cow<'static, str>,
     },
     /// The block of a decision is not on the chain, and the journal does not know it.
-    #[error("block {block}: decided on {recorded}, the chain has {chain}")]
+    #[error(
+        "block {block}: decided on {recorded}, the chain has {chain}: it left that block with no keeper there to see it, which the next \
+         start notes, or it never had it"
+    )]
     OtherBlock {
         /// Height.
         block: u64,
@@ -76,7 +81,7 @@ pub enum Fault {
         /// Height.
         block: u64,
         /// Which column.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// As recorded.
         recorded: String,
         /// As it should be.
@@ -90,7 +95,7 @@ pub enum Fault {
         /// Height.
         block: u64,
         /// Why there is none, by the record.
-        absence: &'static str,
+        absence: Cow<'static, str>,
     },
     /// The record of a block has a decision to trade, or another one than the block before, and there is no full record of it.
     #[error("block {block}: by the record of the block {why}, and there is no full record of that")]
@@ -98,7 +103,7 @@ pub enum Fault {
         /// Height.
         block: u64,
         /// Why there has to be one.
-        why: &'static str,
+        why: Cow<'static, str>,
     },
     /// The policy that was decided by is not given.
     #[error(
@@ -197,7 +202,7 @@ pub enum Fault {
         /// The transaction.
         transaction: B256,
         /// What differs.
-        what: &'static str,
+        what: Cow<'static, str>,
         /// As recorded.
         recorded: String,
         /// As the vault emitted it.
@@ -209,7 +214,7 @@ pub enum Fault {
         /// The transaction.
         transaction: B256,
         /// As recorded.
-        state: &'static str,
+        state: Cow<'static, str>,
         /// What the chain says.
         chain: String,
     },

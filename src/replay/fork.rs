@@ -12,7 +12,7 @@ use std::time::Duration;
 use alloy::primitives::{B256, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use eyre::{Result, WrapErr, bail, eyre};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -37,7 +37,7 @@ pub struct Fork {
 }
 
 /// A transaction of the block that the fork did not take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Its hash.
     pub transaction: B256,

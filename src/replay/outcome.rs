@@ -33,7 +33,7 @@ pub async fn settled(
     intent: &IntentEntry,
 ) -> Result<Option<(Option<Receipt>, Vec<Fault>)>> {
     let Some((transaction, state)) = ended(intent) else { return Ok(None) };
-    let outcome = |chain: String| Fault::Outcome { transaction, state: state.name(), chain };
+    let outcome = |chain: String| Fault::Outcome { transaction, state: state.name().into(), chain };
     let Some((_, receipt)) = source.transaction(transaction).await? else {
         return Ok(Some((None, vec![outcome("the chain does not have it".to_owned())])));
     };
@@ -64,7 +64,9 @@ fn events(transaction: B256, intent: &IntentEntry, event: &Rebalanced) -> Vec<Fa
         ("the vault's nonce", nonce.to_string(), event.nonce.to_string()),
     ];
     let differ = fields.into_iter().filter(|(_, recorded, chain)| recorded != chain);
-    differ.map(|(what, recorded, chain)| Fault::Event { transaction, what, recorded, chain }).collect()
+    differ
+        .map(|(what, recorded, chain)| Fault::Event { transaction, what: what.into(), recorded, chain })
+        .collect()
 }
 
 /// Actions on the chain from `from` to `to` whose transactions are not among `known`, or whose events say otherwise than the
@@ -93,7 +95,7 @@ pub async fn unknown(
         let state = intent.last_event.state;
         if state.is_final() {
             let chain = "on the chain it succeeded".to_owned();
-            faults.push(Fault::Outcome { transaction, state: state.name(), chain });
+            faults.push(Fault::Outcome { transaction, state: state.name().into(), chain });
         }
         faults.extend(events(transaction, intent, &event));
     }

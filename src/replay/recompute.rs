@@ -21,6 +21,14 @@ pub struct Subject {
     pub policies: Vec<PublishedPolicy>,
 }
 
+impl Subject {
+    /// The vault with the hashes of its policies.
+    #[must_use]
+    pub fn hashes(&self) -> (Address, Vec<B256>) {
+        (self.vault, self.policies.iter().map(PublishedPolicy::hash).collect())
+    }
+}
+
 /// A decision as anyone can take it.
 #[derive(Debug, Clone)]
 pub struct Recomputed {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, keccak256};
 use eyre::{Result, WrapErr};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fault::Fault;
@@ -18,7 +18,7 @@ use crate::domain::snapshot::Snapshot;
 use crate::journal::{BlockEntry, CycleEntry, CycleRecord, Journal, RosterEntry, RunEntry, Urgency};
 
 /// How many records were looked at, and how many of them say what the chain says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Looked at.
     pub checked: u64,
@@ -42,10 +42,10 @@ pub enum Held {
 }
 
 /// What a decision says, as far as a full record is due for it: for each to trade, and where it says otherwise than the one before.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stated {
     pub(super) trades: bool,
-    verdict: &'static str,
+    verdict: String,
     reason: String,
     policy_hash: B256,
 }
@@ -133,7 +133,7 @@ impl<'a> Records<'a> {
         let verdict = &again.decision.verdict;
         Some(Stated {
             trades: matches!(verdict, Verdict::Rebalance { .. }),
-            verdict: verdict.name(),
+            verdict: verdict.name().to_owned(),
             reason: verdict.reason().code(),
             policy_hash: again.policy_hash,
         })
@@ -203,7 +203,7 @@ impl<'a> Records<'a> {
             seq,
             recorded,
             program,
-            ours: DECISION_VERSION,
+            ours: DECISION_VERSION.into(),
         })
     }
 
@@ -311,7 +311,9 @@ fn columns(record: &CycleRecord, again: &Recomputed) -> Result<(), Fault> {
     let block = record.block_number;
     match columns.into_iter().find(|(_, recorded, recomputed)| recorded != recomputed) {
         None => Ok(()),
-        Some((what, recorded, recomputed)) => Err(Fault::Column { block, what, recorded, recomputed }),
+        Some((what, recorded, recomputed)) => {
+            Err(Fault::Column { block, what: what.into(), recorded, recomputed })
+        }
     }
 }
 

@@ -49,12 +49,6 @@ impl Source {
         Ok(Self { eyes: endpoints.into_iter().map(eye).collect() })
     }
 
-    /// Reads through an endpoint that knows what kind of chain it serves.
-    #[must_use]
-    pub fn through(endpoint: Arc<Endpoint>) -> Self {
-        Self { eyes: vec![Eye { endpoint, reader: Reader::default() }] }
-    }
-
     /// EIP-155 id of the chain.
     #[must_use]
     pub fn chain_id(&self) -> u64 {
@@ -95,6 +89,16 @@ impl Source {
         self.agreed(told, |_, _| format!("block {number}"))
     }
 
+    /// The header of this hash, canonical or not; `None` where no endpoint knows it.
+    ///
+    /// # Errors
+    /// A failed call, endpoints of which one knows it and another does not.
+    pub async fn header_by_hash(&self, hash: B256) -> Result<Option<Header>> {
+        let asked = self.eyes.iter().map(|eye| eye.endpoint.header_by_hash(hash));
+        let told = try_join_all(asked).await.wrap_err_with(|| format!("block {hash}"))?;
+        self.agreed(told, |_, _| format!("block {hash}"))
+    }
+
     /// Height of the newest block that all endpoints have.
     ///
     /// # Errors
@@ -102,6 +106,17 @@ impl Source {
     pub async fn height(&self) -> Result<u64> {
         let heads = try_join_all(self.eyes.iter().map(|eye| eye.endpoint.latest_header())).await?;
         heads.iter().map(|head| head.number).min().ok_or_else(|| eyre!("no endpoint is given"))
+    }
+
+    /// The newest header that all endpoints have.
+    ///
+    /// # Errors
+    /// As [`Source::header`].
+    pub async fn newest(&self) -> Result<Header> {
+        match self.eyes.as_slice() {
+            [alone] => Ok(alone.endpoint.latest_header().await?),
+            _ => self.header(self.height().await?).await,
+        }
     }
 
     /// The first of the blocks from that of `first` to `to` after which there is a contract at `account`; `None` where there is

@@ -109,6 +109,12 @@ impl Beside {
         self.subjects.get(&vault)
     }
 
+    /// The vaults with the hashes of their policies.
+    #[must_use]
+    pub fn vaults(&self) -> Vec<(Address, Vec<B256>)> {
+        self.subjects.values().map(Subject::hashes).collect()
+    }
+
     pub(super) fn recalled(&self, node: (i64, usize)) -> Option<B256> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
     }

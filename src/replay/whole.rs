@@ -5,74 +5,26 @@ use std::ops::RangeInclusive;
 
 use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr, eyre};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::audit::asked_otherwise;
-use super::execution::{Anvil, Executed, execute, explain};
+use super::execution::{Anvil, execute, explain};
 use super::fault::Fault;
 use super::outcome::{ended, settled, unknown};
 use super::record::{Held, Records, Stated, Tally};
+use super::replayed::{Place, Progress, Replayed};
 use super::subtree::Beside;
 use super::{Recomputed, Source, Subject, recompute};
 use crate::chain::Receipt;
 use crate::journal::{Absence, BlockEntry, CycleEntry, IntentEntry, Journal};
 
-/// Faults that are told; of more the number is.
-const MOST_FAULTS: usize = 1_000;
-
 /// Which records.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     /// Those about blocks of these heights.
     Heights(RangeInclusive<u64>),
     /// The decision of this hash.
     Decision(B256),
-}
-
-/// What replaying the records of one vault came to.
-#[derive(Debug, Clone, Serialize)]
-pub struct Replayed {
-    /// What the vault is called here.
-    pub name: String,
-    /// Its contract.
-    pub vault: Address,
-    /// Full records of decisions.
-    pub decisions: Tally,
-    /// Records of blocks, of which each holds a leaf of the vault.
-    pub blocks: Tally,
-    /// Heights between the first and the last record of a block that was looked at, of which there is no record at all: no
-    /// keeper was there, or heard of them, or somebody took them out.
-    pub unrecorded: u64,
-    /// Records of blocks that hold no decision on the vault: it was not kept, or absent for a reason that is recorded.
-    pub without_leaf: u64,
-    /// Records of blocks that could not be held against the chain, since they hold the decisions on several vaults under one hash and
-    /// not all of their policies are given.
-    pub not_checked: u64,
-    /// The first vault whose policies are missing for that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub missing: Option<Address>,
-    /// Actions that are on the chain as recorded.
-    pub actions: Tally,
-    /// What was executed again.
-    pub executed: Vec<Executed>,
-    /// What is wrong.
-    pub faults: Vec<Fault>,
-    /// How much more is wrong, that is not told.
-    pub further_faults: u64,
-}
-
-impl Replayed {
-    /// Whether anything was looked at, nothing was left out for want of a policy, and all of it is equal.
-    #[must_use]
-    pub const fn is_equal(&self) -> bool {
-        !self.is_empty() && self.not_checked == 0 && self.faults.is_empty() && self.further_faults == 0
-    }
-
-    /// Whether no record of a decision was looked at.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.decisions.checked == 0 && self.blocks.checked == 0 && self.not_checked == 0
-    }
 }
 
 /// Replays the records of one vault.
@@ -84,9 +36,8 @@ pub struct Replay<'a> {
     beside: Option<&'a Beside>,
     /// How transactions are executed again; absent where they are not.
     anvil: Option<Anvil<'a>>,
-    /// What was decided at the last record of a block.
-    stated: Option<Stated>,
-    replayed: Replayed,
+    records: Option<Records<'a>>,
+    progress: Progress,
 }
 
 impl<'a> Replay<'a> {
@@ -98,21 +49,8 @@ impl<'a> Replay<'a> {
         subject: &'a Subject,
         anvil: Option<Anvil<'a>>,
     ) -> Self {
-        let replayed = Replayed {
-            name: subject.name.clone(),
-            vault: subject.vault,
-            decisions: Tally::default(),
-            blocks: Tally::default(),
-            unrecorded: 0,
-            without_leaf: 0,
-            not_checked: 0,
-            missing: None,
-            actions: Tally::default(),
-            executed: Vec::new(),
-            faults: Vec::new(),
-            further_faults: 0,
-        };
-        Self { source, journal, subject, beside: None, anvil, stated: None, replayed }
+        let progress = Progress::begin(subject.name.clone(), subject.vault);
+        Self { source, journal, subject, beside: None, anvil, records: None, progress }
     }
 
     /// With the policies of the vaults beside it, which a block with more vaults than leaves are kept of takes.
@@ -121,21 +59,55 @@ impl<'a> Replay<'a> {
         Self { beside: Some(beside), ..self }
     }
 
+    /// Going on from where another replay of the same came to.
+    #[must_use]
+    pub fn from(self, progress: Progress) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub const fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
     /// Replays a part of the records; `watch` is told of each record.
     ///
     /// # Errors
     /// A failed read, a decision that is not in the journal.
     pub async fn run(mut self, part: &Part, watch: &(dyn Fn() + Sync)) -> Result<Replayed> {
-        let mut records = Records::of(self.source, self.journal, self.subject, self.beside).await?;
-        match part {
-            Part::Heights(heights) => {
-                self.cycles(&mut records, heights, watch).await?;
-                self.blocks(&mut records, heights, watch).await?;
-                self.intents(heights, watch).await?;
+        while self.stretch(part, watch).await? {}
+        Ok(self.progress.replayed)
+    }
+
+    /// Goes on for some records; whether there is more.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; then, and where this is dropped before its end, this replay is at its end, and what [`Self::progress`]
+    /// said before is where another goes on from.
+    pub async fn stretch(&mut self, part: &Part, watch: &(dyn Fn() + Sync)) -> Result<bool> {
+        let mut records = match self.records.take() {
+            Some(records) => records,
+            None => Records::of(self.source, self.journal, self.subject, self.beside).await?,
+        };
+        let next = match (part, self.progress.place) {
+            (_, Place::Done) => Place::Done,
+            (Part::Decision(hash), _) => {
+                self.decision(&mut records, *hash).await?;
+                Place::Done
             }
-            Part::Decision(hash) => self.decision(&mut records, *hash).await?,
-        }
-        Ok(self.replayed)
+            (Part::Heights(heights), Place::Cycles { after }) => {
+                self.cycles(&mut records, (heights, after), watch).await?
+            }
+            (Part::Heights(heights), Place::Blocks { after }) => {
+                self.blocks(&mut records, (heights, after), watch).await?
+            }
+            (Part::Heights(heights), Place::Intents { after }) => {
+                self.intents((heights, after), watch).await?
+            }
+        };
+        (self.progress.place, self.records) = (next, Some(records));
+        Ok(next != Place::Done)
     }
 
     fn key(&self) -> (u64, Address) {
@@ -145,113 +117,95 @@ impl<'a> Replay<'a> {
     async fn cycles(
         &mut self,
         records: &mut Records<'a>,
-        heights: &RangeInclusive<u64>,
+        (heights, after): (&RangeInclusive<u64>, i64),
         watch: &(dyn Fn() + Sync),
-    ) -> Result<()> {
-        let mut after = 0;
-        loop {
-            let page =
-                self.journal.cycles(self.key(), heights.clone(), after).await.wrap_err("the journal")?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = last.id;
-            for cycle in &page {
-                self.cycle(records, cycle).await?;
-                watch();
-            }
+    ) -> Result<Place> {
+        let page = self.journal.cycles(self.key(), heights.clone(), after).await.wrap_err("the journal")?;
+        let Some(last) = page.last() else { return Ok(Place::Blocks { after: None }) };
+        for cycle in &page {
+            self.cycle(records, cycle).await?;
+            watch();
         }
+        Ok(Place::Cycles { after: last.id })
     }
 
     async fn cycle(&mut self, records: &mut Records<'a>, cycle: &CycleEntry) -> Result<()> {
         if cycle.orphaned && self.has_left((cycle.record.block_number, cycle.record.block_hash)).await? {
-            one(&mut self.replayed.decisions.orphaned);
+            one(&mut self.progress.replayed.decisions.orphaned);
             return Ok(());
         }
         let held = records.cycle(cycle).await;
         let held =
             held.wrap_err_with(|| format!("record {}, of block {}", cycle.seq, cycle.record.block_number))?;
         let equal = self.noted(held.err().into_iter().collect());
-        self.replayed.decisions.count(equal);
+        self.progress.replayed.decisions.count(equal);
         Ok(())
     }
 
     async fn blocks(
         &mut self,
         records: &mut Records<'a>,
-        heights: &RangeInclusive<u64>,
+        (heights, after): (&RangeInclusive<u64>, Option<(u64, i64)>),
         watch: &(dyn Fn() + Sync),
-    ) -> Result<()> {
-        let (mut last, mut height) = (None, None);
-        loop {
-            let chain_id = self.source.chain_id();
-            let page = self.journal.blocks(chain_id, heights.clone(), last.as_ref()).await;
-            let page = page.wrap_err("the journal")?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for block in &page {
-                self.count_unrecorded(&mut height, block.number);
-                self.block(records, block).await?;
-                watch();
-            }
-            last = page.into_iter().last();
+    ) -> Result<Place> {
+        let page = self.journal.blocks(self.source.chain_id(), heights.clone(), after).await;
+        let page = page.wrap_err("the journal")?;
+        let Some(last) = page.last() else { return Ok(Place::Intents { after: 0 }) };
+        for block in &page {
+            self.progress.count_unrecorded(block.number);
+            self.block(records, block).await?;
+            watch();
         }
-    }
-
-    /// Counts the heights between two records of blocks; of the same height there may be several.
-    fn count_unrecorded(&mut self, before: &mut Option<u64>, height: u64) {
-        let between = before.map_or(0, |before| height.saturating_sub(before).saturating_sub(1));
-        self.replayed.unrecorded = self.replayed.unrecorded.saturating_add(between);
-        *before = (*before).max(Some(height));
+        Ok(Place::Blocks { after: Some(last.place()) })
     }
 
     async fn block(&mut self, records: &mut Records<'a>, block: &BlockEntry) -> Result<()> {
         if block.orphaned && self.has_left((block.number, block.hash)).await? {
-            one(&mut self.replayed.blocks.orphaned);
+            one(&mut self.progress.replayed.blocks.orphaned);
             // What was decided there came before what follows, and is not taken again.
-            self.stated = None;
+            self.progress.stated = None;
             return Ok(());
         }
         let held = records.block(block).await;
         let held = held.wrap_err_with(|| format!("record {}, of block {}", block.seq, block.number))?;
         match held {
             Held::WithoutLeaf => {
-                one(&mut self.replayed.without_leaf);
+                one(&mut self.progress.replayed.without_leaf);
                 return self.absent(block).await;
             }
             Held::NotChecked(missing) => {
-                one(&mut self.replayed.not_checked);
-                self.replayed.missing.get_or_insert(missing);
+                one(&mut self.progress.replayed.not_checked);
+                self.progress.replayed.missing.get_or_insert(missing);
             }
             Held::Equal => {
                 let fault = self.hidden(block, records.stated(block.hash)).await?;
                 let equal = self.noted(fault.into_iter().collect());
-                self.replayed.blocks.count(equal);
+                self.progress.replayed.blocks.count(equal);
             }
             Held::Other(fault) => {
                 self.noted(vec![fault]);
-                self.replayed.blocks.count(false);
+                self.progress.replayed.blocks.count(false);
             }
         }
         Ok(())
     }
 
     /// Where a record of a block has no decision on the vault, there is no full record of one; but where the cycle failed on its
-    /// way, there may be.
+    /// way, there may be, and where the process did not start, of the one before.
     async fn absent(&mut self, block: &BlockEntry) -> Result<()> {
-        let Some(absence) =
-            block.absences.of(self.subject.vault).filter(|absence| *absence != Absence::Failed)
-        else {
+        let may_be = |absence: &Absence| matches!(absence, Absence::Failed | Absence::KeyHeld);
+        let Some(absence) = block.absences.of(self.subject.vault).filter(|absence| !may_be(absence)) else {
             return Ok(());
         };
         if self.has_full_record(block).await? {
-            self.noted(vec![Fault::Absent { block: block.number, absence: absence.name() }]);
+            self.noted(vec![Fault::Absent { block: block.number, absence: absence.name().into() }]);
         }
         Ok(())
     }
 
     /// A full record that is due and not there.
     async fn hidden(&mut self, block: &BlockEntry, stated: Option<Stated>) -> Result<Option<Fault>> {
-        let before = std::mem::replace(&mut self.stated, stated.clone());
+        let before = std::mem::replace(&mut self.progress.stated, stated.clone());
         let Some(stated) = stated else { return Ok(None) };
         let why = match before {
             _ if stated.trades => "a trade was decided",
@@ -259,7 +213,7 @@ impl<'a> Replay<'a> {
             Some(_) | None => return Ok(None),
         };
         let there = self.has_full_record(block).await?;
-        Ok((!there).then_some(Fault::NoFullRecord { block: block.number, why }))
+        Ok((!there).then_some(Fault::NoFullRecord { block: block.number, why: why.into() }))
     }
 
     async fn has_full_record(&self, block: &BlockEntry) -> Result<bool> {
@@ -278,18 +232,37 @@ impl<'a> Replay<'a> {
         Ok(false)
     }
 
-    /// What was sent: how it ended, what the chain holds beside it, and the same again on a fork.
-    async fn intents(&mut self, heights: &RangeInclusive<u64>, watch: &(dyn Fn() + Sync)) -> Result<()> {
+    /// What was sent: how it ended, and the same again on a fork, which takes its time and is a stretch of its own; at the end
+    /// what the chain holds beside it.
+    async fn intents(
+        &mut self,
+        (heights, after): (&RangeInclusive<u64>, i64),
+        watch: &(dyn Fn() + Sync),
+    ) -> Result<Place> {
+        let page =
+            self.journal.intents_after(self.key(), Some(after.into())).await.wrap_err("the journal")?;
+        let due = |intent: &IntentEntry| heights.contains(&intent.decision_block);
+        let first = page.iter().position(due).filter(|_| self.anvil.is_some());
+        let end = first.map_or(page.len(), |at| at.saturating_add(1));
+        let Some(last) = page.iter().take(end).next_back() else {
+            self.strangers(heights).await?;
+            return Ok(Place::Done);
+        };
+        for intent in page.iter().take(end).filter(|intent| due(intent)) {
+            self.intent(intent).await?;
+            watch();
+        }
+        Ok(Place::Intents { after: last.id.into() })
+    }
+
+    /// What the chain holds beside what the journal knows of.
+    async fn strangers(&mut self, heights: &RangeInclusive<u64>) -> Result<()> {
         let (mut after, mut known, mut unmined) = (None, BTreeSet::new(), BTreeMap::new());
         loop {
             let page = self.journal.intents_after(self.key(), after).await.wrap_err("the journal")?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             known.extend(page.iter().flat_map(|intent| &intent.attempts).map(|attempt| attempt.hash));
-            for intent in page.iter().filter(|intent| heights.contains(&intent.decision_block)) {
-                self.intent(intent).await?;
-                watch();
-            }
             let without = page.into_iter().filter(|intent| ended(intent).is_none());
             unmined.extend(without.flat_map(|intent| attempts(&intent)));
         }
@@ -315,7 +288,7 @@ impl<'a> Replay<'a> {
         };
         faults.extend(asked.map(|what| Fault::Asked { transaction, what }));
         let equal = self.noted(faults);
-        self.replayed.actions.count(equal);
+        self.progress.replayed.actions.count(equal);
         match (recomputed, receipt, self.anvil) {
             (Some(recomputed), Some(receipt), Some(anvil)) => {
                 self.executed(&recomputed, &receipt, anvil).await
@@ -338,7 +311,7 @@ impl<'a> Replay<'a> {
             explain(self.source, self.subject, decided, receipt).await.wrap_err_with(about)?;
         let fault = |what: &String| Fault::Execution { transaction, what: what.clone() };
         self.noted(executed.differences.iter().map(fault).collect());
-        self.replayed.executed.push(executed);
+        self.progress.replayed.executed.push(executed);
         Ok(())
     }
 
@@ -360,15 +333,7 @@ impl<'a> Replay<'a> {
 
     /// Takes faults in; whether there are none.
     fn noted(&mut self, faults: Vec<Fault>) -> bool {
-        let none = faults.is_empty();
-        for fault in faults {
-            if self.replayed.faults.len() < MOST_FAULTS {
-                self.replayed.faults.push(fault);
-            } else {
-                one(&mut self.replayed.further_faults);
-            }
-        }
-        none
+        self.progress.replayed.noted(faults)
     }
 }
 

@@ -423,7 +423,7 @@ impl Home {
         let chain = scene.stage.chain.chain_id();
         let (mut blocks, mut page) = (Vec::new(), journal.blocks(chain, 0..=u64::MAX, None).await.unwrap());
         while let Some(last) = page.last() {
-            let next = journal.blocks(chain, 0..=u64::MAX, Some(last)).await.unwrap();
+            let next = journal.blocks(chain, 0..=u64::MAX, Some(last.place())).await.unwrap();
             blocks.extend(std::mem::replace(&mut page, next));
         }
         journal.close().await;

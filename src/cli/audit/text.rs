@@ -25,6 +25,7 @@ fn vault(vault: &PrintedVault) -> String {
         ("late within the grace", totals.late.to_string()),
         ("missed", totals.missed.to_string()),
         ("unexplained", totals.unexplained.to_string()),
+        ("of a policy that is not known", totals.unknown_policy.to_string()),
         ("wrong decision hash", totals.wrong_hash.to_string()),
         ("wanted for a moment alone", found.within_grace.passed.to_string()),
         ("waiting cost (USD)", format!("{:.2}", totals.price.waiting_usd)),
@@ -108,6 +109,7 @@ fn missed(episode: &Episode, causes: &[Caused]) -> String {
 fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Stopped => "no keeper of the vault ran",
+        Cause::LeaseLost => "the keeper's start was refused: another process held its key",
         Cause::Silent => "the journal ends before: no keeper ran, or it heard of no block",
         Cause::Endpoint => "no endpoint told of the block",
         Cause::GivenUp => "the vault was given up",

@@ -2,6 +2,7 @@
 
 mod subtree;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use alloy::primitives::{Address, B256};
@@ -9,14 +10,13 @@ use clap::Args;
 use eyre::WrapErr;
 use serde::Serialize;
 
-use super::super::connect::configuration;
+use super::super::look_back::{Glass, Named, published};
 use super::super::output::Row;
 use super::super::{Context, Failure, Outcome};
 use super::Source;
-use crate::config::{Config, VaultConfig};
 use crate::domain::merkle::{Proof, Tree, leaf, stored_height};
 use crate::journal::{Absence, BlockEntry, Journal, Roster};
-use crate::replay::Subtree;
+use crate::replay::{Subject, Subtree};
 use subtree::{made_again, same_version};
 
 /// Proves that the decision on a vault at a block is in the record of that block.
@@ -25,9 +25,18 @@ use subtree::{made_again, same_version};
 /// that still has the state of the block, and the policies that were in force.
 #[derive(Debug, Args)]
 pub(super) struct Prove {
-    /// Vault of the configuration.
-    #[arg(long, value_name = "NAME")]
+    /// Vault: a name of the configuration, or an address with --policy, for which no configuration is needed.
+    #[arg(long, value_name = "VAULT")]
     vault: String,
+    /// A published policy; where absent those of the configuration. May be given several times: the one whose hash a vault stores
+    /// at the block is in force.
+    #[arg(long, value_name = "FILE")]
+    policy: Vec<PathBuf>,
+    /// Vault whose leaf stands beside, a name or an address, where the configuration has it not. May be given several times.
+    #[arg(long, value_name = "VAULT")]
+    beside: Vec<String>,
+    #[command(flatten)]
+    glass: Glass,
     /// Block number.
     #[arg(long)]
     block: u64,
@@ -77,18 +86,20 @@ enum Missing {
 
 impl Prove {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
-        let config = configuration(context)?;
-        let vault = config.vault(&self.vault).map_err(Failure::usage)?;
+        let vaults: Vec<_> = std::iter::once(&self.vault).chain(&self.beside).cloned().collect();
+        let named = Named::of(context, &vaults, &published(&self.policy)?)?;
+        let vault = named.first()?.clone();
         let journal = self.source.open(context).await?;
-        let (block, roster) = self.recorded(&journal, vault).await?;
+        let (block, roster) = self.recorded(&journal, (named.chain_id, vault.vault)).await?;
         let decided: Vec<_> = block.absences.decided(roster.vaults()).copied().collect();
-        let index = decided.binary_search(&vault.address).map_err(|_| damaged(&block))?;
+        let index = decided.binary_search(&vault.vault).map_err(|_| damaged(&block))?;
         let proved = if stored_height(block.head.leaves) == 0 {
-            self.stored(&journal, (&block, index), vault).await?
+            self.stored(&journal, (&block, index), vault.vault).await?
         } else {
-            self.recomputed(context, (&config, &journal), (&block, &roster), (&decided, index)).await?
+            same_version(&journal, &roster, &block).await?;
+            self.recomputed((context, named), &block, (&decided, index)).await?
         };
-        let printed = printed(vault, &block, index, proved)?;
+        let printed = printed(&vault, &block, index, proved)?;
         context.output.print(&printed, rows)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -97,11 +108,11 @@ impl Prove {
     async fn recorded(
         &self,
         journal: &Journal,
-        vault: &VaultConfig,
+        (chain_id, vault): (u64, Address),
     ) -> Result<(BlockEntry, Roster), Failure> {
         let mut missing = Missing::Unseen;
-        for block in at_height(journal, vault.chain.id, self.block).await?.into_iter().rev() {
-            match kept(journal, &block, vault.address).await? {
+        for block in at_height(journal, chain_id, self.block).await?.into_iter().rev() {
+            match kept(journal, &block, vault).await? {
                 Ok(roster) => return Ok((block, roster)),
                 Err(here) => missing = missing.max(here),
             }
@@ -135,7 +146,7 @@ impl Prove {
         &self,
         journal: &Journal,
         (block, index): (&BlockEntry, usize),
-        vault: &VaultConfig,
+        vault: Address,
     ) -> Result<Proved, Failure> {
         let tree = Tree::over(block.level.clone());
         let (Some(stored), Some(path)) = (block.level.get(index), tree.path(index)) else {
@@ -143,13 +154,13 @@ impl Prove {
         };
         let mut made_of = None;
         let mut after = 0;
-        let key = (block.chain_id, vault.address);
+        let key = (block.chain_id, vault);
         loop {
             let page = unread(journal.cycles(key, block.number..=block.number, after).await)?;
             let Some(last) = page.last() else { break };
             after = last.id;
             let hashes = page.iter().map(|cycle| (cycle.record.snapshot_hash, cycle.record.decision_hash));
-            let of_leaf = |hashes: &(B256, B256)| leaf(vault.address, hashes.0, hashes.1) == *stored;
+            let of_leaf = |hashes: &(B256, B256)| leaf(vault, hashes.0, hashes.1) == *stored;
             made_of = hashes.rev().find(of_leaf).or(made_of);
         }
         Ok(Proved { leaf: *stored, made_of, path })
@@ -158,14 +169,13 @@ impl Prove {
     /// From the leaves below one node of the record, which are decided on again.
     async fn recomputed(
         &self,
-        context: &Context,
-        (config, journal): (&Config, &Journal),
-        (block, roster): (&BlockEntry, &Roster),
+        (context, named): (&Context, Named),
+        block: &BlockEntry,
         (decided, index): (&[Address], usize),
     ) -> Result<Proved, Failure> {
         let subtree = Subtree::of(block, decided, index).ok_or_else(|| damaged(block))?;
-        same_version(journal, roster, block).await?;
-        let leaves = made_again(context, config, (block, &subtree)).await?;
+        let view = self.glass.view(context, named).await?;
+        let leaves = made_again(&view, (block, &subtree)).await?;
         let vault = leaves.get(subtree.place).ok_or_else(|| damaged(block))?;
         let below = Tree::over(leaves.iter().map(|made| made.leaf).collect());
         let above = Tree::over(block.level.clone());
@@ -179,7 +189,8 @@ impl Prove {
 async fn at_height(journal: &Journal, chain_id: u64, number: u64) -> eyre::Result<Vec<BlockEntry>> {
     let mut blocks: Vec<BlockEntry> = Vec::new();
     loop {
-        let page = unread(journal.blocks(chain_id, number..=number, blocks.last()).await)?;
+        let page =
+            unread(journal.blocks(chain_id, number..=number, blocks.last().map(BlockEntry::place)).await)?;
         if page.is_empty() {
             return Ok(blocks);
         }
@@ -203,7 +214,7 @@ async fn kept(
     Ok(block.absences.of(vault).map_or(Ok(roster), |code| Err(Missing::Absent(code))))
 }
 
-fn printed(vault: &VaultConfig, block: &BlockEntry, index: usize, proved: Proved) -> eyre::Result<Printed> {
+fn printed(vault: &Subject, block: &BlockEntry, index: usize, proved: Proved) -> eyre::Result<Printed> {
     let index = u64::try_from(index).wrap_err("the place of the leaf")?;
     let proof = Proof { index, leaves: block.head.leaves, path: proved.path };
     if !proof.verify(proved.leaf, &block.head) {
@@ -211,7 +222,7 @@ fn printed(vault: &VaultConfig, block: &BlockEntry, index: usize, proved: Proved
     }
     Ok(Printed {
         vault: vault.name.clone(),
-        address: vault.address,
+        address: vault.vault,
         block: block.number.to_string(),
         block_hash: block.hash,
         leaf: proved.leaf,
@@ -241,6 +252,7 @@ const fn told(absence: Absence) -> &'static str {
         Absence::Unread => "its facts could not be read",
         Absence::Failed => "its cycle failed, and where it had decided there is a full record",
         Absence::GivenUp => "it was given up until the next start",
+        Absence::KeyHeld => "the process did not start, since another one held its key",
     }
 }
 

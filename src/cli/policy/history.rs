@@ -97,7 +97,7 @@ impl History {
         let VaultConfig { address, chain, policies, .. } = vault(context, &self.vault)?;
         let endpoint = match opened {
             Some(endpoint) => endpoint.into(),
-            None => connect(&chain, &context.environment).await?,
+            None => connect(&chain, &context.environment).await?.into(),
         };
         let policies = if given.is_empty() { policies } else { given };
         Ok(Followed { address, chain: chain.name.clone(), policies, endpoint })

@@ -7,11 +7,12 @@ use super::Printed;
 use crate::replay::{Executed, Explained, Replayed, Tally};
 
 /// The columns of what was executed again.
-pub(super) const EXECUTED: [&str; 8] = [
+pub(super) const EXECUTED: [&str; 9] = [
     "block",
     "transaction",
     "again",
     "value",
+    "venue (predicted, taken)",
     "price moved",
     "order in the block",
     "gas over the prediction",
@@ -96,15 +97,16 @@ pub(super) fn executed(executed: &Executed) -> Vec<String> {
         (differences, _) => format!("{differences} differences"),
     };
     let mut row = vec![executed.block.to_string(), executed.transaction.to_string(), again];
-    row.extend(executed.explained.as_ref().map_or_else(|| vec![String::new(); 5], explained));
+    row.extend(executed.explained.as_ref().map_or_else(|| vec![String::new(); 6], explained));
     row
 }
 
 fn explained(explained: &Explained) -> Vec<String> {
     let money = |value: crate::domain::units::Usd| value.get().round_dp(2).to_string();
-    let gas = explained.comparison.gas_units;
+    let (gas, venue) = (explained.comparison.gas_units, explained.comparison.venue);
     vec![
         money(explained.comparison.value),
+        format!("{}, {}", money(venue.predicted), money(venue.realised)),
         money(explained.price_moved),
         money(explained.order_in_block),
         money(explained.gas_over_prediction),

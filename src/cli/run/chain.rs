@@ -8,6 +8,8 @@ use std::time::Duration;
 use alloy::primitives::Address;
 
 use super::crew::Crew;
+use super::early::Early;
+use super::left;
 use super::sighting::Sighting;
 use super::watch::{Watch, tell};
 use super::{Failure, alert, log};
@@ -46,6 +48,7 @@ pub(super) struct Chain {
 impl Chain {
     /// Takes up what an earlier process left before anything is planned.
     pub(super) async fn recover(&self) -> Result<(), Failure> {
+        left::mark(&self.journal, self.lease.endpoint()).await?;
         for engine in self.crew.engines() {
             match engine.recover().await {
                 Ok(outcomes) => report(&outcomes),
@@ -70,8 +73,9 @@ impl Chain {
             return Err(eyre::Report::new(error).wrap_err("there is no verdict on the newest block"));
         }
         let (mut seen, mut cycles) = (Sighting::of(&self.roster, Absence::GivenUp), Vec::new());
+        let mut early = Early::at(self.times);
         for keeper in &mut self.keepers {
-            let cycle = keeper.cycle(header).await;
+            let cycle = early.cycle(keeper, header).await;
             seen.note(keeper, &cycle);
             match cycle {
                 Err(error) if error.is_of_the_record() => return Err(of(keeper, error)),
@@ -178,9 +182,14 @@ impl Chain {
     }
 
     /// One cycle; where the facts cannot be read, once more through another endpoint that can be.
-    async fn cycle(&mut self, keeper: &mut Keeper, head: &NewHead) -> Result<Cycle, CycleError> {
+    async fn cycle(
+        &mut self,
+        keeper: &mut Keeper,
+        header: &Header,
+        early: &mut Early,
+    ) -> Result<Cycle, CycleError> {
         self.equip(keeper);
-        let error = match keeper.cycle(&head.header).await {
+        let error = match early.cycle(keeper, header).await {
             Err(CycleError::Read(error)) => error,
             other => return other,
         };
@@ -189,7 +198,7 @@ impl Chain {
         tracing::warn!(vault = %keeper.name, %error, "no facts; asking another endpoint");
         self.change_over(other);
         self.equip(keeper);
-        keeper.cycle(&head.header).await
+        keeper.cycle(header).await
     }
 
     /// Marks what was decided on heads that the chain has left.
@@ -228,9 +237,9 @@ impl Chain {
     async fn cycles(&mut self, head: &NewHead) -> eyre::Result<(Sighting, Option<eyre::Report>)> {
         let mut seen = Sighting::of(&self.roster, Absence::GivenUp);
         let mut left = Vec::with_capacity(self.keepers.len());
-        let mut last = None;
+        let (mut last, mut early) = (None, Early::at(self.times));
         for mut keeper in std::mem::take(&mut self.keepers) {
-            let cycle = self.cycle(&mut keeper, head).await;
+            let cycle = self.cycle(&mut keeper, &head.header, &mut early).await;
             seen.note(&keeper, &cycle);
             match cycle {
                 Ok(cycle) => self.concluded(&keeper, &cycle, head),

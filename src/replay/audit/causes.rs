@@ -22,6 +22,8 @@ use crate::journal::{Absence, BlockEntry, CycleEntry, Journal, RunEntry};
 pub enum Cause {
     /// No keeper ran, or none that kept the vault.
     Stopped,
+    /// The keeper that was to start held not its key: another process did, at its last start before the block.
+    LeaseLost,
     /// The journal ends before the block: no keeper ran any more, or the one that did heard of no block.
     Silent,
     /// No endpoint told of the block, or they disagreed, or the facts could not be read.
@@ -66,8 +68,8 @@ const WINDOW: u64 = 8_192;
 /// A journal that cannot be read.
 pub async fn causes(journal: &Journal, key: (u64, Address), episode: &Episode) -> Result<Vec<Caused>> {
     let (chain_id, _) = key;
-    let before = journal.block_below(chain_id, episode.from).await.wrap_err("the journal")?;
-    let mut tally = Tally::new(episode, runs(journal).await?, before.map(|block| block.seq));
+    let before = last_before(journal, key, episode.from).await?;
+    let mut tally = Tally::new(episode, runs(journal).await?, before);
     let mut from = episode.from;
     while from <= episode.to {
         let to = episode.to.min(from.saturating_add(WINDOW).saturating_sub(1));
@@ -79,12 +81,25 @@ pub async fn causes(journal: &Journal, key: (u64, Address), episode: &Episode) -
     Ok(tally.causes(following(journal, chain_id, episode.to).await?))
 }
 
+/// The last record of a block below this height.
+async fn last_before(journal: &Journal, key: (u64, Address), height: u64) -> Result<Option<Last>> {
+    let (chain_id, vault) = key;
+    let Some(block) = journal.block_below(chain_id, height).await.wrap_err("the journal")? else {
+        return Ok(None);
+    };
+    let kept = keeps(journal, block.roster, vault).await?;
+    Ok(Some(Last { seq: block.seq, refused: kept && was_refused(&block, vault) }))
+}
+
 /// Number in the ledger of the record of the lowest block above a height, however far it is.
 async fn following(journal: &Journal, chain_id: u64, height: u64) -> Result<Option<i64>> {
     let above = height.saturating_add(1)..=u64::MAX;
     let mut last = None;
     loop {
-        let page = journal.blocks(chain_id, above.clone(), last.as_ref()).await.wrap_err("the journal")?;
+        let page = journal
+            .blocks(chain_id, above.clone(), last.as_ref().map(BlockEntry::place))
+            .await
+            .wrap_err("the journal")?;
         if let Some(block) = page.iter().find(|block| !block.orphaned) {
             return Ok(Some(block.seq));
         }
@@ -93,11 +108,19 @@ async fn following(journal: &Journal, chain_id: u64, height: u64) -> Result<Opti
     }
 }
 
+/// The record that nothing follows for some heights.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// Its number in the ledger.
+    seq: i64,
+    /// Whether its process did not start, because another held the vault's key.
+    refused: bool,
+}
+
 /// What the journal has of a height.
 #[derive(Debug, Clone)]
 struct Known {
-    /// Number of the record in the ledger.
-    seq: i64,
+    last: Last,
     /// Why nothing was done, by the record.
     cause: Cause,
 }
@@ -111,14 +134,23 @@ async fn heights(
     let mut heights: BTreeMap<u64, Known> = BTreeMap::new();
     let (mut last, mut rosters) = (None, BTreeMap::new());
     loop {
-        let page = journal.blocks(chain_id, range.clone(), last.as_ref()).await.wrap_err("the journal")?;
+        let page = journal
+            .blocks(chain_id, range.clone(), last.as_ref().map(BlockEntry::place))
+            .await
+            .wrap_err("the journal")?;
         for block in page.iter().filter(|block| !block.orphaned) {
             let kept = match rosters.entry(block.roster) {
                 Entry::Occupied(kept) => *kept.get(),
                 Entry::Vacant(place) => *place.insert(keeps(journal, block.roster, vault).await?),
             };
             let cause = if kept { of_block(block, vault) } else { Cause::Stopped };
-            heights.insert(block.number, Known { seq: block.seq, cause });
+            let last = Last { seq: block.seq, refused: kept && was_refused(block, vault) };
+            match heights.entry(block.number) {
+                // What an earlier process did at the block stands.
+                Entry::Occupied(mut known) if last.refused => known.get_mut().last = last,
+                Entry::Occupied(mut known) => *known.get_mut() = Known { last, cause },
+                Entry::Vacant(place) => drop(place.insert(Known { last, cause })),
+            }
         }
         let Some(newest) = page.into_iter().next_back() else { break };
         last = Some(newest);
@@ -134,7 +166,7 @@ async fn heights(
             match heights.entry(cycle.record.block_number) {
                 Entry::Occupied(mut known) => known.get_mut().cause = cause,
                 Entry::Vacant(place) => {
-                    place.insert(Known { seq, cause });
+                    place.insert(Known { last: Last { seq, refused: false }, cause });
                 }
             }
         }
@@ -153,14 +185,14 @@ struct Tally {
     left: (u64, u64),
     /// Numbers in the ledger of the processes that began.
     runs: Vec<i64>,
-    /// Number in the ledger of the last record.
-    before: Option<i64>,
+    /// The last record.
+    before: Option<Last>,
     counted: BTreeMap<Cause, u64>,
 }
 
 impl Tally {
-    /// `before` is the number in the ledger of the last record before the episode.
-    fn new(episode: &Episode, runs: Vec<RunEntry>, before: Option<i64>) -> Self {
+    /// `before` is the last record before the episode.
+    fn new(episode: &Episode, runs: Vec<RunEntry>, before: Option<Last>) -> Self {
         let runs = runs.into_iter().map(|run| run.seq).collect();
         Self { left: (episode.from, episode.to), runs, before, counted: BTreeMap::new() }
     }
@@ -173,10 +205,10 @@ impl Tally {
     /// Takes the next height of which there is a record in.
     fn take(&mut self, height: u64, known: Known) {
         if let Some(end) = height.checked_sub(1).filter(|end| *end >= self.left.0) {
-            self.count(self.unseen(known.seq), end);
+            self.count(self.unseen(known.last.seq), end);
         }
         self.count(known.cause, height);
-        self.before = Some(known.seq);
+        self.before = Some(known.last);
     }
 
     /// Counts the blocks up to `end`.
@@ -188,17 +220,22 @@ impl Tally {
     }
 
     /// Why there is no record between the last one and that of number `after`: a process that began between them was not there
-    /// before; one that went on over it heard nothing.
+    /// before; one that went on over it heard nothing. After a start that was refused nobody was there.
     fn unseen(&self, after: i64) -> Cause {
         let Some(before) = self.before else { return Cause::Stopped };
-        let begun = self.runs.iter().any(|run| (before..after).contains(run));
+        if before.refused {
+            return Cause::LeaseLost;
+        }
+        let begun = self.runs.iter().any(|run| (before.seq..after).contains(run));
         if begun { Cause::Stopped } else { Cause::Endpoint }
     }
 
     /// The causes, the most frequent first, where the first record after the episode has this number in the ledger.
     fn causes(mut self, after: Option<i64>) -> Vec<Caused> {
         if !self.is_done() {
-            self.count(after.map_or(Cause::Silent, |after| self.unseen(after)), self.left.1);
+            let ended =
+                if self.before.is_some_and(|last| last.refused) { Cause::LeaseLost } else { Cause::Silent };
+            self.count(after.map_or(ended, |after| self.unseen(after)), self.left.1);
         }
         let counted = self.counted.into_iter().map(|(cause, blocks)| Caused { cause, blocks });
         let mut causes: Vec<_> = counted.collect();
@@ -212,9 +249,15 @@ fn of_block(block: &BlockEntry, vault: Address) -> Cause {
         Some(Absence::NoVerdict | Absence::Unread) => Cause::Endpoint,
         Some(Absence::GivenUp) => Cause::GivenUp,
         Some(Absence::Failed) => Cause::Unknown,
+        Some(Absence::KeyHeld) => Cause::LeaseLost,
         // A leaf alone: what it decided was nothing new, and not to trade.
         None => Cause::DecidedOtherwise,
     }
+}
+
+/// Whether the block was recorded by a process that did not start, because another held the vault's key.
+fn was_refused(block: &BlockEntry, vault: Address) -> bool {
+    block.absences.of(vault) == Some(Absence::KeyHeld)
 }
 
 fn of_cycle(cycle: &CycleEntry) -> Cause {

@@ -3,13 +3,11 @@
 use alloy::primitives::B256;
 use eyre::WrapErr;
 
-use super::super::super::connect::connect;
-use super::super::super::{Context, Failure};
-use crate::chain::{Endpoint, Header};
-use crate::config::{Config, VaultConfig};
+use super::super::super::Failure;
+use super::super::super::look_back::View;
 use crate::domain::decision::DECISION_VERSION;
 use crate::journal::{BlockEntry, Journal, Roster};
-use crate::replay::{Made, Source, Subject, Subtree, decided_again, node_over};
+use crate::replay::{Made, Subtree, decided_again, node_over};
 
 /// Whether this program decides as the one did that recorded the block.
 ///
@@ -35,43 +33,26 @@ pub(super) async fn same_version(journal: &Journal, roster: &Roster, block: &Blo
 /// Reads and decides on all vaults of `subtree` at the block, which must hash to its node.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a vault that is not in the configuration, [`Failure::Failed`] where one cannot be read or they hash to
-/// another node.
+/// [`Failure::Usage`] for a vault that nothing is known of, [`Failure::Failed`] where one cannot be read or they hash to another
+/// node.
 pub(super) async fn made_again(
-    context: &Context,
-    config: &Config,
+    view: &View,
     (block, subtree): (&BlockEntry, &Subtree<'_>),
 ) -> Result<Vec<Made>, Failure> {
-    let number = block.number;
-    let here: Vec<_> = config.vaults.iter().filter(|vault| vault.chain.id == block.chain_id).collect();
-    let configured: Vec<_> = here.iter().map(|vault| subject(vault)).collect();
-    let known = |vault| configured.iter().find(|subject| subject.vault == vault);
-    let subjects = subtree.subjects(known).map_err(|vault| {
+    let (number, hash) = (block.number, block.hash);
+    let subjects = subtree.subjects(|vault| view.beside.subject(vault)).map_err(|vault| {
         Failure::usage(eyre::eyre!(
             "the leaf of vault {vault} stands beside that of this vault at block {number}, and it is not in the \
-             configuration: add it with the policy of that block"
+             configuration: add it with the policy of that block, or name it with --beside and its policy with --policy"
         ))
     })?;
-    let Some(first) = here.first() else { return Ok(Vec::new()) };
-    let endpoint = connect(&first.chain, &context.environment).await?;
-    let header = header(&endpoint, block).await?;
-    let source = Source::through(endpoint);
-    let made = decided_again(&source, &header, &subjects).await?;
+    let header = view.source.header_by_hash(hash).await?;
+    let header = header.ok_or_else(|| {
+        eyre::eyre!("the node does not know block {number} ({hash}): ask one that has the state of it")
+    })?;
+    let made = decided_again(&view.source, &header, &subjects).await?;
     compared(block, subtree, node_over(&made))?;
     Ok(made)
-}
-
-fn subject(vault: &VaultConfig) -> Subject {
-    Subject { name: vault.name.clone(), vault: vault.address, policies: vault.policies.clone() }
-}
-
-async fn header(endpoint: &Endpoint, block: &BlockEntry) -> eyre::Result<Header> {
-    let (number, hash) = (block.number, block.hash);
-    let header = endpoint.header_by_hash(hash).await;
-    let header = header.wrap_err_with(|| format!("block {number} cannot be read"))?;
-    header.ok_or_else(|| {
-        eyre::eyre!("the node does not know block {number} ({hash}): ask one that has the state of it")
-    })
 }
 
 /// Refuses leaves whose node is not the one that is recorded.

@@ -7,7 +7,9 @@
 pub mod account;
 pub mod contest;
 pub mod metrics;
+pub mod opening;
 mod oracle;
+mod pair;
 mod pools;
 pub mod prices;
 mod protection;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::account::Account;
+use super::account::{Account, Traded};
+use super::opening::Start;
 use super::prices::{Tick, Way};
 use super::setting::{Absent, Flow, Setting};
-use super::world::{Moment, World};
+use super::world::{Done, Moment, World};
 use crate::backtest::BacktestError;
-use crate::backtest::ledger::{ASSET_DECIMALS, RISKY_DECIMALS};
+use crate::backtest::ledger::Exchange;
 use crate::domain::decision::{Appraisal, Decision, Trade, Verdict, decide};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::units::from_raw;
@@ -25,8 +26,8 @@ pub struct Past<'a> {
     pub base_fees: &'a [BaseFee],
     /// The world.
     pub setting: &'a Setting,
-    /// First net asset value, units of the asset.
-    pub capital: Decimal,
+    /// What it begins with.
+    pub start: Start<'a>,
 }
 
 /// Who keeps the vault.
@@ -157,7 +158,7 @@ impl<'a> Walk<'a> {
             world: World::open(
                 past.setting,
                 published,
-                past.capital,
+                &past.start,
                 &Moment {
                     time: first.time,
                     price: first.price,
@@ -172,7 +173,8 @@ impl<'a> Walk<'a> {
             rests,
             outcome: Outcome::default(),
         };
-        walk.account.flow((past.capital, Decimal::ZERO), first.price)?;
+        let held = walk.world.held()?;
+        walk.account.flow(held, first.price)?;
         Ok(walk)
     }
 
@@ -246,7 +248,7 @@ impl<'a> Walk<'a> {
         let done = if expired { None } else { self.world.carry_out(trade.sell_risky, &trade.swaps)? };
         let before = self.account;
         for done in done.iter().flatten() {
-            self.account.trade(&done.exchange, done.fee, price)?;
+            self.account.trade(&self.traded(done)?, price)?;
         }
         let swaps = u64::try_from(trade.swaps.len()).unwrap_or(u64::MAX).saturating_sub(1);
         let units = policy.gas.rebalance_units.saturating_add(policy.gas.swap_units.saturating_mul(swaps));
@@ -272,12 +274,17 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    fn traded(&self, done: &Done) -> Result<Traded, BacktestError> {
+        let Exchange { sell_risky: sell, amount_in, amount_out } = done.exchange;
+        let (asset, risky) = if sell { (amount_out, amount_in) } else { (amount_in, amount_out) };
+        let (cash, units) = self.world.whole((asset, risky))?;
+        let (asset_fee, risky_fee) = self.world.whole((done.fee, done.fee))?;
+        Ok(Traded { sell, cash, units, fee: if sell { risky_fee } else { asset_fee } })
+    }
+
     /// USD of so much gas, to 18 places.
     fn gas(&self, (units, wei): (u64, u64), price: Decimal) -> Result<Decimal, BacktestError> {
-        let coin = match self.published().policy().feeds.native_usd {
-            Some(_) => self.past.setting.gas.native_usd,
-            None => price,
-        };
+        let coin = self.world.native_usd()?.unwrap_or(price);
         let whole = u128::from(units).saturating_mul(u128::from(wei));
         let whole =
             i128::try_from(whole).ok().and_then(|whole| Decimal::try_from_i128_with_scale(whole, 18).ok());
@@ -287,7 +294,7 @@ impl<'a> Walk<'a> {
 
     fn flow(&mut self, flow: Flow, price: Decimal) -> Result<(), BacktestError> {
         let (asset, risky, comes) = self.world.flow(flow.amount)?;
-        let (cash, units) = (from_raw(asset, ASSET_DECIMALS)?, from_raw(risky, RISKY_DECIMALS)?);
+        let (cash, units) = self.world.whole((asset, risky))?;
         let sign = if comes { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
         self.account.flow((cash.saturating_mul(sign), units.saturating_mul(sign)), price)
     }
@@ -297,8 +304,8 @@ impl<'a> Walk<'a> {
         Ok(Step {
             tick,
             account: self.account,
-            shares: from_raw(vault.total_supply, ASSET_DECIMALS)?,
-            floor: from_raw(vault.floor, ASSET_DECIMALS)?,
+            shares: from_raw(vault.total_supply, vault.asset.decimals)?,
+            floor: from_raw(vault.floor, vault.asset.decimals)?,
             locked: vault.cash_lock,
             aim,
         })

@@ -15,4 +15,5 @@ pub mod prices;
 mod protection;
 pub mod run;
 pub mod setting;
+mod struck;
 mod world;

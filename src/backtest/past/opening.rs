@@ -8,7 +8,7 @@ use super::pair::Pair;
 use super::pools::Pools;
 use super::protection::{Floor, Turnover};
 use super::setting::{Absent, Setting};
-use super::world::Moment;
+use super::world::{Moment, World};
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::{ASSET_DECIMALS, RISKY_DECIMALS};
 use crate::backtest::market::{ASSET, FEED_DECIMALS, RISKY, feed};
@@ -57,6 +57,32 @@ impl<'a> Standing<'a> {
     /// [`BacktestError::Number`] where a feed never answered.
     pub fn price(&self) -> Result<Decimal, BacktestError> {
         Ok(last_price(&self.snapshot.feeds)?.get())
+    }
+}
+
+/// What happens to a market within one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strike {
+    /// Change of the price of the risky asset, a part of it: -0.2 is a fall by 20 %. Market, feed and pools are there at once.
+    pub price: Decimal,
+    /// Part of the pools' liquidity that is left.
+    pub depth: Decimal,
+    /// Base fee of the next block, wei.
+    pub base_fee: u64,
+}
+
+impl Standing<'_> {
+    /// The facts a block later, after a strike.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] out of range, or beyond what is known of a pool.
+    pub fn struck(&self, published: &PublishedPolicy, strike: &Strike) -> Result<Snapshot, BacktestError> {
+        let (setting, price) = (Setting::default(), self.price()?);
+        let block = &self.snapshot.block;
+        let first = Moment { time: block.timestamp, price, reference: price, base_fee: block.next_base_fee };
+        let mut world = World::open(&setting, published, &Start::Vault(*self), &first)?;
+        world.strike(strike.price, strike.depth, strike.base_fee)?;
+        Ok(world.snapshot().clone())
     }
 }
 
@@ -213,7 +239,6 @@ mod tests {
     use std::path::Path;
 
     use super::super::setting::Feed;
-    use super::super::world::World;
     use super::*;
     use crate::config::load_policy;
     use crate::domain::decision::decide;

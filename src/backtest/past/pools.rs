@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use alloy::primitives::{Address, U256};
+use rust_decimal::Decimal;
 
 use super::pair::Pair;
 use super::setting::{Concentrated, Pools as Rule};
+use super::struck::{struck, thinned};
 use crate::backtest::BacktestError;
 use crate::backtest::market::{ASSET, RISKY};
 use crate::domain::policy::{Policy, Source, VenuePolicy};
@@ -170,7 +172,7 @@ impl Pools {
     }
 
     fn part(&self, rule: Concentrated) -> u128 {
-        let whole = rust_decimal::Decimal::from(self.liquidity);
+        let whole = Decimal::from(self.liquidity);
         let part = whole.checked_mul(rule.beyond).and_then(|part| u128::try_from(part.floor()).ok());
         part.unwrap_or(self.liquidity).max(1)
     }
@@ -191,6 +193,26 @@ impl Pools {
                 Pool::UniswapV3 { state, .. } => self.arbitrage_v3(state, reference)?,
                 Pool::UniswapV2 { state } => self.arbitrage_v2(state, reference)?,
             }
+        }
+        self.tell(pools, time);
+        Ok(())
+    }
+
+    /// All of them move to `kept` of their prices at once, and keep `depth` of their liquidity.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] beyond what is known of a pool.
+    pub(super) fn strike(
+        &mut self,
+        pools: &mut [Pool],
+        (kept, depth): (Decimal, Decimal),
+        time: u64,
+    ) -> Result<(), BacktestError> {
+        self.remember(pools, time);
+        for pool in &mut *pools {
+            let struck = struck(pool, kept, self.pair.risky_is_token0);
+            let struck = struck.and_then(|pool| thinned(&pool, depth));
+            *pool = struck.ok_or(BacktestError::Number("a pool's price, or what is known of the pool,"))?;
         }
         self.tell(pools, time);
         Ok(())

@@ -2,6 +2,7 @@
 //! booked.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use rust_decimal::Decimal;
 
@@ -14,6 +15,7 @@ use crate::backtest::BacktestError;
 use crate::backtest::ledger::Exchange;
 use crate::domain::decision::{Appraisal, Decision, Trade, Verdict, decide};
 use crate::domain::policy::PublishedPolicy;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::units::from_raw;
 use crate::stage::path::files::BaseFee;
 
@@ -112,11 +114,45 @@ pub struct Outcome {
 /// # Errors
 /// A number leaves its range, or the policy is of a rollup.
 pub fn walk(past: &Past<'_>, keeper: &Keeper, mut seen: impl FnMut(&Step)) -> Result<Outcome, BacktestError> {
+    watch(past, keeper, |sight| {
+        seen(sight.step);
+        ControlFlow::Continue(())
+    })
+}
+
+/// What is seen of a step beside its books.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// The step.
+    pub step: &'a Step,
+    /// What was decided; absent where nobody did.
+    pub decision: Option<&'a Decision>,
+    /// Whether a transaction is under way.
+    pub under_way: bool,
+    /// The facts after it.
+    pub snapshot: &'a Snapshot,
+}
+
+/// The same, until who is told has seen enough.
+///
+/// # Errors
+/// As [`walk`].
+pub fn watch(
+    past: &Past<'_>,
+    keeper: &Keeper,
+    mut seen: impl FnMut(&Sight<'_>) -> ControlFlow<()>,
+) -> Result<Outcome, BacktestError> {
     let Some(first) = past.ticks.first() else { return Ok(Outcome::default()) };
     let mut walk = Walk::begin(past, keeper, *first)?;
     for (at, tick) in past.ticks.iter().enumerate() {
-        let aim = walk.step(*tick, at > 0)?;
-        seen(&walk.seen(*tick, aim)?);
+        let decision = walk.step(*tick, at > 0)?;
+        let aim = decision.as_ref().and_then(|decision| decision.appraisal.as_ref()).map(aim);
+        let step = walk.seen(*tick, aim)?;
+        let (under_way, snapshot) = (walk.sent.is_some(), walk.world.snapshot());
+        let sight = Sight { step: &step, decision: decision.as_ref(), under_way, snapshot };
+        if seen(&sight).is_break() {
+            break;
+        }
     }
     Ok(walk.outcome)
 }
@@ -185,7 +221,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Comes to a tick: what is due is included first, and then it is decided.
-    fn step(&mut self, tick: Tick, moved: bool) -> Result<Option<Aim>, BacktestError> {
+    fn step(&mut self, tick: Tick, moved: bool) -> Result<Option<Decision>, BacktestError> {
         if moved {
             self.way.go(tick);
         }
@@ -208,7 +244,7 @@ impl<'a> Walk<'a> {
         Ok(price)
     }
 
-    fn decide(&mut self, tick: Tick) -> Result<Option<Aim>, BacktestError> {
+    fn decide(&mut self, tick: Tick) -> Result<Option<Decision>, BacktestError> {
         if !self.past.setting.is_there(Absent::Keeper, tick.time) {
             self.outcome.absent = self.outcome.absent.saturating_add(1);
             return Ok(None);
@@ -216,12 +252,11 @@ impl<'a> Walk<'a> {
         if self.rests {
             return Ok(None);
         }
-        let Decision { verdict, appraisal } = decide(self.world.snapshot(), self.published());
-        self.count(&verdict);
-        let aim = appraisal.as_ref().map(aim);
-        if let (Verdict::Rebalance { reason, trade }, None) = (verdict, &self.sent) {
+        let decision = decide(self.world.snapshot(), self.published());
+        self.count(&decision.verdict);
+        if let (Verdict::Rebalance { reason, trade }, None) = (&decision.verdict, &self.sent) {
             let due = tick.time.saturating_add(self.past.setting.keeper.inclusion_seconds);
-            let sent = Sent { decided: tick.time, due, reason: reason.code(), trade };
+            let sent = Sent { decided: tick.time, due, reason: reason.code(), trade: trade.clone() };
             // Who has no delay is included at the same price.
             if due <= tick.time {
                 self.include(sent)?;
@@ -230,7 +265,7 @@ impl<'a> Walk<'a> {
                 self.sent = Some(sent);
             }
         }
-        Ok(aim)
+        Ok(Some(decision))
     }
 
     fn count(&mut self, verdict: &Verdict) {

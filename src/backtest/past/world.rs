@@ -1,6 +1,6 @@
 //! The facts of a vault in the past, moved along in place: what a decision at a moment sees.
 
-use alloy::primitives::U256;
+use alloy::primitives::{I256, U256};
 use rust_decimal::Decimal;
 
 use super::opening::{Opening, Start};
@@ -11,6 +11,7 @@ use super::protection::{Floor, Turnover};
 use super::setting::{Absent, Setting};
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::Exchange;
+use crate::backtest::market::report;
 use crate::domain::decision::Swap;
 use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::domain::snapshot::{Feed, Pool, Snapshot};
@@ -121,6 +122,35 @@ impl<'a> World<'a> {
         if reported {
             self.price = raw_price(&self.snapshot)?;
         }
+        self.settle()
+    }
+
+    /// Within one block the price changes by `change`, a part of it, for market, pools and feed at once, and of the pools'
+    /// liquidity the part `depth` is left.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] out of range, or beyond what is known of a pool.
+    pub(super) fn strike(
+        &mut self,
+        change: Decimal,
+        depth: Decimal,
+        base_fee: u64,
+    ) -> Result<(), BacktestError> {
+        let (block, feed) = (&mut self.snapshot.block, &mut self.snapshot.feeds.risky_usd);
+        block.number = block.number.saturating_add(1);
+        block.timestamp = block.timestamp.saturating_add(BLOCK_SECONDS);
+        block.next_base_fee = base_fee;
+        let kept = Decimal::ONE.saturating_add(change);
+        if !change.is_zero() {
+            let answer = feed.latest.ok_or(BacktestError::Number("a price"))?.answer.unsigned_abs();
+            let usd = from_raw(answer, feed.decimals)?.checked_mul(kept);
+            let usd = usd.ok_or(BacktestError::Number("a price"))?.round_dp(feed.decimals.into());
+            let answer = I256::try_from(to_raw(usd, feed.decimals)?);
+            let answer = answer.map_err(|_| BacktestError::Number("a price"))?;
+            report(feed, self.rounds, answer, block.timestamp);
+        }
+        self.pools.strike(&mut self.snapshot.pools, (kept, depth), block.timestamp)?;
+        self.price = raw_price(&self.snapshot)?;
         self.settle()
     }
 

@@ -1,6 +1,6 @@
 //! `keeper replay`: what a journal says, held against the chain.
 
-mod html;
+pub(super) mod html;
 mod text;
 
 use std::path::PathBuf;

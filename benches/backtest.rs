@@ -12,6 +12,7 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rust_decimal::Decimal;
 use vault_keeper::backtest::past::metrics::Gauge;
+use vault_keeper::backtest::past::opening::Start;
 use vault_keeper::backtest::past::prices::Tick;
 use vault_keeper::backtest::past::run::{Keeper, Past, walk};
 use vault_keeper::backtest::past::setting::Setting;
@@ -36,7 +37,12 @@ fn bench(c: &mut Criterion) {
     stated.volatility.estimator = Estimator::Fixed { annual: "0.8".parse().expect("a ratio") };
     let stated = PublishedPolicy::new(stated).expect("a policy");
     let (ticks, setting) = (hours(8_760), Setting::default());
-    let past = Past { ticks: &ticks, base_fees: &[], setting: &setting, capital: Decimal::from(1_000_000) };
+    let past = Past {
+        ticks: &ticks,
+        base_fees: &[],
+        setting: &setting,
+        start: Start::Capital(Decimal::from(1_000_000)),
+    };
     let mut group = c.benchmark_group("backtest");
     group.throughput(Throughput::Elements(ticks.len().try_into().expect("few"))).sample_size(10);
     for (name, policy) in [("default policy", default), ("stated volatility", stated)] {

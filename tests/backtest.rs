@@ -12,6 +12,7 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 use vault_keeper::backtest::past::contest::{Entrant, contest};
+use vault_keeper::backtest::past::opening::Start;
 use vault_keeper::backtest::past::prices::Tick;
 use vault_keeper::backtest::past::run::{Keeper, Past, Step, walk};
 use vault_keeper::backtest::past::setting::{
@@ -75,7 +76,7 @@ fn ticks(prices: &[&str]) -> Vec<Tick> {
 }
 
 fn walked(ticks: &[Tick], setting: &Setting, policy: PublishedPolicy, capital: u64) -> Vec<Step> {
-    let past = Past { ticks, base_fees: &[], setting, capital: Decimal::from(capital) };
+    let past = Past { ticks, base_fees: &[], setting, start: Start::Capital(Decimal::from(capital)) };
     let mut steps = Vec::new();
     walk(&past, &Keeper::Policy(policy), |step| steps.push(*step)).unwrap();
     steps
@@ -185,7 +186,12 @@ fn accounts_add_up_to_the_last_digit_at_every_step_whatever_happens() {
 fn a_result_is_that_of_any_number_of_threads() {
     let ticks = wandering(3, 100);
     let (setting, policy) = (rough(), published(|_| ()));
-    let past = Past { ticks: &ticks, base_fees: &[], setting: &setting, capital: Decimal::from(500_000) };
+    let past = Past {
+        ticks: &ticks,
+        base_fees: &[],
+        setting: &setting,
+        start: Start::Capital(Decimal::from(500_000)),
+    };
     let on = |threads| contest(&past, &policy, &Entrant::ALL, NonZeroUsize::new(threads).unwrap()).unwrap();
     let one = on(1);
     assert_eq!(on(2), one);
@@ -200,7 +206,8 @@ fn who_is_absent_decides_nothing_and_what_the_feed_does_not_tell_nobody_sees() {
     let ticks = ticks(&prices);
     let outage = |of| Outage { of, from: ticks[3].time, to: ticks[5].time + 1 };
     let trades = |setting: &Setting| {
-        let past = Past { ticks: &ticks, base_fees: &[], setting, capital: Decimal::from(1_000_000) };
+        let past =
+            Past { ticks: &ticks, base_fees: &[], setting, start: Start::Capital(Decimal::from(1_000_000)) };
         let outcome = walk(&past, &Keeper::Policy(textbook()), |_| {}).unwrap();
         (outcome.rebalances.iter().map(|one| one.decided - ticks[0].time).collect::<Vec<_>>(), outcome.absent)
     };
@@ -220,8 +227,12 @@ fn a_transaction_that_comes_too_late_reverts_and_costs_its_gas() {
     let late = |seconds| {
         let setting =
             Setting { keeper: Reach { inclusion_seconds: seconds }, gas: Gas::default(), ..frictionless() };
-        let past =
-            Past { ticks: &ticks, base_fees: &[], setting: &setting, capital: Decimal::from(1_000_000) };
+        let past = Past {
+            ticks: &ticks,
+            base_fees: &[],
+            setting: &setting,
+            start: Start::Capital(Decimal::from(1_000_000)),
+        };
         walk(&past, &Keeper::Policy(textbook()), |_| {}).unwrap().rebalances
     };
     // The first one is decided at the first price, and included after the second.

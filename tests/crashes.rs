@@ -17,6 +17,7 @@ use std::path::Path;
 use rust_decimal::Decimal;
 use vault_keeper::backtest::bars::Bars;
 use vault_keeper::backtest::past::contest::{Entrant, Entry, contest};
+use vault_keeper::backtest::past::opening::Start;
 use vault_keeper::backtest::past::prices::{Order, Tick, ticks};
 use vault_keeper::backtest::past::run::Past;
 use vault_keeper::backtest::past::setting::Setting;
@@ -51,7 +52,12 @@ fn crash_the_default_policy_never_ended_below_its_floor_where_bots_did() {
     for (file, capital, lowest, last, broken) in told() {
         let bars = Bars::read(&data.join(format!("{file}.csv"))).unwrap();
         let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), Order::Olhc).collect();
-        let past = Past { ticks: &ticks, base_fees: &[], setting: &setting, capital: Decimal::from(capital) };
+        let past = Past {
+            ticks: &ticks,
+            base_fees: &[],
+            setting: &setting,
+            start: Start::Capital(Decimal::from(capital)),
+        };
         let entries = contest(&past, &policy, &entrants, NonZeroUsize::new(2).unwrap()).unwrap();
         let metrics = entries[0].metrics;
         assert!(metrics.last_cushion > 0.0 && metrics.cash_lock == 0.0, "{file} {capital}: {metrics:?}");

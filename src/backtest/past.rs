@@ -7,10 +7,13 @@
 pub mod account;
 pub mod contest;
 pub mod metrics;
+pub mod opening;
 mod oracle;
+mod pair;
 mod pools;
 pub mod prices;
 mod protection;
 pub mod run;
 pub mod setting;
+mod struck;
 mod world;

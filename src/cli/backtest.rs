@@ -20,6 +20,7 @@ use super::{Context, Failure, Outcome};
 use crate::backtest::bars::Bars;
 use crate::backtest::past::contest::{Entrant, Entry, contest};
 use crate::backtest::past::metrics::Metrics;
+use crate::backtest::past::opening::Start;
 use crate::backtest::past::prices::{Order, Tick, ticks};
 use crate::backtest::past::run::Past;
 use crate::backtest::past::setting::Setting;
@@ -170,7 +171,12 @@ impl Backtest {
         let (ticks, base_fees) = (tested.ticks.clone(), tested.base_fees.clone());
         let (setting, published, capital) = (tested.setting.clone(), tested.published.clone(), self.capital);
         let job = tokio::task::spawn_blocking(move || {
-            let past = Past { ticks: &ticks, base_fees: &base_fees, setting: &setting, capital };
+            let past = Past {
+                ticks: &ticks,
+                base_fees: &base_fees,
+                setting: &setting,
+                start: Start::Capital(capital),
+            };
             contest(&past, &published, &Entrant::ALL, threads)
         });
         tokio::select! {

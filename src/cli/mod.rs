@@ -27,6 +27,7 @@ mod signals;
 mod simulate;
 mod snapshot;
 mod status;
+mod stress;
 mod tx;
 
 use std::io::IsTerminal;
@@ -77,6 +78,7 @@ enum Command {
     Simulate(simulate::Simulate),
     Snapshot(snapshot::Snapshot),
     Status(status::Status),
+    Stress(stress::Stress),
     Tx(tx::Tx),
 }
 
@@ -154,6 +156,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Simulate(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
+        Command::Stress(command) => command.run(&context).await,
         Command::Tx(command) => command.run(&context).await,
     }
 }

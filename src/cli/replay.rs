@@ -1,7 +1,7 @@
 //! `keeper replay`: what a journal says, held against the chain.
 
 mod checkpoint;
-mod html;
+pub(super) mod html;
 mod text;
 
 use std::path::PathBuf;

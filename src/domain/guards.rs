@@ -5,9 +5,9 @@ use alloy::primitives::{U256, U512};
 
 use super::limits::SizeLimit;
 use super::market::{Fill, Side};
-use super::snapshot::{Guards, Vault};
+use super::snapshot::{Feeds, Guards, Vault};
 use super::units::{Checked, NumberError, Usd, from_raw, to_raw};
-use super::valuation::{RawPrice, Valuation};
+use super::valuation::{RawPrice, Valuation, last_price};
 
 /// Basis points in one.
 const WHOLE_BPS: u32 = 10_000;
@@ -41,7 +41,18 @@ impl<'a> VaultGuards<'a> {
     /// # Errors
     /// [`NumberError::Amount`] out of range.
     pub fn new(vault: &'a Vault, books: &Valuation) -> Checked<Self> {
-        let price = books.raw_price;
+        Self::at(vault, books.raw_price)
+    }
+
+    /// The guards of `vault`, valued by the last answers of `feeds`, however old they are.
+    ///
+    /// # Errors
+    /// [`NumberError::Amount`] out of range, or where a feed never answered.
+    pub fn by_last_answers(vault: &'a Vault, feeds: &Feeds) -> Checked<Self> {
+        Self::at(vault, RawPrice::new(last_price(feeds)?, vault)?)
+    }
+
+    fn at(vault: &'a Vault, price: RawPrice) -> Checked<Self> {
         let exposure = price.to_asset(vault.risky_holdings)?;
         let nav = vault.asset_holdings.checked_add(exposure).ok_or(NumberError::Amount)?;
         Ok(Self { vault, price, exposure, nav })

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::policy::{FeedPolicy, FeedsPolicy, Policy, PublishedPolicy};
 use super::reason::{Disagreement, FeedName, PriceFault, Reason};
-use super::snapshot::{Feed, Sequencer, Snapshot, Vault};
+use super::snapshot::{Feed, Feeds, Sequencer, Snapshot, Vault};
 use super::units::{Checked, NumberError, Price, Ratio, Units, Usd, from_raw, to_raw};
 
 /// The vault's books by the oracle.
@@ -68,7 +68,11 @@ impl Valuation {
 }
 
 impl RawPrice {
-    fn new(price: Price, vault: &Vault) -> Checked<Self> {
+    /// A price of one risky unit in units of the asset, between the raw units of this vault's tokens.
+    ///
+    /// # Errors
+    /// [`NumberError::Amount`] where it does not fit.
+    pub fn new(price: Price, vault: &Vault) -> Checked<Self> {
         let places = u32::from(WAD_PLACES)
             .checked_add(u32::from(vault.risky.decimals))
             .and_then(|sum| sum.checked_sub(u32::from(vault.asset.decimals)))
@@ -226,6 +230,19 @@ fn pegged(asset: Price, limit_bps: u32) -> Result<(), Reason> {
         return Err(Reason::AssetDepegged { price: asset, limit_bps });
     }
     Ok(())
+}
+
+/// Price of one risky unit in units of the asset by the last answers of the feeds, however old or far off they are: what a
+/// vault is worth by what is known, and no price to trade at.
+///
+/// # Errors
+/// [`NumberError::Amount`] where a feed never answered, or not with a price.
+pub fn last_price(feeds: &Feeds) -> Checked<Price> {
+    let last = |feed: &Feed| {
+        let round = feed.latest.filter(|round| round.answer.is_positive()).ok_or(NumberError::Amount)?;
+        from_raw(round.answer.unsigned_abs(), feed.decimals).map(Price::new)
+    };
+    in_asset(last(&feeds.risky_usd)?, last(&feeds.asset_usd)?)
 }
 
 /// The vault's own division: both prices with 18 places, the quotient rounded down at 18 places.

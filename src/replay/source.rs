@@ -17,7 +17,7 @@ use crate::keeper::snapshot_for;
 use crate::protocols::ReadError;
 use crate::protocols::abi::RebalancingVault::State;
 use crate::protocols::oracles::chainlink;
-use crate::protocols::vaults::rebalancing_vault;
+use crate::protocols::vaults::rebalancing_vault::{self, Terms};
 use crate::reader::{Mode, Reader};
 
 /// The endpoints that facts are read through.
@@ -235,6 +235,19 @@ impl Source {
         let told: Option<Vec<_>> = told.into_iter().map(facts).collect();
         let told = told.ok_or_else(|| eyre!("there is no vault at {vault} after block {hash}"))?;
         self.agreed(told, |_, _| format!("vault {vault} after block {hash}"))
+    }
+
+    /// Parameters and timers of a vault that no decision reads, after the block of this hash.
+    ///
+    /// # Errors
+    /// As [`Source::vault`].
+    pub async fn terms(&self, hash: B256, vault: Address) -> Result<Terms> {
+        let asked = async |eye: &Eye| rebalancing_vault::state(&eye.endpoint, hash, vault).await;
+        let told = try_join_all(self.eyes.iter().map(asked)).await?;
+        let terms = |state: Option<State>| Some(rebalancing_vault::terms(&state?));
+        let told: Option<Vec<_>> = told.into_iter().map(terms).collect();
+        let told = told.ok_or_else(|| eyre!("there is no vault at {vault} after block {hash}"))?;
+        self.agreed(told, |_, _| format!("the parameters of vault {vault} after block {hash}"))
     }
 
     /// What the operator of an OP-stack chain took for a transaction, wei; nothing elsewhere, `None` where the chain does not

@@ -1,12 +1,9 @@
 //! What a vault holds and what it cost, in exact decimals of the tokens' own digits.
 
-use alloy::primitives::U256;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::backtest::BacktestError;
-use crate::backtest::ledger::{ASSET_DECIMALS, Exchange, RISKY_DECIMALS};
-use crate::domain::units::from_raw;
 
 /// Holdings, and where they come from, units of the asset.
 ///
@@ -34,6 +31,19 @@ pub struct Account {
     pub gas: Decimal,
     /// Value that changed hands in trades.
     pub turnover: Decimal,
+}
+
+/// What changed hands in a trade, in whole tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traded {
+    /// Whether risky was sold.
+    pub sell: bool,
+    /// Asset.
+    pub cash: Decimal,
+    /// Risky units.
+    pub units: Decimal,
+    /// What stayed with the pool of the token that was given.
+    pub fee: Decimal,
 }
 
 /// Places to which a value is rounded.
@@ -82,27 +92,21 @@ impl Account {
         Ok(())
     }
 
-    /// A trade at the market's `price`, of which `fee` raw units of the token given stayed with the pool.
+    /// A trade at the market's `price`.
     ///
     /// # Errors
     /// [`BacktestError::Number`] out of range.
-    pub fn trade(&mut self, exchange: &Exchange, fee: U256, price: Decimal) -> Result<(), BacktestError> {
-        let Exchange { sell_risky, amount_in, amount_out } = *exchange;
+    pub fn trade(&mut self, traded: &Traded, price: Decimal) -> Result<(), BacktestError> {
+        let Traded { sell, cash, units, fee } = *traded;
         let before = self.nav();
-        let (asset, risky) = if sell_risky { (amount_out, amount_in) } else { (amount_in, amount_out) };
-        let (cash, units) = (from_raw(asset, ASSET_DECIMALS)?, from_raw(risky, RISKY_DECIMALS)?);
-        (self.cash, self.units) = if sell_risky {
+        (self.cash, self.units) = if sell {
             (sum(self.cash, cash), less(self.units, units))
         } else {
             (less(self.cash, cash), sum(self.units, units))
         };
         self.value = valued(self.units, price)?;
         let lost = less(before, self.nav());
-        let fee = if sell_risky {
-            valued(from_raw(fee, RISKY_DECIMALS)?, price)?
-        } else {
-            from_raw(fee, ASSET_DECIMALS)?
-        };
+        let fee = if sell { valued(fee, price)? } else { fee };
         self.fees = sum(self.fees, fee);
         self.impact = sum(self.impact, less(lost, fee));
         self.turnover = sum(self.turnover, valued(units, price)?);

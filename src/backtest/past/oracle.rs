@@ -5,9 +5,9 @@ use rust_decimal::Decimal;
 
 use super::setting;
 use crate::backtest::BacktestError;
-use crate::backtest::market::{FEED_DECIMALS, report};
+use crate::backtest::market::report;
 use crate::domain::snapshot::Feed;
-use crate::domain::units::to_raw;
+use crate::domain::units::{from_raw, to_raw};
 
 /// Ten thousand basis points.
 const WHOLE: Decimal = Decimal::from_parts(10_000, 0, 0, false, 0);
@@ -22,21 +22,24 @@ pub(super) fn watch(
     (price, time): (Decimal, u64),
     rounds: usize,
 ) -> Result<bool, BacktestError> {
-    let raw = to_raw(price.round_dp(FEED_DECIMALS.into()), FEED_DECIMALS)?;
+    let raw = to_raw(price.round_dp(feed.decimals.into()), feed.decimals)?;
     let answer = I256::try_from(raw).map_err(|_| BacktestError::Number("a price"))?;
-    let due = feed.latest.is_none_or(|last| {
-        last.updated_at.saturating_add(rule.heartbeat_seconds) <= time
-            || deviates(last.answer, answer, rule.deviation_bps)
-    });
+    let due = match &feed.latest {
+        None => true,
+        Some(last) if last.updated_at.saturating_add(rule.heartbeat_seconds) <= time => true,
+        Some(last) => {
+            let last = from_raw(last.answer.unsigned_abs(), feed.decimals)?;
+            deviates(last, from_raw(raw, feed.decimals)?, rule.deviation_bps)
+        }
+    };
     if due {
         report(feed, rounds, answer, time);
     }
     Ok(due)
 }
 
-fn deviates(last: I256, now: I256, bps: u32) -> bool {
-    let [last, moved] = [last, now.saturating_sub(last)]
-        .map(|amount| Decimal::from(amount.unsigned_abs().saturating_to::<u64>()));
+fn deviates(last: Decimal, now: Decimal, bps: u32) -> bool {
+    let moved = now.saturating_sub(last).abs();
     let bound = last.checked_mul(Decimal::from(bps));
     moved.checked_mul(WHOLE).zip(bound).is_none_or(|(moved, bound)| moved >= bound)
 }
@@ -44,6 +47,7 @@ fn deviates(last: I256, now: I256, bps: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backtest::market::FEED_DECIMALS;
     use alloy::primitives::Address;
 
     #[test]

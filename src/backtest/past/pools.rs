@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 
 use alloy::primitives::{Address, U256};
+use rust_decimal::Decimal;
 
+use super::pair::Pair;
 use super::setting::{Concentrated, Pools as Rule};
+use super::struck::{struck, thinned};
 use crate::backtest::BacktestError;
-use crate::backtest::market::{ASSET, RISKY, sqrt_price};
+use crate::backtest::market::{ASSET, RISKY};
 use crate::domain::policy::{Policy, Source, VenuePolicy};
 use crate::domain::snapshot::{Observations, Pool, Twap};
 use crate::domain::units::{from_real, to_raw, to_real};
@@ -25,10 +28,18 @@ const ASSET_UNIT: f64 = 1e6;
 #[derive(Debug, Clone)]
 pub(super) struct Pools {
     rule: Rule,
+    pair: Pair,
     /// Liquidity around the price, raw.
     liquidity: u128,
     /// Centre of concentrated liquidity, a tick.
     centre: i32,
+    /// What each pool knows of its past, in their order.
+    pasts: Vec<Known>,
+}
+
+/// What a pool knows of its past.
+#[derive(Debug, Clone, Default)]
+struct Known {
     twap: Option<Averaged>,
     observed: Option<Averaged>,
 }
@@ -44,12 +55,13 @@ struct Averaged {
 }
 
 impl Pools {
-    /// The pools of `policy` at a first price, USD.
+    /// The pools of `policy` in a vault that is made up, at a first price, USD.
     ///
     /// # Errors
     /// [`BacktestError::Number`] for a price or depth out of range.
-    pub(super) fn open(
+    pub(super) fn made_up(
         rule: Rule,
+        pair: Pair,
         policy: &Policy,
         (price, time): (f64, u64),
     ) -> Result<(Self, Vec<Pool>), BacktestError> {
@@ -58,20 +70,39 @@ impl Pools {
         let liquidity = to_raw(from_real(liquidity.floor(), 0)?, 0)?;
         let liquidity =
             u128::try_from(liquidity).map_err(|_| BacktestError::Number("the depth of a pool"))?;
-        let mut pools = Self { rule, liquidity, centre: 0, twap: None, observed: None };
-        let sqrt_price = sqrt_price(price)?;
+        let mut pools = Self { rule, pair, liquidity, centre: 0, pasts: Vec::new() };
+        let sqrt_price = pair.sqrt_price(price)?;
         let made = policy.venues.iter().map(|venue| pools.pool(venue, sqrt_price));
         let mut made: Vec<Pool> = made.collect::<Result<_, _>>()?;
-        if let Some(tick) = standing(&made) {
-            let since = |step, points| Averaged::since(step, points, (time, tick));
-            pools.twap = policy.limits.twap.as_ref().map(|rule| since(rule.window_seconds, 1));
-            if let Source::Pool { step_seconds } = policy.volatility.source {
+        let observed = match policy.volatility.source {
+            Source::Pool { step_seconds } => {
                 let rounds = policy.volatility.estimator.history().map_or(0, |history| history.rounds);
-                pools.observed = Some(since(step_seconds, rounds.saturating_sub(1)));
+                Some((step_seconds, rounds.saturating_sub(1)))
             }
-        }
+            Source::Feed => None,
+        };
+        pools.pasts.extend(made.iter().map(|pool| {
+            let Some(tick) = tick(pool) else { return Known::default() };
+            let since = |step, points| Averaged::since(step, points, (time, tick));
+            let twap = policy.limits.twap.as_ref().map(|rule| since(rule.window_seconds, 1));
+            Known { twap, observed: observed.map(|(step, points)| since(step, points)) }
+        }));
         pools.tell(&mut made, time);
         Ok((pools, made))
+    }
+
+    /// Those that were read at `time`, with the liquidity that they have.
+    pub(super) fn standing(rule: &Rule, pair: Pair, read: &[Pool], time: u64) -> Self {
+        let pasts = read.iter().map(|pool| match pool {
+            Pool::UniswapV3 { twap, observations, .. } => Known {
+                twap: twap.map(|twap| Averaged::meant(twap, time)),
+                observed: observations.as_ref().map(|seen| Averaged::seen(seen, time)),
+            },
+            Pool::UniswapV2 { .. } => Known::default(),
+        });
+        // Liquidity that was read stays where it is.
+        let rule = Rule { concentrated: None, ..rule.clone() };
+        Self { rule, pair, liquidity: 0, centre: 0, pasts: pasts.collect() }
     }
 
     fn pool(&mut self, venue: &VenuePolicy, sqrt_price: U256) -> Result<Pool, BacktestError> {
@@ -141,7 +172,7 @@ impl Pools {
     }
 
     fn part(&self, rule: Concentrated) -> u128 {
-        let whole = rust_decimal::Decimal::from(self.liquidity);
+        let whole = Decimal::from(self.liquidity);
         let part = whole.checked_mul(rule.beyond).and_then(|part| u128::try_from(part.floor()).ok());
         part.unwrap_or(self.liquidity).max(1)
     }
@@ -160,8 +191,28 @@ impl Pools {
         for pool in &mut *pools {
             match pool {
                 Pool::UniswapV3 { state, .. } => self.arbitrage_v3(state, reference)?,
-                Pool::UniswapV2 { state } => arbitrage_v2(state, reference)?,
+                Pool::UniswapV2 { state } => self.arbitrage_v2(state, reference)?,
             }
+        }
+        self.tell(pools, time);
+        Ok(())
+    }
+
+    /// All of them move to `kept` of their prices at once, and keep `depth` of their liquidity.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] beyond what is known of a pool.
+    pub(super) fn strike(
+        &mut self,
+        pools: &mut [Pool],
+        (kept, depth): (Decimal, Decimal),
+        time: u64,
+    ) -> Result<(), BacktestError> {
+        self.remember(pools, time);
+        for pool in &mut *pools {
+            let struck = struck(pool, kept, self.pair.risky_is_token0);
+            let struck = struck.and_then(|pool| thinned(&pool, depth));
+            *pool = struck.ok_or(BacktestError::Number("a pool's price, or what is known of the pool,"))?;
         }
         self.tell(pools, time);
         Ok(())
@@ -169,8 +220,9 @@ impl Pools {
 
     fn arbitrage_v3(&mut self, state: &mut uniswap_v3::Pool, reference: f64) -> Result<(), BacktestError> {
         let root = libm::ldexp(f64::from(state.sqrt_price_x96), -96);
-        let Some(price) = aimed(root, reference, f64::from(state.fee) * PIP) else { return Ok(()) };
-        let sqrt_price = sqrt_price(price)?;
+        let standing = self.pair.price(root);
+        let Some(price) = aimed(standing, reference, f64::from(state.fee) * PIP) else { return Ok(()) };
+        let sqrt_price = self.pair.sqrt_price(price)?;
         *state = state.moved_to(sqrt_price).ok_or(BacktestError::Number("a pool's price"))?;
         if let Some(rule) = self.rule.concentrated
             && state.tick.abs_diff(self.centre) > ticks_of(rule.within_bps).unsigned_abs() / 2
@@ -180,19 +232,30 @@ impl Pools {
         Ok(())
     }
 
-    /// Adds the time that the first v3 pool stood at its tick.
+    fn arbitrage_v2(&self, state: &mut uniswap_v2::Pool, reference: f64) -> Result<(), BacktestError> {
+        let root = libm::sqrt(to_f64(state.reserve1) / to_f64(state.reserve0));
+        let fee = f64::from(uniswap_v2::FEE) * PIP;
+        let Some(price) = aimed(self.pair.price(root), reference, fee) else { return Ok(()) };
+        let moved = state.moved_to(self.pair.sqrt_price(price)?);
+        *state = moved.ok_or(BacktestError::Number("the reserves of a pair"))?;
+        Ok(())
+    }
+
+    /// Adds the time that each pool stood at its tick.
     fn remember(&mut self, pools: &[Pool], time: u64) {
-        let Some(tick) = standing(pools) else { return };
-        for averaged in [&mut self.twap, &mut self.observed].into_iter().flatten() {
-            averaged.stood(tick, time);
+        for (known, pool) in self.pasts.iter_mut().zip(pools) {
+            let Some(tick) = tick(pool) else { continue };
+            for averaged in [&mut known.twap, &mut known.observed].into_iter().flatten() {
+                averaged.stood(tick, time);
+            }
         }
     }
 
     fn tell(&self, pools: &mut [Pool], time: u64) {
-        for pool in pools {
+        for (known, pool) in self.pasts.iter().zip(pools) {
             let Pool::UniswapV3 { state, twap, observations } = pool else { continue };
-            *twap = self.twap.as_ref().map(|averaged| averaged.mean(state.tick, time));
-            *observations = self.observed.as_ref().map(|averaged| averaged.grid(state.tick, time));
+            *twap = known.twap.as_ref().map(|averaged| averaged.mean(state.tick, time));
+            *observations = known.observed.as_ref().map(|averaged| averaged.grid(state.tick, time));
         }
     }
 }
@@ -204,6 +267,23 @@ impl Averaged {
         let span = averaged.reach().saturating_add(1);
         averaged.past.extend([(time.saturating_sub(span), 0), (time, grown(0, tick, span))]);
         averaged
+    }
+
+    /// Of a pool that said its mean tick at `time`.
+    fn meant(twap: Twap, time: u64) -> Self {
+        let from = time.saturating_sub(twap.window_seconds.into());
+        let past = [(from, 0), (time, grown(0, twap.mean_tick, twap.window_seconds.into()))];
+        Self { step: twap.window_seconds, points: 1, past: VecDeque::from(past) }
+    }
+
+    /// Of a pool that told its observations up to `time`.
+    fn seen(seen: &Observations, time: u64) -> Self {
+        let back = (0_u64..).map(|steps| time.saturating_sub(steps.saturating_mul(seen.step_seconds.into())));
+        let mut past: VecDeque<_> =
+            back.zip(seen.tick_cumulatives.iter().rev()).map(|(at, sum)| (at, *sum)).collect();
+        past.make_contiguous().reverse();
+        let points = u32::try_from(past.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        Self { step: seen.step_seconds, points, past }
     }
 
     fn reach(&self) -> u64 {
@@ -249,20 +329,12 @@ impl Averaged {
     }
 }
 
-fn arbitrage_v2(state: &mut uniswap_v2::Pool, reference: f64) -> Result<(), BacktestError> {
-    let root = libm::sqrt(to_f64(state.reserve1) / to_f64(state.reserve0));
-    let Some(price) = aimed(root, reference, f64::from(uniswap_v2::FEE) * PIP) else { return Ok(()) };
-    let moved = state.moved_to(sqrt_price(price)?);
-    *state = moved.ok_or(BacktestError::Number("the reserves of a pair"))?;
-    Ok(())
-}
-
-/// The tick of the first v3 pool, whose average the policy's is.
-fn standing(pools: &[Pool]) -> Option<i32> {
-    pools.iter().find_map(|pool| match pool {
+/// The tick of a v3 pool.
+const fn tick(pool: &Pool) -> Option<i32> {
+    match pool {
         Pool::UniswapV3 { state, .. } => Some(state.tick),
         Pool::UniswapV2 { .. } => None,
-    })
+    }
 }
 
 fn grown(sum: i64, tick: i32, seconds: u64) -> i64 {
@@ -278,9 +350,8 @@ fn part((at, sum): (u64, i64), (end, whole): (u64, i64), time: u64) -> i64 {
     sum.saturating_add(i64::try_from(moved).unwrap_or_default())
 }
 
-/// The price to which arbitrage brings a pool at the raw root `root`; nothing where its fee takes more than it brings.
-fn aimed(root: f64, reference: f64, fee: f64) -> Option<f64> {
-    let price = root * root * 1e12;
+/// The price to which arbitrage brings a pool at `price`; nothing where its fee takes more than it brings.
+fn aimed(price: f64, reference: f64, fee: f64) -> Option<f64> {
     let (low, high) = (reference * (1.0 - fee), reference / (1.0 - fee));
     if price < low {
         Some(low)

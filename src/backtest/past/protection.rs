@@ -1,13 +1,17 @@
 //! The rules of the vault's contract that move between its decisions: floor and cash-lock per share, turnover, cooldown.
 //!
-//! As `FloorLedger.sol` and `Turnover.sol` have them, without the virtual shares of an empty vault. Somebody is taken to poke the
+//! As `FloorLedger.sol` and `Turnover.sol` have them; a vault that is made up has no virtual shares. Somebody is taken to poke the
 //! vault at every step, as its keeper's operator would.
+//!
+//! A vault as it stands tells its floor and what is left of its turnover, and not how they came about. What follows from that is in
+//! [`Floor::standing`] and [`Turnover::standing`].
 
 use alloy::primitives::U256;
 
 use crate::backtest::BacktestError;
 use crate::domain::models::YEAR_SECONDS;
 use crate::domain::policy::FloorPolicy;
+use crate::domain::snapshot::Vault;
 use crate::domain::units::{Ratio, to_raw};
 
 /// Ten to the eighteenth.
@@ -18,10 +22,52 @@ const WAD_PLACES: u8 = 18;
 const WHOLE_BPS: u64 = 10_000;
 const DAY: u64 = 86_400;
 
+/// How shares are counted, and what values per share are parts of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shares {
+    /// Shares that count as existing, and raw units of the asset that they hold.
+    virtual_shares: u64,
+    virtual_assets: u64,
+    /// Value per share of one raw unit of the asset for each share.
+    one: U256,
+}
+
+impl Shares {
+    /// Those of a vault that is made up: a share is worth one unit of the asset at the beginning.
+    pub(super) const MADE_UP: Self = Self { virtual_shares: 0, virtual_assets: 0, one: WAD };
+    /// Those of the contract: a unit of the asset is a million shares at the beginning.
+    pub(super) const CONTRACT: Self = Self {
+        virtual_shares: 1_000_000,
+        virtual_assets: 1,
+        one: U256::from_limbs([2_003_764_205_206_896_640, 54_210, 0, 0]),
+    };
+
+    /// Net asset value per share.
+    fn value(self, nav: U256, supply: U256) -> Option<U256> {
+        let nav = nav.checked_add(U256::from(self.virtual_assets))?;
+        nav.checked_mul(self.one)?.checked_div(self.all(supply)?)
+    }
+
+    /// What shares at a value of so much each are worth, raw units of the asset, rounded up.
+    fn worth(self, per_share: U256, supply: U256) -> Option<U256> {
+        per_share.checked_mul(self.all(supply)?).map(|whole| whole.div_ceil(self.one))
+    }
+
+    /// The largest value per share at which they are worth that; rounded up again it is the same raw unit.
+    fn of_worth(self, worth: U256, supply: U256) -> Option<U256> {
+        worth.checked_mul(self.one)?.checked_div(self.all(supply)?)
+    }
+
+    fn all(self, supply: U256) -> Option<U256> {
+        supply.checked_add(U256::from(self.virtual_shares))
+    }
+}
+
 /// Floor, peak and cash-lock of a vault, per share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Floor {
     policy: FloorPolicy,
+    shares: Shares,
     /// Seconds between two sights of a peak.
     poke_interval: u64,
     stored: U256,
@@ -47,6 +93,7 @@ impl Floor {
         let stored = wad(share)?;
         Ok(Self {
             policy,
+            shares: Shares::MADE_UP,
             poke_interval,
             stored,
             anchor: (stored, time),
@@ -56,10 +103,38 @@ impl Floor {
         })
     }
 
+    /// That of a vault as it stands, worth `nav` raw units.
+    ///
+    /// What it does not tell is taken as follows. A floor that accrues goes on from where it stands, so that it grows faster by
+    /// the part that it has grown by since it was anchored. The peak is the highest that the floor allows, above which alone a
+    /// peak moves it. Net asset value of now is seen for the first time now.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] out of range.
+    pub(super) fn standing(
+        vault: &Vault,
+        nav: U256,
+        poke_interval: u64,
+        time: u64,
+    ) -> Result<Self, BacktestError> {
+        let (policy, supply, shares) = (vault.floor_policy, vault.total_supply, Shares::CONTRACT);
+        let out = || BacktestError::Number("the floor");
+        let stored = shares.of_worth(vault.floor, supply).ok_or_else(out)?;
+        let per_share = shares.value(nav, supply).ok_or_else(out)?;
+        let peak = match policy {
+            FloorPolicy::Fixed { .. } | FloorPolicy::Accruing { .. } => per_share,
+            FloorPolicy::Ratchet { peak_share, .. } => {
+                let peak = stored.checked_mul(WAD).and_then(|peak| peak.checked_div(wad(peak_share).ok()?));
+                peak.ok_or_else(out)?
+            }
+        };
+        let (anchor, candidate, locked) = ((stored, time), (per_share, time), vault.cash_lock);
+        Ok(Self { policy, shares, poke_interval, stored, anchor, peak, candidate, locked })
+    }
+
     /// The floor of `supply` shares at `time`, raw units of the asset, rounded up.
     pub(super) fn of(&self, supply: U256, time: u64) -> Result<U256, BacktestError> {
-        let whole = self.per_share(time)?.checked_mul(supply);
-        whole.map(|whole| whole.div_ceil(WAD)).ok_or(BacktestError::Number("the floor"))
+        self.shares.worth(self.per_share(time)?, supply).ok_or(BacktestError::Number("the floor"))
     }
 
     fn per_share(&self, time: u64) -> Result<U256, BacktestError> {
@@ -84,7 +159,7 @@ impl Floor {
     /// # Errors
     /// [`BacktestError::Number`] out of range.
     pub(super) fn poke(&mut self, (nav, supply): (U256, U256), time: u64) -> Result<(), BacktestError> {
-        let per_share = nav.checked_mul(WAD).and_then(|nav| nav.checked_div(supply));
+        let per_share = self.shares.value(nav, supply);
         let per_share = per_share.ok_or(BacktestError::Number("net asset value per share"))?;
         if time >= self.candidate.1.saturating_add(self.poke_interval) {
             self.peak = self.peak.max(per_share.min(self.candidate.0));
@@ -103,8 +178,10 @@ impl Floor {
     /// [`BacktestError::Number`] out of range.
     pub(super) fn follow(&mut self, before: (U256, U256), after: (U256, U256)) -> Result<(), BacktestError> {
         let out = || BacktestError::Number("net asset value per share");
-        let up = after.0.checked_mul(before.1).ok_or_else(out)?;
-        let down = before.0.checked_mul(after.1).ok_or_else(out)?;
+        let assets = |nav: U256| nav.checked_add(U256::from(self.shares.virtual_assets));
+        let times = |nav, supply| assets(nav)?.checked_mul(self.shares.all(supply)?);
+        let up = times(after.0, before.1).ok_or_else(out)?;
+        let down = times(before.0, after.1).ok_or_else(out)?;
         if up <= down {
             return Ok(());
         }
@@ -128,6 +205,18 @@ pub(super) struct Turnover {
 impl Turnover {
     pub(super) const fn new(cap_bps: u64, at: u64) -> Self {
         Self { cap_bps, level: U256::ZERO, at }
+    }
+
+    /// That of a vault as it stands, worth `nav` raw units: as full as `left` says, of `cap_bps`, or of the least cap that leaves
+    /// so much. Where nothing is left it is taken to be just full, though a sale over the bound may have filled it further.
+    pub(super) fn standing(left: U256, nav: U256, cap_bps: u64, at: u64) -> Self {
+        let needed =
+            left.saturating_mul(U256::from(WHOLE_BPS.saturating_mul(2))).div_ceil(nav.max(U256::ONE));
+        let cap_bps = cap_bps.max(needed.saturating_to());
+        let empty = Self { cap_bps, level: U256::ZERO, at };
+        let filled = empty.capacity(nav).saturating_sub(left);
+        let level = filled.saturating_mul(WAD).checked_div(nav).unwrap_or_default();
+        Self { level, ..empty }
     }
 
     fn capacity(&self, nav: U256) -> U256 {

@@ -3,19 +3,22 @@
 
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use super::account::Account;
+use super::account::{Account, Traded};
+use super::opening::Start;
 use super::prices::{Tick, Way};
 use super::setting::{Absent, Flow, Setting};
-use super::world::{Moment, World};
+use super::world::{Done, Moment, World};
 use crate::backtest::BacktestError;
-use crate::backtest::ledger::{ASSET_DECIMALS, RISKY_DECIMALS};
+use crate::backtest::ledger::Exchange;
 use crate::domain::decision::{Appraisal, Decider, Decision, Trade, Verdict};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::reason::Reason;
+use crate::domain::snapshot::Snapshot;
 use crate::domain::strategies::Strategy;
 use crate::domain::units::from_raw;
 use crate::stage::path::files::BaseFee;
@@ -29,8 +32,8 @@ pub struct Past<'a> {
     pub base_fees: &'a [BaseFee],
     /// The world.
     pub setting: &'a Setting,
-    /// First net asset value, units of the asset.
-    pub capital: Decimal,
+    /// What it begins with.
+    pub start: Start<'a>,
 }
 
 /// Who keeps the vault.
@@ -117,11 +120,45 @@ pub struct Outcome {
 /// # Errors
 /// A number leaves its range, or the policy is of a rollup.
 pub fn walk(past: &Past<'_>, keeper: &Keeper, mut seen: impl FnMut(&Step)) -> Result<Outcome, BacktestError> {
+    watch(past, keeper, |sight| {
+        seen(sight.step);
+        ControlFlow::Continue(())
+    })
+}
+
+/// What is seen of a step beside its books.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// The step.
+    pub step: &'a Step,
+    /// What was decided; absent where nobody did.
+    pub decision: Option<&'a Decision>,
+    /// Whether a transaction is under way.
+    pub under_way: bool,
+    /// The facts after it.
+    pub snapshot: &'a Snapshot,
+}
+
+/// The same, until who is told has seen enough.
+///
+/// # Errors
+/// As [`walk`].
+pub fn watch(
+    past: &Past<'_>,
+    keeper: &Keeper,
+    mut seen: impl FnMut(&Sight<'_>) -> ControlFlow<()>,
+) -> Result<Outcome, BacktestError> {
     let Some(first) = past.ticks.first() else { return Ok(Outcome::default()) };
     let mut walk = Walk::begin(past, keeper, *first)?;
     for (at, tick) in past.ticks.iter().enumerate() {
-        let aim = walk.step(*tick, at > 0)?;
-        seen(&walk.seen(*tick, aim)?);
+        let decision = walk.step(*tick, at > 0)?;
+        let aim = decision.as_ref().and_then(|decision| decision.appraisal.as_ref()).map(aim);
+        let step = walk.seen(*tick, aim)?;
+        let (under_way, snapshot) = (walk.sent.is_some(), walk.world.snapshot());
+        let sight = Sight { step: &step, decision: decision.as_ref(), under_way, snapshot };
+        if seen(&sight).is_break() {
+            break;
+        }
     }
     Ok(Outcome { reasons: walk.reasons.named(), ..walk.outcome })
 }
@@ -190,7 +227,7 @@ impl<'a> Walk<'a> {
             world: World::open(
                 past.setting,
                 published,
-                past.capital,
+                &past.start,
                 &Moment {
                     time: first.time,
                     price: first.price,
@@ -206,7 +243,8 @@ impl<'a> Walk<'a> {
             reasons: Reasons::default(),
             outcome: Outcome::default(),
         };
-        walk.account.flow((past.capital, Decimal::ZERO), first.price)?;
+        let held = walk.world.held()?;
+        walk.account.flow(held, first.price)?;
         Ok(walk)
     }
 
@@ -220,7 +258,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Comes to a tick: what is due is included first, and then it is decided.
-    fn step(&mut self, tick: Tick, moved: bool) -> Result<Option<Aim>, BacktestError> {
+    fn step(&mut self, tick: Tick, moved: bool) -> Result<Option<Decision>, BacktestError> {
         if moved {
             self.way.go(tick);
         }
@@ -243,7 +281,7 @@ impl<'a> Walk<'a> {
         Ok(price)
     }
 
-    fn decide(&mut self, tick: Tick) -> Result<Option<Aim>, BacktestError> {
+    fn decide(&mut self, tick: Tick) -> Result<Option<Decision>, BacktestError> {
         if !self.past.setting.is_there(Absent::Keeper, tick.time) {
             self.outcome.absent = self.outcome.absent.saturating_add(1);
             return Ok(None);
@@ -251,12 +289,11 @@ impl<'a> Walk<'a> {
         if self.rests {
             return Ok(None);
         }
-        let Decision { verdict, appraisal } = self.decider.decide(self.world.snapshot());
-        self.reasons.count(&verdict);
-        let aim = appraisal.as_ref().map(aim);
-        if let (Verdict::Rebalance { reason, trade }, None) = (verdict, &self.sent) {
+        let decision = self.decider.decide(self.world.snapshot());
+        self.reasons.count(&decision.verdict);
+        if let (Verdict::Rebalance { reason, trade }, None) = (&decision.verdict, &self.sent) {
             let due = tick.time.saturating_add(self.past.setting.keeper.inclusion_seconds);
-            let sent = Sent { decided: tick.time, due, reason: reason.code(), trade };
+            let sent = Sent { decided: tick.time, due, reason: reason.code(), trade: trade.clone() };
             // Who has no delay is included at the same price.
             if due <= tick.time {
                 self.include(sent)?;
@@ -265,7 +302,7 @@ impl<'a> Walk<'a> {
                 self.sent = Some(sent);
             }
         }
-        Ok(aim)
+        Ok(Some(decision))
     }
 
     fn include(&mut self, sent: Sent) -> Result<(), BacktestError> {
@@ -277,7 +314,7 @@ impl<'a> Walk<'a> {
         let done = if expired { None } else { self.world.carry_out(trade.sell_risky, &trade.swaps)? };
         let before = self.account;
         for done in done.iter().flatten() {
-            self.account.trade(&done.exchange, done.fee, price)?;
+            self.account.trade(&self.traded(done)?, price)?;
         }
         let swaps = u64::try_from(trade.swaps.len()).unwrap_or(u64::MAX).saturating_sub(1);
         let units = policy.gas.rebalance_units.saturating_add(policy.gas.swap_units.saturating_mul(swaps));
@@ -303,12 +340,17 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    fn traded(&self, done: &Done) -> Result<Traded, BacktestError> {
+        let Exchange { sell_risky: sell, amount_in, amount_out } = done.exchange;
+        let (asset, risky) = if sell { (amount_out, amount_in) } else { (amount_in, amount_out) };
+        let (cash, units) = self.world.whole((asset, risky))?;
+        let (asset_fee, risky_fee) = self.world.whole((done.fee, done.fee))?;
+        Ok(Traded { sell, cash, units, fee: if sell { risky_fee } else { asset_fee } })
+    }
+
     /// USD of so much gas, to 18 places.
     fn gas(&self, (units, wei): (u64, u64), price: Decimal) -> Result<Decimal, BacktestError> {
-        let coin = match self.published().policy().feeds.native_usd {
-            Some(_) => self.past.setting.gas.native_usd,
-            None => price,
-        };
+        let coin = self.world.native_usd()?.unwrap_or(price);
         let whole = u128::from(units).saturating_mul(u128::from(wei));
         let whole =
             i128::try_from(whole).ok().and_then(|whole| Decimal::try_from_i128_with_scale(whole, 18).ok());
@@ -318,7 +360,7 @@ impl<'a> Walk<'a> {
 
     fn flow(&mut self, flow: Flow, price: Decimal) -> Result<(), BacktestError> {
         let (asset, risky, comes) = self.world.flow(flow.amount)?;
-        let (cash, units) = (from_raw(asset, ASSET_DECIMALS)?, from_raw(risky, RISKY_DECIMALS)?);
+        let (cash, units) = self.world.whole((asset, risky))?;
         let sign = if comes { Decimal::ONE } else { Decimal::NEGATIVE_ONE };
         self.account.flow((cash.saturating_mul(sign), units.saturating_mul(sign)), price)
     }
@@ -328,8 +370,8 @@ impl<'a> Walk<'a> {
         Ok(Step {
             tick,
             account: self.account,
-            shares: from_raw(vault.total_supply, ASSET_DECIMALS)?,
-            floor: from_raw(vault.floor, ASSET_DECIMALS)?,
+            shares: from_raw(vault.total_supply, vault.asset.decimals)?,
+            floor: from_raw(vault.floor, vault.asset.decimals)?,
             locked: vault.cash_lock,
             aim,
         })

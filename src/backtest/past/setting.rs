@@ -4,7 +4,7 @@ use std::path::Path;
 
 use eyre::{Result, WrapErr, ensure};
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
 use crate::stage::path::time::unix_seconds;
@@ -100,7 +100,7 @@ pub struct Outage {
 }
 
 /// Who can be absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Absent {
     /// The keeper decides nothing; what it has sent is included all the same.

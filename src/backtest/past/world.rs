@@ -1,20 +1,22 @@
 //! The facts of a vault in the past, moved along in place: what a decision at a moment sees.
 
-use alloy::primitives::{Address, B256, U256};
+use alloy::primitives::{I256, U256};
 use rust_decimal::Decimal;
 
+use super::opening::{Opening, Start};
 use super::oracle;
+use super::pair::Pair;
 use super::pools::Pools;
 use super::protection::{Floor, Turnover};
 use super::setting::{Absent, Setting};
 use crate::backtest::BacktestError;
-use crate::backtest::ledger::{ASSET_DECIMALS, Exchange, RISKY_DECIMALS};
-use crate::backtest::market::{ASSET, FEED_DECIMALS, RISKY, feed};
+use crate::backtest::ledger::Exchange;
+use crate::backtest::market::report;
 use crate::domain::decision::Swap;
 use crate::domain::policy::{ChainKind, PublishedPolicy};
-use crate::domain::snapshot::{AllowedPool, Block, Feeds, Guards, Pool, Snapshot, Token, Vault};
-use crate::domain::units::{to_raw, to_real};
-use crate::stage::deploy::vault::default_parameters;
+use crate::domain::snapshot::{Feed, Pool, Snapshot};
+use crate::domain::units::{from_raw, to_raw, to_real};
+use crate::domain::valuation::{RawPrice, last_price};
 
 /// Seconds of a block.
 const BLOCK_SECONDS: u64 = 12;
@@ -42,7 +44,13 @@ pub(super) struct World<'a> {
     turnover: Turnover,
     /// Rounds that the feed's history keeps.
     rounds: usize,
-    began: u64,
+    /// Number and time of the first block.
+    began: (u64, u64),
+    at: Moment,
+    /// The price that the vault counts with.
+    price: RawPrice,
+    /// What one of the asset is in USD by its feed.
+    asset_usd: Decimal,
 }
 
 /// A swap that was carried out.
@@ -54,54 +62,29 @@ pub(super) struct Done {
 }
 
 impl<'a> World<'a> {
-    /// A vault with `capital` units of the asset and nothing else, at the first moment.
+    /// The vault that `start` says, at the first moment.
     ///
     /// # Errors
     /// [`BacktestError::Policy`] for one of a rollup; [`BacktestError::Number`] out of range.
     pub(super) fn open(
         setting: &'a Setting,
         published: &PublishedPolicy,
-        capital: Decimal,
+        start: &Start<'_>,
         first: &Moment,
     ) -> Result<Self, BacktestError> {
-        let policy = published.policy();
-        if policy.gas.chain != ChainKind::Ethereum {
+        if published.policy().gas.chain != ChainKind::Ethereum {
             let why = "a backtest knows no data fees: gas.chain has to be \"ethereum\"";
             return Err(BacktestError::Policy(why.to_owned()));
         }
-        let rounds = policy.volatility.estimator.history().map_or(0, |history| history.rounds);
-        let start = (to_real(first.price), first.time);
-        let (pools, states) = Pools::open(setting.pools.clone(), policy, start)?;
-        let native = policy.feeds.native_usd.as_ref();
-        let native_usd = native.map(|native| feed(native, 1)).transpose()?;
-        let feeds = Feeds {
-            risky_usd: feed(&policy.feeds.risky_usd, 1)?,
-            asset_usd: feed(&policy.feeds.asset_usd, 1)?,
-            native_usd,
-            sequencer: None,
+        let opening = match start {
+            Start::Capital(capital) => Opening::made_up(setting, published, *capital, first)?,
+            Start::Vault(standing) => Opening::standing(setting, published, standing)?,
         };
-        let block = Block {
-            chain_id: policy.chain_id,
-            number: 0,
-            hash: B256::ZERO,
-            timestamp: first.time,
-            next_base_fee: 0,
-        };
-        let vault = vault(published, to_raw(capital, ASSET_DECIMALS)?);
-        let times = default_parameters().times;
-        let cap = u64::from(default_parameters().shares.turnoverCapBps);
-        let mut world = Self {
-            setting,
-            snapshot: Snapshot { block, vault, feeds, pools: states, options: None, rollup: None },
-            pools,
-            floor: Floor::begin(policy.floor, u64::from(times.pokeInterval), first.time)?,
-            turnover: Turnover::new(cap, first.time),
-            rounds: usize::try_from(rounds).unwrap_or(usize::MAX),
-            began: first.time,
-        };
-        world.snapshot.feeds.risky_usd.latest = None;
-        world.arrive(first)?;
-        Ok(world)
+        let Opening { snapshot, pools, floor, turnover, rounds } = opening;
+        let began = (snapshot.block.number, snapshot.block.timestamp);
+        let price = raw_price(&snapshot)?;
+        let asset_usd = answered(&snapshot.feeds.asset_usd)?;
+        Ok(Self { setting, snapshot, pools, floor, turnover, rounds, began, at: *first, price, asset_usd })
     }
 
     /// The facts.
@@ -109,31 +92,65 @@ impl<'a> World<'a> {
         &self.snapshot
     }
 
-    /// The market comes to a moment.
+    /// The market comes to a moment. Where it is there already, all stands as it is.
     ///
     /// # Errors
     /// [`BacktestError::Number`] out of range.
     pub(super) fn arrive(&mut self, moment: &Moment) -> Result<(), BacktestError> {
+        if self.at == *moment {
+            return Ok(());
+        }
+        self.at = *moment;
         let Moment { time, price, reference, base_fee } = *moment;
         let Snapshot { block, feeds, pools, .. } = &mut self.snapshot;
-        block.number =
-            time.saturating_sub(self.began).checked_div(BLOCK_SECONDS).unwrap_or_default().saturating_add(1);
+        let (number, began) = self.began;
+        let blocks = time.saturating_sub(began).checked_div(BLOCK_SECONDS).unwrap_or_default();
+        block.number = number.saturating_add(blocks);
         block.timestamp = time;
         block.next_base_fee = base_fee;
+        let mut reported = false;
         if self.setting.is_there(Absent::Feed, time) {
-            oracle::watch(&mut feeds.risky_usd, &self.setting.feed, (price, time), self.rounds)?;
+            let usd = price.checked_mul(self.asset_usd).ok_or(BacktestError::Number("a price"))?;
+            reported = oracle::watch(&mut feeds.risky_usd, &self.setting.feed, (usd, time), self.rounds)?;
         }
-        for (feed, price) in [
-            (Some(&mut feeds.asset_usd), Decimal::ONE),
-            (feeds.native_usd.as_mut(), self.setting.gas.native_usd),
-        ] {
-            if let Some(round) = feed.and_then(|feed| feed.latest.as_mut()) {
-                let answer = to_raw(price, FEED_DECIMALS)?;
-                round.answer = answer.try_into().map_err(|_| BacktestError::Number("a price"))?;
+        for feed in [Some(&mut feeds.asset_usd), feeds.native_usd.as_mut()].into_iter().flatten() {
+            if let Some(round) = &mut feed.latest {
                 round.updated_at = time;
             }
         }
         self.pools.follow(pools, (to_real(reference), time))?;
+        if reported {
+            self.price = raw_price(&self.snapshot)?;
+        }
+        self.settle()
+    }
+
+    /// Within one block the price changes by `change`, a part of it, for market, pools and feed at once, and of the pools'
+    /// liquidity the part `depth` is left.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] out of range, or beyond what is known of a pool.
+    pub(super) fn strike(
+        &mut self,
+        change: Decimal,
+        depth: Decimal,
+        base_fee: u64,
+    ) -> Result<(), BacktestError> {
+        let (block, feed) = (&mut self.snapshot.block, &mut self.snapshot.feeds.risky_usd);
+        block.number = block.number.saturating_add(1);
+        block.timestamp = block.timestamp.saturating_add(BLOCK_SECONDS);
+        block.next_base_fee = base_fee;
+        let kept = Decimal::ONE.saturating_add(change);
+        if !change.is_zero() {
+            let answer = feed.latest.ok_or(BacktestError::Number("a price"))?.answer.unsigned_abs();
+            let usd = from_raw(answer, feed.decimals)?.checked_mul(kept);
+            let usd = usd.ok_or(BacktestError::Number("a price"))?.round_dp(feed.decimals.into());
+            let answer = I256::try_from(to_raw(usd, feed.decimals)?);
+            let answer = answer.map_err(|_| BacktestError::Number("a price"))?;
+            report(feed, self.rounds, answer, block.timestamp);
+        }
+        self.pools.strike(&mut self.snapshot.pools, (kept, depth), block.timestamp)?;
+        self.price = raw_price(&self.snapshot)?;
         self.settle()
     }
 
@@ -161,11 +178,33 @@ impl<'a> World<'a> {
 
     /// Raw risky units in raw units of the asset by the feed.
     fn worth(&self, risky: U256) -> Result<U256, BacktestError> {
-        let answer = self.snapshot.feeds.risky_usd.latest.map(|round| round.answer.unsigned_abs());
-        let whole = answer.and_then(|answer| risky.checked_mul(answer));
-        let scale = U256::from(10)
-            .pow(U256::from(RISKY_DECIMALS.saturating_add(FEED_DECIMALS).saturating_sub(ASSET_DECIMALS)));
-        whole.and_then(|whole| whole.checked_div(scale)).ok_or(BacktestError::Number("exposure"))
+        Ok(self.price.to_asset(risky)?)
+    }
+
+    /// Amounts of asset and of risky, raw, in whole tokens.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] out of range.
+    pub(super) fn whole(&self, (asset, risky): (U256, U256)) -> Result<(Decimal, Decimal), BacktestError> {
+        let vault = &self.snapshot.vault;
+        Ok((from_raw(asset, vault.asset.decimals)?, from_raw(risky, vault.risky.decimals)?))
+    }
+
+    /// What the vault holds of both, in whole tokens.
+    ///
+    /// # Errors
+    /// As [`World::whole`].
+    pub(super) fn held(&self) -> Result<(Decimal, Decimal), BacktestError> {
+        let vault = &self.snapshot.vault;
+        self.whole((vault.asset_holdings, vault.risky_holdings))
+    }
+
+    /// USD of a native coin, where it has a feed of its own.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] where that never answered.
+    pub(super) fn native_usd(&self) -> Result<Option<Decimal>, BacktestError> {
+        self.snapshot.feeds.native_usd.as_ref().map(answered).transpose()
     }
 
     /// Carries the swaps of one decision out at the moment that the world is at. `None` where a pool gives less than was asked
@@ -180,10 +219,10 @@ impl<'a> World<'a> {
     ) -> Result<Option<Vec<Done>>, BacktestError> {
         let (mut pools, mut done) = (self.snapshot.pools.clone(), Vec::with_capacity(swaps.len()));
         let (mut asset, mut risky) = (self.snapshot.vault.asset_holdings, self.snapshot.vault.risky_holdings);
-        let mut value = U256::ZERO;
+        let (first, mut value) = (Pair::of(&self.snapshot.vault).risky_is_token0, U256::ZERO);
         for swap in swaps {
             let pool = pools.iter_mut().find(|pool| pool.address() == swap.pool);
-            let Some(made) = pool.and_then(|pool| swapped(pool, sell, swap.amount_in)) else {
+            let Some(made) = pool.and_then(|pool| swapped(pool, (sell, first), swap.amount_in)) else {
                 return Ok(None);
             };
             if made.exchange.amount_out < swap.min_amount_out || self.is_too_little(sell, swap)? {
@@ -225,7 +264,7 @@ impl<'a> World<'a> {
     /// [`BacktestError::Number`] out of range.
     pub(super) fn flow(&mut self, amount: Decimal) -> Result<(U256, U256, bool), BacktestError> {
         let before = (self.nav()?, self.snapshot.vault.total_supply);
-        let raw = to_raw(amount.abs(), ASSET_DECIMALS)?;
+        let raw = to_raw(amount.abs(), self.snapshot.vault.asset.decimals)?;
         let comes = amount.is_sign_positive();
         let fee_bps = U256::from(if comes { ENTRY_FEE_BPS } else { EXIT_FEE_BPS });
         let (nav, supply) = before;
@@ -264,72 +303,35 @@ impl<'a> World<'a> {
 const ENTRY_FEE_BPS: u32 = 10;
 const EXIT_FEE_BPS: u32 = 10;
 
-/// Swaps in a pool, which moves; nothing where it cannot.
-fn swapped(pool: &mut Pool, sell: bool, amount_in: U256) -> Option<Done> {
+/// What a feed answered last.
+fn answered(feed: &Feed) -> Result<Decimal, BacktestError> {
+    let round = feed.latest.filter(|round| round.answer.is_positive());
+    let answer = round.ok_or(BacktestError::Number("a price"))?.answer.unsigned_abs();
+    Ok(from_raw(answer, feed.decimals)?)
+}
+
+fn raw_price(snapshot: &Snapshot) -> Result<RawPrice, BacktestError> {
+    Ok(RawPrice::new(last_price(&snapshot.feeds)?, &snapshot.vault)?)
+}
+
+/// Swaps in a pool, which moves; nothing where it cannot. Whether risky is given, and whether it is the first token.
+fn swapped(pool: &mut Pool, (sell, first): (bool, bool), amount_in: U256) -> Option<Done> {
+    let zero_for_one = sell == first;
     let exchange = |amount_out| Exchange { sell_risky: sell, amount_in, amount_out };
     match pool {
         Pool::UniswapV3 { state, .. } => {
-            let quote = state.quote_exact_in(sell, amount_in).ok()?;
+            let quote = state.quote_exact_in(zero_for_one, amount_in).ok()?;
             state.tick = quote.tick_after();
             state.sqrt_price_x96 = quote.sqrt_price_after;
             state.liquidity = quote.liquidity_after;
             Some(Done { exchange: exchange(quote.amount_out), fee: quote.fee })
         }
         Pool::UniswapV2 { state } => {
-            let quote = state.quoter().ok()?.quote_exact_in(sell, amount_in).ok()?;
+            let quote = state.quoter().ok()?.quote_exact_in(zero_for_one, amount_in).ok()?;
             (state.reserve0, state.reserve1) = (quote.reserve0_after, quote.reserve1_after);
             let fee =
                 amount_in.saturating_mul(U256::from(3)).checked_div(U256::from(1_000)).unwrap_or_default();
             Some(Done { exchange: exchange(quote.amount_out), fee })
         }
-    }
-}
-
-fn vault(published: &PublishedPolicy, capital: U256) -> Vault {
-    let policy = published.policy();
-    let venue = Address::with_last_byte(5);
-    let pools = policy.venues.iter().map(|venue| venue.pool());
-    Vault {
-        address: Address::with_last_byte(3),
-        asset: Token { address: ASSET, decimals: ASSET_DECIMALS },
-        risky: Token { address: RISKY, decimals: RISKY_DECIMALS },
-        total_supply: capital,
-        asset_holdings: capital,
-        risky_holdings: U256::ZERO,
-        floor: U256::ZERO,
-        floor_policy: policy.floor,
-        cash_lock: false,
-        policy_hash: published.hash(),
-        keeper: Address::with_last_byte(4),
-        next_nonce: 0,
-        last_rebalance: 0,
-        paused_until: 0,
-        option_book: None,
-        epoch_open: false,
-        risky_feed: policy.feeds.risky_usd.address,
-        asset_feed: policy.feeds.asset_usd.address,
-        guards: guards(),
-        allowed_pools: pools.map(|pool| AllowedPool { pool, venue }).collect(),
-    }
-}
-
-/// The bounds of a vault as it is deployed where nothing else is said.
-fn guards() -> Guards {
-    let parameters = default_parameters();
-    let (times, shares) = (parameters.times, parameters.shares);
-    let age = |heartbeat: u32, margin: u32| u64::from(heartbeat).saturating_add(margin.into());
-    Guards {
-        cooldown: times.cooldown.into(),
-        max_decision_age: times.maxDecisionAge.into(),
-        max_call_bps: shares.maxTradeBps.into(),
-        turnover_left: U256::ZERO,
-        slippage_bps: shares.slippageBps.into(),
-        nav_loss_bps: shares.navLossBps.into(),
-        cap_bps: shares.capBps.into(),
-        bound_bps: shares.boundBps,
-        risky_max_age: age(times.riskyHeartbeat, times.riskyHeartbeatMargin),
-        asset_max_age: age(times.assetHeartbeat, times.assetHeartbeatMargin),
-        peg_bps: shares.pegBoundBps.into(),
-        gas_rebate: U256::ZERO,
     }
 }

@@ -37,15 +37,15 @@ fn section(vault: &Replayed) -> String {
 
 /// What stands in the cells of a table.
 #[derive(Debug, Clone, Copy)]
-enum Cells {
+pub(in crate::cli) enum Cells {
     /// Sentences, which fill their lines.
     Words,
     /// Figures and hashes, each on a line.
     Figures,
 }
 
-/// A table with its title; nothing where it has no rows.
-fn table(title: &str, cells: Cells, headings: &[&str], rows: &[Vec<String>]) -> String {
+/// A table with its title; nothing where it has no rows. A cell may have several lines.
+pub(in crate::cli) fn table(title: &str, cells: Cells, headings: &[&str], rows: &[Vec<String>]) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -56,7 +56,7 @@ fn table(title: &str, cells: Cells, headings: &[&str], rows: &[Vec<String>]) -> 
     };
     let head: String = headings.iter().map(|heading| format!("<th scope=\"col\">{heading}</th>")).collect();
     let written = |row: &Vec<String>| -> String {
-        row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect()
+        row.iter().map(|cell| format!("<td>{}</td>", escape(cell).replace('\n', "<br/>"))).collect()
     };
     let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", written(row))).collect();
     format!(

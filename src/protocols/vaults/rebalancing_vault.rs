@@ -3,6 +3,7 @@
 use alloy::primitives::{Address, B256, Bytes, Log};
 use alloy::sol_types::{SolCall, SolEvent, SolInterface};
 use rust_decimal::Decimal;
+use serde::Serialize;
 
 use crate::chain::{ChainError, Endpoint, shown};
 use crate::domain::plan::Plan;
@@ -52,6 +53,31 @@ pub fn facts(address: Address, state: &RebalancingVault::State) -> Option<Vault>
         guards: guards(state),
         allowed_pools: state.pools.iter().map(|p| AllowedPool { pool: p.pool, venue: p.venue }).collect(),
     })
+}
+
+/// Parameters and timers that no decision reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Terms {
+    /// Cap of the turnover of a day, basis points of net asset value.
+    pub turnover_cap_bps: u32,
+    /// Seconds between two sights of a peak.
+    pub poke_interval: u64,
+    /// Seconds for which the bound has to be broken before anyone may sell.
+    pub deleverage_grace: u64,
+    /// Since when it has been, seconds since 1970; absent where it is not.
+    pub deleverage_since: Option<u64>,
+}
+
+/// These of a vault's state.
+#[must_use]
+pub fn terms(state: &RebalancingVault::State) -> Terms {
+    let (times, shares) = (&state.parameters.times, &state.parameters.shares);
+    Terms {
+        turnover_cap_bps: shares.turnoverCapBps.into(),
+        poke_interval: times.pokeInterval.into(),
+        deleverage_grace: times.deleverageGrace.into(),
+        deleverage_since: Some(state.deleverageSince).filter(|since| *since > 0),
+    }
 }
 
 /// Calldata of `pause()`, which the vault's guardian and its owner may call.

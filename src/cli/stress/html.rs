@@ -1,0 +1,30 @@
+//! A stress as one page.
+
+use super::super::replay::html::{Cells, table};
+use super::Printed;
+use super::text::{COLUMNS, row, stands, told, verdict};
+use crate::report::{escape, page};
+
+pub(super) fn html(printed: &Printed) -> String {
+    let class = if printed.holds { "good" } else { "bad" };
+    let mut body = format!(
+        "<p class=\"summary\"><strong class=\"{class}\">{}</strong> Nothing was sent; the vault is that of block {} of chain {}.</p>\n",
+        escape(&verdict(printed)),
+        printed.block,
+        printed.chain_id
+    );
+    let stands: Vec<_> =
+        stands(printed).into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    body.push_str(&table("As it stands", Cells::Words, &["What", "Now"], &stands));
+    for (title, trials) in [("Shocks", &printed.shocks), ("Crashes", &printed.crashes)] {
+        let rows: Vec<_> = trials.iter().map(row).collect();
+        body.push_str(&table(title, Cells::Figures, &COLUMNS, &rows));
+        let rows: Vec<_> = trials.iter().map(told).collect();
+        let title = format!("{title}: decisions and guards");
+        body.push_str(&table(&title, Cells::Words, &["what happens", "the keeper, and the guards"], &rows));
+    }
+    for note in &printed.notes {
+        body.push_str(&format!("<p class=\"note\">{}</p>\n", escape(note)));
+    }
+    page("Stress", &printed.vault.to_string(), &body)
+}

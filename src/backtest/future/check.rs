@@ -252,15 +252,14 @@ mod tests {
     fn paths_of_another_market_are_found_out() {
         let gbm = |volatility| Process::Gbm { volatility };
         let told = market(gbm(0.5), 0.0);
-        let hours = History::of_returns(
-            &(0..700).map(|i| if i % 50 == 0 { -0.2 } else { 0.004 }).collect::<Vec<_>>(),
-        );
+        let hours =
+            History::of_returns(&(0..700).map(|i| if i == 0 { -0.5 } else { 0.004 }).collect::<Vec<_>>());
         let resampled = |block| market(Process::Bootstrap { history: hours.clone(), block }, 0.0);
         for (made, told) in [
             (market(gbm(0.54), 0.0), told.clone()),
             (market(gbm(0.5), 0.3), told.clone()),
             (market(Process::Merton { volatility: 0.5, jumps: JUMPS }, 0.0), told),
-            // As many falls, but never so many in one path.
+            // As many falls, but other ones in one path.
             (resampled(350), resampled(1)),
         ] {
             let rows = checked(&made, &told, 2_000);

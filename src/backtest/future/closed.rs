@@ -212,6 +212,7 @@ pub(super) const fn history(market: &Market) -> Option<(&History, usize)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
 mod tests {
     use super::*;
     use crate::backtest::paths::Span;

@@ -26,7 +26,8 @@ pub struct Market {
 /// A path as it is walked through.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Walk {
-    /// A tick for each step, each the end of a bar: between two of them the price stands, and then it jumps.
+    /// A tick for each step. Between two of them the price goes straight, so that what follows it with a lag is close behind where
+    /// it is decided; all that moves in a step moves between two decisions.
     pub ticks: Vec<Tick>,
     /// Base fees that a history had then; none where the process has none.
     pub base_fees: Vec<BaseFee>,
@@ -57,7 +58,11 @@ impl Market {
             if price.is_zero() { Err(BacktestError::Number("a price")) } else { Ok((time(step), price)) }
         };
         let ticks = (0..).zip(&path.moments).map(tick);
-        let ticks = ticks.map(|tick| tick.map(|(time, price)| Tick { time, price, closes: true }));
+        let last = self.span.steps.saturating_add(1);
+        let ticks = (1..).zip(ticks).map(|(number, tick)| {
+            // One bar from the start to the end, whose return is that of the path.
+            tick.map(|(time, price)| Tick { time, price, closes: number == last })
+        });
         let recorded = (0..).zip(&path.moments).filter(|(_, moment)| moment.gas_price > 0);
         let base_fees =
             recorded.map(|(step, moment)| BaseFee { timestamp: time(step), wei: moment.gas_price.into() });

@@ -6,13 +6,13 @@ use super::check::{Check, Row, Seen};
 use super::fan::{Grid, Spread};
 use super::figures::Sample;
 use super::market::{Market, Walk};
+use super::statistics::real;
 use crate::backtest::BacktestError;
 use crate::backtest::ensemble::{Paths, each};
 use crate::backtest::past::contest::Entrant;
 use crate::backtest::past::metrics::Gauge;
 use crate::backtest::past::run::{Keeper, Past, Step, walk};
 use crate::backtest::past::setting::Setting;
-use crate::domain::models::years;
 use crate::domain::policy::{PublishedPolicy, StrategyPolicy};
 use crate::domain::units::to_real;
 
@@ -66,20 +66,11 @@ pub fn simulate(
     let grid = Grid::of(market.span.steps);
     let told: Vec<Told> = each(paths, |number| {
         let path = market.path(paths.seed, number);
-        let walked = market.walk(&path)?;
-        let (mut samples, mut course) = (Vec::with_capacity(keepers.len()), Vec::new());
-        for (at, keeper) in keepers.iter().enumerate() {
-            let grid = (at == 0).then_some(&grid);
-            samples.push(future.sample(keeper, &walked, |step, seen| {
-                if grid.is_some_and(|grid| grid.has(step)) {
-                    course.push((to_real(seen.account.net()), to_real(seen.floor)));
-                }
-            })?);
-        }
+        let (samples, course) = future.everybody(&keepers, &grid, &market.walk(&path)?)?;
         done();
         Ok(Told { samples, course, seen: check.see(&path) })
     })?;
-    let step_days = years(market.span.step_seconds) * DAYS;
+    let step_days = real(market.span.step_seconds) / DAY;
     let (mut samples, mut courses, mut seen) = (vec![Vec::new(); keepers.len()], Vec::new(), Vec::new());
     for path in told {
         for (all, sample) in samples.iter_mut().zip(path.samples) {
@@ -91,10 +82,27 @@ pub fn simulate(
     Ok(Simulated { samples, fan: grid.spreads(&courses, step_days), check: check.rows(market, &seen)? })
 }
 
-/// Days of a year.
-const DAYS: f64 = 365.0;
+/// Seconds of a day.
+const DAY: f64 = 86_400.0;
 
 impl Future<'_> {
+    /// Lets everybody walk through a path; net value and floor of the first of them on the grid.
+    fn everybody(
+        &self,
+        keepers: &[Keeper],
+        grid: &Grid,
+        path: &Walk,
+    ) -> Result<(Vec<Sample>, Vec<(f64, f64)>), BacktestError> {
+        let (mut samples, mut course) = (Vec::with_capacity(keepers.len()), Vec::new());
+        for (at, keeper) in keepers.iter().enumerate() {
+            samples.push(self.sample(keeper, path, |step, seen| {
+                let pictured = at == 0 && grid.has(step);
+                course.extend(pictured.then(|| (to_real(seen.account.net()), to_real(seen.floor))));
+            })?);
+        }
+        Ok((samples, course))
+    }
+
     /// Lets one keeper walk through a path; `seen` is told of every step with its number.
     fn sample(
         &self,

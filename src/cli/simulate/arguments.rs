@@ -58,19 +58,19 @@ pub(super) struct MarketArgs {
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
     /// Growth of the mean price per year, continuously compounded; recorded prices have their own.
-    #[arg(long, default_value_t = 0.0, value_parser = drift, requires = "policy")]
+    #[arg(long, default_value_t = 0.0, value_parser = drift, conflicts_with = "compare")]
     pub(super) drift: f64,
     /// Speed at which the variance of the model `heston` comes back, per year.
-    #[arg(long, default_value_t = 3.0, value_parser = positive, requires = "policy")]
+    #[arg(long, default_value_t = 3.0, value_parser = positive, conflicts_with = "compare")]
     pub(super) kappa: f64,
     /// Volatility of that variance.
-    #[arg(long, default_value_t = 1.2, value_parser = positive, requires = "policy")]
+    #[arg(long, default_value_t = 1.2, value_parser = positive, conflicts_with = "compare")]
     pub(super) xi: f64,
     /// Correlation of price and variance.
-    #[arg(long, default_value_t = -0.4, value_parser = correlation, requires = "policy")]
+    #[arg(long, default_value_t = -0.4, value_parser = correlation, conflicts_with = "compare")]
     pub(super) rho: f64,
     /// Variance at the start, per year; without it the one that it comes back to.
-    #[arg(long, value_parser = not_negative, requires = "policy")]
+    #[arg(long, value_parser = not_negative, conflicts_with = "compare")]
     pub(super) v0: Option<f64>,
 }
 
@@ -81,17 +81,17 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "compare")]
     pub(super) policy: Option<PathBuf>,
     /// The world beside the prices: pools, feed, delay, outages, deposits and withdrawals, in TOML; paths begin on 2024-01-01.
-    #[arg(long, value_name = "FILE", requires = "policy")]
+    #[arg(long, value_name = "FILE", conflicts_with = "compare")]
     pub(super) setting: Option<PathBuf>,
     /// Base fees of the time of --prices, resampled with them: CSV with timestamp,baseFee or timestamp,basefee_gwei or
     /// unix_time,value.
-    #[arg(long, value_name = "FILE", requires = "policy", requires = "prices")]
+    #[arg(long, value_name = "FILE", conflicts_with = "compare", requires = "prices")]
     pub(super) gas: Option<PathBuf>,
     /// What to print; --json is --format json.
-    #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json", requires = "policy")]
+    #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with_all = ["json", "compare"])]
     pub(super) format: Format,
     /// Directory for report.html, figures.csv, check.csv, fan.csv and paths.csv; what is there of these is replaced.
-    #[arg(long, value_name = "DIR", requires = "policy")]
+    #[arg(long, value_name = "DIR", conflicts_with = "compare")]
     pub(super) out: Option<PathBuf>,
 }
 

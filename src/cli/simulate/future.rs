@@ -26,6 +26,7 @@ use crate::backtest::past::setting::Setting;
 use crate::cli::signals::interrupted;
 use crate::cli::{Context, Failure};
 use crate::config::load_policy;
+use crate::domain::models::years;
 use crate::domain::policy::{FloorPolicy, PublishedPolicy};
 use crate::domain::units::{from_real, to_real};
 
@@ -89,7 +90,7 @@ impl Simulate {
         trusted(&simulated.check)?;
         let of = |(entrant, samples): (&Entrant, &Vec<Sample>)| (*entrant, Figures::of(samples));
         let figures = Entrant::ALL.iter().zip(&simulated.samples).map(of).collect();
-        let done = Done { model: self.model_in_words(&plan), seed: self.seed, plan, simulated, figures };
+        let done = Done { model: self.model_in_words(), seed: self.seed, plan, simulated, figures };
         match if context.output.json { Format::Json } else { self.policy.format } {
             Format::Table => context.output.text(&text::text(&done))?,
             Format::Json => context.output.json(&done.printed())?,
@@ -109,7 +110,7 @@ impl Simulate {
         let published = load_policy(policy).map_err(Failure::usage)?;
         let setting =
             self.policy.setting.as_deref().map(Setting::read).transpose().map_err(Failure::usage)?;
-        let capital = from_real(self.vault.capital, PLACES).map_err(Failure::usage)?;
+        let capital = from_real(self.vault.capital, PLACES).map_err(Failure::usage)?.normalize();
         if capital < Decimal::ONE || capital > Decimal::from(1_000_000_000) {
             return Err(Failure::usage(eyre!("--capital: expected an amount from 1 to 1,000,000,000")));
         }
@@ -152,7 +153,7 @@ impl Simulate {
         }
     }
 
-    fn model_in_words(&self, plan: &Plan) -> String {
+    fn model_in_words(&self) -> String {
         let (market, moves) = (&self.market, &self.moves);
         let volatility = format!("volatility {}", market.volatility);
         let drift = format!("drift {} a year", moves.drift);
@@ -163,7 +164,7 @@ impl Simulate {
                 market.jumps_per_year, market.jump_mean, market.jump_deviation
             ),
             ModelName::Heston => format!(
-                "Heston's stochastic volatility, long-run {volatility}, {drift}, κ {}, ξ {}, ρ {}, v₀ {}",
+                "Heston's stochastic volatility, long-run {volatility}, {drift}, κ {}, ξ {}, ρ {}, v₀ {:.4}",
                 moves.kappa,
                 moves.xi,
                 moves.rho,
@@ -173,11 +174,7 @@ impl Simulate {
                 let name = market.prices.as_deref().and_then(Path::file_stem).unwrap_or_default();
                 let hours = market.block_hours;
                 let gas = if self.policy.gas.is_some() { " with their gas" } else { "" };
-                let step = plan.market.span.step_seconds;
-                format!(
-                    "blocks of {hours} hours of {}{gas}, rows {step} seconds apart",
-                    name.to_string_lossy()
-                )
+                format!("blocks of {hours} hours of {}{gas}", name.to_string_lossy())
             }
         }
     }
@@ -228,12 +225,13 @@ impl Done {
     /// On how many paths of what, in a sentence.
     fn about(&self) -> String {
         let Plan { market, paths, capital, .. } = &self.plan;
+        let step = market.span.step_seconds;
+        let days = 365.0 * market.years();
         format!(
-            "{paths} paths of {}, {:.4} years in {} steps of {} seconds, from {capital} USD, seed {}.",
+            "{paths} paths of {}, {days:.1} days in {} steps of {:.1} minutes, from {capital} USD, seed {}.",
             self.model,
-            market.years(),
             market.span.steps,
-            market.span.step_seconds,
+            365.0 * 24.0 * 60.0 * years(step),
             self.seed
         )
     }

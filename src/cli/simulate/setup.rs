@@ -45,7 +45,7 @@ pub(super) fn scenario(arguments: &Simulate) -> Result<Scenario, Failure> {
     if let Process::Bootstrap { history, .. } = &process
         && (minutes != MINUTES_OF_AN_HOUR || history.step_seconds() != HOUR)
     {
-        let why = "the model `bootstrap` compares in steps of 60 minutes, and on prices of so many";
+        let why = "the model `bootstrap` compares hourly: give it hourly prices, and no --step-minutes";
         return Err(Failure::usage(eyre!(why)));
     }
     let start = market.price.unwrap_or(COMPARED_PRICE);

@@ -6,12 +6,14 @@
 pub mod course;
 
 pub mod backtest;
+pub mod future;
 
 mod axis;
 mod calendar;
 mod canvas;
 mod figures;
 mod plots;
+mod spread;
 mod style;
 mod tables;
 mod text;

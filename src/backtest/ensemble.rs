@@ -61,44 +61,62 @@ pub fn gather(
     contestant: &Contestant,
     paths: &Paths<'_>,
 ) -> Result<Ensemble, BacktestError> {
+    let samples: Vec<Sample> = each(paths, |number| {
+        let path = scenario.process.path(&scenario.span, paths.seed, number);
+        walk(scenario, contestant, &path, number)
+    })?;
+    Ok(Ensemble::of(&samples))
+}
+
+/// What `work` makes of each path, in the order of their numbers.
+///
+/// # Errors
+/// As `work`, of the lowest path that has one; [`BacktestError::Stopped`].
+pub fn each<T: Send>(
+    paths: &Paths<'_>,
+    work: impl Fn(u64) -> Result<T, BacktestError> + Sync,
+) -> Result<Vec<T>, BacktestError> {
     let next = AtomicU64::new(0);
-    let mut walked: Vec<Walked> = thread::scope(|scope| {
-        let work = || worker(scenario, contestant, paths, &next);
-        let workers: Vec<_> = (0..paths.threads.get()).map(|_| scope.spawn(work)).collect();
-        let join = |worker: thread::ScopedJoinHandle<'_, Vec<Walked>>| match worker.join() {
-            Ok(walked) => walked,
+    let mut done: Vec<Done<T>> = thread::scope(|scope| {
+        let worker = || worker(paths, &next, &work);
+        let workers: Vec<_> = (0..paths.threads.get()).map(|_| scope.spawn(worker)).collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, Vec<Done<T>>>| match worker.join() {
+            Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),
         };
         workers.into_iter().flat_map(join).collect()
     });
-    walked.sort_unstable_by_key(|(number, _)| *number);
-    let samples: Vec<Sample> = walked.into_iter().map(|(_, sample)| sample).collect::<Result<_, _>>()?;
-    if paths.watch.is_stopped() { Err(BacktestError::Stopped) } else { Ok(Ensemble::of(&samples)) }
+    done.sort_unstable_by_key(|(number, _)| *number);
+    let all = done.into_iter().map(|(_, made)| made).collect::<Result<_, _>>()?;
+    if paths.watch.is_stopped() { Err(BacktestError::Stopped) } else { Ok(all) }
 }
 
-/// A path's number and what it brought.
-type Walked = (u64, Result<Sample, BacktestError>);
+/// A path's number and what came of it.
+type Done<T> = (u64, Result<T, BacktestError>);
 
-fn worker(scenario: &Scenario, contestant: &Contestant, paths: &Paths<'_>, next: &AtomicU64) -> Vec<Walked> {
-    let mut walked = Vec::new();
+fn worker<T>(
+    paths: &Paths<'_>,
+    next: &AtomicU64,
+    work: &(impl Fn(u64) -> Result<T, BacktestError> + Sync),
+) -> Vec<Done<T>> {
+    let mut done = Vec::new();
     loop {
         let first = next.fetch_add(BATCH, Ordering::Relaxed);
         if first >= paths.count {
-            return walked;
+            return done;
         }
         for number in first..first.saturating_add(BATCH).min(paths.count) {
             if paths.watch.is_stopped() {
-                return walked;
+                return done;
             }
-            let path = scenario.process.path(&scenario.span, paths.seed, number);
-            let sample = walk(scenario, contestant, &path, number);
-            let failed = sample.is_err();
-            walked.push((number, sample));
+            let made = work(number);
+            let failed = made.is_err();
+            done.push((number, made));
             paths.watch.walked.fetch_add(1, Ordering::Relaxed);
             if failed {
                 // Others go on up to their next batch, so that the lowest failure is among what was walked.
                 next.store(NO_MORE, Ordering::Relaxed);
-                return walked;
+                return done;
             }
         }
     }

@@ -3,7 +3,8 @@
 //! A [`scenario::Scenario`] says what is simulated. Along each [`paths::Path`] a contestant decides on a synthetic
 //! snapshot ([`market`]), its trades are booked at the quoted amounts ([`ledger`]), and what the path brought is a
 //! [`risk::Sample`]. [`compare`] tunes every contestant to the same risk on the same paths. [`bars`] are
-//! recorded prices, [`table`] is what results are written as.
+//! recorded prices, [`table`] is what results are written as. [`past`] walks one policy through recorded prices, [`future`] through
+//! generated ones.
 
 pub mod bars;
 pub mod compare;
@@ -11,6 +12,7 @@ pub mod contestant;
 pub mod course;
 pub mod ensemble;
 mod format;
+pub mod future;
 pub mod ledger;
 pub mod market;
 pub mod past;

@@ -1,15 +1,14 @@
-//! Generated prices: geometric Brownian motion, jumps, and blocks of a recorded history. A path is known by its seed
-//! and number alone, so every contestant sees the same one.
+//! Generated prices: geometric Brownian motion, jumps, a volatility that moves by itself, and blocks of a recorded history. A
+//! path is known by its seed and number alone, so every contestant sees the same one.
 
-use std::path::Path as File;
+mod heston;
+mod history;
 
-use eyre::{Result, ensure, eyre};
-use rust_decimal::Decimal;
+pub use heston::Heston;
+pub use history::History;
 
 use super::random::Random;
 use crate::domain::models::years;
-use crate::domain::units::to_real;
-use crate::stage::path::files::{BaseFee, read_base_fees, read_prices};
 
 /// How prices move. All but a history are martingales: nobody earns anything by waiting.
 #[derive(Debug, Clone)]
@@ -26,6 +25,8 @@ pub enum Process {
         /// How prices jump.
         jumps: Jumps,
     },
+    /// A variance that moves by itself (Heston 1993).
+    Heston(Heston),
     /// Blocks of a recorded history, each from a place of its own (circular block bootstrap: Politis and Romano 1992).
     Bootstrap {
         /// What is drawn from.
@@ -46,16 +47,10 @@ pub struct Jumps {
     pub deviation: f64,
 }
 
-/// A recorded history, hour by hour.
-#[derive(Debug, Clone, PartialEq)]
-pub struct History {
-    hours: Vec<Hour>,
-}
-
-/// One hour of a history.
+/// One step of a path, in a history one row; an hour where nothing else is said.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Hour {
-    /// `ln` of the price over the price of the row before.
+    /// `ln` of the price over the price before.
     log_return: f64,
     /// Wei per gas.
     gas_price: u64,
@@ -90,6 +85,8 @@ pub struct Path {
     pub past: Vec<Moment>,
     /// The start and what follows.
     pub moments: Vec<Moment>,
+    /// Variance per year that the process has come to, where it moves by itself.
+    pub variance: Option<f64>,
 }
 
 impl Process {
@@ -97,7 +94,7 @@ impl Process {
     #[must_use]
     pub fn path(&self, span: &Span, seed: u64, number: u64) -> Path {
         let mut random = Random::stream(seed, number);
-        let hours = self.hours(span, &mut random);
+        let (hours, variance) = self.hours(span, &mut random);
         let (past, future) = hours.split_at(span.before.min(hours.len()));
         // Backwards from the start, so that it is at its price whatever came before.
         let mut price = span.start;
@@ -114,14 +111,19 @@ impl Process {
             price *= libm::exp(hour.log_return);
             Moment { price, gas_price: hour.gas_price }
         });
-        Path { past: before, moments: std::iter::once(start).chain(after).collect() }
+        Path { past: before, moments: std::iter::once(start).chain(after).collect(), variance }
     }
 
-    /// Every step of a path, past first.
-    fn hours(&self, span: &Span, random: &mut Random) -> Vec<Hour> {
+    /// Every step of a path, past first, and the variance at its end.
+    fn hours(&self, span: &Span, random: &mut Random) -> (Vec<Hour>, Option<f64>) {
         let count = span.before.saturating_add(span.steps);
         let years = years(span.step_seconds);
-        match self {
+        let hours = match self {
+            Self::Heston(heston) => {
+                let (returns, variance) = heston.returns(years, count, random);
+                let hour = |log_return| Hour { log_return, gas_price: 0 };
+                return (returns.into_iter().map(hour).collect(), Some(variance));
+            }
             Self::Gbm { volatility } => diffusion(*volatility, years, count, random),
             Self::Merton { volatility, jumps } => {
                 let own = libm::sqrt((volatility * volatility - jumps.variance_rate()).max(0.0));
@@ -133,15 +135,15 @@ impl Process {
             }
             Self::Bootstrap { history, block } => {
                 let mut drawn = Vec::with_capacity(count);
-                while drawn.len() < count && !history.hours.is_empty() {
-                    let from = random.below(history.hours.len());
+                while drawn.len() < count && !history.is_empty() {
+                    let from = random.below(history.len());
                     let left = count.saturating_sub(drawn.len());
-                    let hours = history.hours.iter().cycle().skip(from);
-                    drawn.extend(hours.take((*block).max(1).min(left)));
+                    drawn.extend(history.block(from, (*block).max(1).min(left)));
                 }
                 drawn
             }
-        }
+        };
+        (hours, None)
     }
 }
 
@@ -159,52 +161,17 @@ impl Jumps {
         self.rate * (self.mean * self.mean + self.deviation * self.deviation)
     }
 
+    /// Expected relative move of the price in one jump: `E[e^J] − 1`.
+    #[must_use]
+    pub fn expected(&self) -> f64 {
+        libm::expm1(self.mean + 0.5 * self.deviation * self.deviation)
+    }
+
     /// What a step of `years` jumps, less what keeps the price a martingale.
     fn of(&self, years: f64, random: &mut Random) -> f64 {
-        let expected = libm::expm1(self.mean + 0.5 * self.deviation * self.deviation);
         let count = random.poisson(self.rate * years);
         let jumped: f64 = (0..count).map(|_| self.mean + self.deviation * random.normal()).sum();
-        jumped - self.rate * years * expected
-    }
-}
-
-impl History {
-    /// Reads a price file with the columns `ts,open,high,low,close,volume` and, if given, a gas file, whose price stands
-    /// until its next row. Rows follow one another as they stand: across an outage the price moves in one step, as it
-    /// did for those who traded.
-    ///
-    /// # Errors
-    /// A file cannot be read or has bad rows, the gas file begins after the prices, or there are fewer than two prices.
-    pub fn read(prices: &File, gas: Option<&File>) -> Result<Self> {
-        let closes = read_prices(prices, &(Decimal::ZERO..=Decimal::MAX))?;
-        let fees = gas.map(read_base_fees).transpose()?.unwrap_or_default();
-        let known = |opened: u64| -> Result<u64> {
-            let Some(gas) = gas else { return Ok(0) };
-            let later = fees.partition_point(|fee: &BaseFee| fee.timestamp <= opened);
-            let fee = later.checked_sub(1).and_then(|at| fees.get(at));
-            let wei = fee.and_then(|fee| u64::try_from(fee.wei).ok());
-            wei.ok_or_else(|| eyre!("{}: no gas price for {opened}", gas.display()))
-        };
-        let pairs = closes.iter().zip(closes.iter().skip(1));
-        let hours = pairs.map(|(before, close)| {
-            let log_return = libm::log(to_real(close.price) / to_real(before.price));
-            Ok(Hour { log_return, gas_price: known(close.opened)? })
-        });
-        let hours = hours.collect::<Result<Vec<_>>>()?;
-        ensure!(!hours.is_empty(), "{}: fewer than two prices", prices.display());
-        Ok(Self { hours })
-    }
-
-    /// Steps that it has.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.hours.len()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.hours.is_empty()
+        jumped - self.rate * years * self.expected()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Statistics over paths: means and deviations with what sampling makes of them, and figures at equal risk.
 
 /// Two-sided 95 % quantile of the standard normal distribution.
-const NORMAL_95: f64 = 1.959_963_984_540_054;
+pub const NORMAL_95: f64 = 1.959_963_984_540_054;
 
 /// Groups of paths that are left out in turn; each path belongs to one by its number.
 pub const GROUPS: usize = 50;

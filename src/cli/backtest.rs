@@ -15,6 +15,8 @@ use eyre::{WrapErr, eyre};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+pub(super) use text::written;
+
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::backtest::bars::Bars;

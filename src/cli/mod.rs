@@ -1,7 +1,7 @@
 //! The commands: one file each, all of the same shape.
 //!
 //! Every command prints a table for people and, with `--json`, one JSON document; messages go to standard error.
-//! Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration.
+//! Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration, 3 what was simulated is not to be trusted.
 
 mod audit;
 mod backtest;
@@ -89,6 +89,8 @@ enum Failure {
     Usage(eyre::Report),
     /// It failed: exit code 1.
     Failed(eyre::Report),
+    /// What was simulated fails its own check: exit code 3.
+    Untrusted(eyre::Report),
 }
 
 /// What a command returns: a code, or a failure with its message.
@@ -128,6 +130,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Ok(code) => return code,
         Err(Failure::Usage(report)) => (2, report),
         Err(Failure::Failed(report)) => (1, report),
+        Err(Failure::Untrusted(report)) => (3, report),
     };
     tracing::debug!(?report, "failed");
     complain(&format!("keeper: {report:#}"));

@@ -51,6 +51,12 @@ impl Axis {
         Self::new(from, to, step.unwrap_or_else(|| round_step(to - from, most)))
     }
 
+    /// From the first to the last place of the points, with about `most` ticks.
+    pub(super) fn across<'a>(points: impl Iterator<Item = &'a Point>, most: f64) -> Self {
+        let (from, to) = extent(points.map(|point| point.0), 1.0);
+        Self::new(from, to, round_step(to - from, most))
+    }
+
     /// Of the values of the points, with a little air and about `most` ticks; down to zero if `from_zero` and no
     /// value is below.
     pub(super) fn of_values<'a>(points: impl Iterator<Item = &'a Point>, most: f64, from_zero: bool) -> Self {

@@ -70,7 +70,7 @@ pub fn html(backtest: &Backtest<'_>) -> Result<String, ReportError> {
     Ok(page("Backtest", &course.scenario, &body))
 }
 
-fn table(names: &[&str], figures: &[Figure]) -> String {
+pub(super) fn table(names: &[&str], figures: &[Figure]) -> String {
     let columns: Vec<String> =
         std::iter::once("Figure".to_owned()).chain(names.iter().map(|name| escape(name))).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();

@@ -7,7 +7,7 @@ use plotters::{
 
 use super::{
     axis::Axis,
-    plots::{Layer, Plot, Run, Shape},
+    plots::{Across, Layer, Plot, Run, Shape},
     style,
     thin::{Point, thinned},
 };
@@ -45,7 +45,10 @@ pub(super) fn svg(plot: &Plot, format: &Format) -> Result<String, Error> {
     let (width, height) = format.size;
     let area = SVGBackend::with_string(&mut out, (px(width), px(height))).into_drawing_area();
     let points = || plot.layers.iter().flat_map(Layer::points);
-    let time = Axis::of_time(points(), format.ticks.0);
+    let across = match plot.across {
+        Across::Time => Axis::of_time(points(), format.ticks.0),
+        Across::Value(_) => Axis::across(points(), format.ticks.0 / 2.0),
+    };
     let value = Axis::of_values(points(), format.ticks.1, plot.from_zero);
     let letter = format.letter;
     let widest = value.ticks.iter().map(|tick| value.value_label(*tick).chars().count()).max();
@@ -56,9 +59,9 @@ pub(super) fn svg(plot: &Plot, format: &Format) -> Result<String, Error> {
         .margin_right(px(20))
         .x_label_area_size(px(letter.saturating_mul(3)))
         .y_label_area_size(px(label_width))
-        .build_cartesian_2d(time.clone(), value.clone())?;
-    mesh(&mut chart, &value, plot.unit, letter)?;
-    let ends = (time.from, time.to);
+        .build_cartesian_2d(across.clone(), value.clone())?;
+    mesh(&mut chart, (&across, &value), plot, letter)?;
+    let ends = (across.from, across.to);
     let columns = f64::from(width);
     for layer in &plot.layers {
         draw(&mut chart, layer, &|run| thinned(run, ends, columns))?;
@@ -70,7 +73,16 @@ pub(super) fn svg(plot: &Plot, format: &Format) -> Result<String, Error> {
 }
 
 /// Grid, axes and their labels.
-fn mesh(chart: &mut Chart<'_, '_>, value: &Axis, unit: &str, letter: u32) -> Result<(), Error> {
+fn mesh(
+    chart: &mut Chart<'_, '_>,
+    (across, value): (&Axis, &Axis),
+    plot: &Plot,
+    letter: u32,
+) -> Result<(), Error> {
+    let (name, tick): (&str, &dyn Fn(&f64) -> String) = match plot.across {
+        Across::Time => ("time, UTC", &|tick| Axis::time_label(*tick)),
+        Across::Value(name) => (name, &|tick| across.value_label(*tick)),
+    };
     let grid = style::GRID.colour().stroke_width(PIXEL);
     let quiet = style::LABEL.colour();
     // The library writes 1 / 1.24 of the size it is given.
@@ -84,10 +96,10 @@ fn mesh(chart: &mut Chart<'_, '_>, value: &Axis, unit: &str, letter: u32) -> Res
         .label_style(label.clone())
         .axis_desc_style(label.pos(Pos::new(HPos::Center, VPos::Bottom)))
         .set_all_tick_mark_size(px(4))
-        .x_label_formatter(&|tick| Axis::time_label(*tick))
+        .x_label_formatter(&tick)
         .y_label_formatter(&|tick| value.value_label(*tick))
-        .x_desc("time, UTC")
-        .y_desc(unit)
+        .x_desc(name)
+        .y_desc(plot.unit)
         .draw()
 }
 

@@ -9,19 +9,30 @@ use super::{
 /// Points without a gap between them.
 pub(super) type Run = Vec<Point>;
 
-/// Values over time.
+/// Values over time, or over something else.
 #[derive(Debug)]
 pub(super) struct Plot {
     /// What it shows.
     pub(super) title: &'static str,
     /// Unit of its values.
     pub(super) unit: &'static str,
+    /// What it is drawn over.
+    pub(super) across: Across,
     /// What one must know to read it.
     pub(super) note: Option<&'static str>,
     /// Whether its values are read from zero.
     pub(super) from_zero: bool,
     /// What is drawn, the undermost first.
     pub(super) layers: Vec<Layer>,
+}
+
+/// What runs from left to right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Across {
+    /// Time, seconds since 1970.
+    Time,
+    /// A value of this unit.
+    Value(&'static str),
 }
 
 /// One thing in a plot.
@@ -53,7 +64,7 @@ pub(super) enum Shape {
 }
 
 impl Layer {
-    fn new(name: impl Into<String>, ink: Ink, shape: Shape) -> Self {
+    pub(super) fn new(name: impl Into<String>, ink: Ink, shape: Shape) -> Self {
         Self { name: name.into(), ink, shape }
     }
 
@@ -99,7 +110,14 @@ fn nav(course: &Course) -> Plot {
         let runs = vault(keeper, |point| Some(point.nav));
         layers.push(Layer::new(&keeper.name, style::KEEPER, Shape::Strong(runs)));
     }
-    Plot { title: "Net asset value and the floor", unit: "USD", note: None, from_zero: false, layers }
+    Plot {
+        title: "Net asset value and the floor",
+        unit: "USD",
+        across: Across::Time,
+        note: None,
+        from_zero: false,
+        layers,
+    }
 }
 
 fn exposure(course: &Course) -> Plot {
@@ -120,6 +138,7 @@ fn exposure(course: &Course) -> Plot {
     Plot {
         title: "The keeper’s exposure and its target",
         unit: "USD",
+        across: Across::Time,
         note: Some(BAND),
         from_zero: true,
         layers,
@@ -144,6 +163,7 @@ fn price(course: &Course) -> Plot {
     Plot {
         title: "Price and the keeper’s rebalances",
         unit: "USD per unit",
+        across: Across::Time,
         note: None,
         from_zero: false,
         layers,
@@ -158,7 +178,14 @@ fn drawdown(course: &Course) -> Plot {
     };
     let mut layers: Vec<Layer> = course.contestants.iter().zip(inks.cycle()).map(line).collect();
     layers.reverse();
-    Plot { title: "Drawdown", unit: "% of the peak", note: None, from_zero: false, layers }
+    Plot {
+        title: "Drawdown",
+        unit: "% of the peak",
+        across: Across::Time,
+        note: None,
+        from_zero: false,
+        layers,
+    }
 }
 
 fn costs(course: &Course) -> Plot {
@@ -170,13 +197,20 @@ fn costs(course: &Course) -> Plot {
         layers.push(line("fees of pools", style::BUY, |past| past.fees));
         layers.push(line("depth and lag of pools", style::SELL, |past| past.impact));
     }
-    Plot { title: "What trading cost so far", unit: "USD", note: None, from_zero: true, layers }
+    Plot {
+        title: "What trading cost so far",
+        unit: "USD",
+        across: Across::Time,
+        note: None,
+        from_zero: true,
+        layers,
+    }
 }
 
 fn gas(course: &Course) -> Plot {
     let fee = market(course, |point| point.base_fee_gwei);
     let layers = vec![Layer::new("base fee", style::MARKET, Shape::Line(fee))];
-    Plot { title: "Base fee", unit: "gwei", note: None, from_zero: true, layers }
+    Plot { title: "Base fee", unit: "gwei", across: Across::Time, note: None, from_zero: true, layers }
 }
 
 /// Sales or purchases at their time and price.

@@ -78,7 +78,7 @@ fn a_vault_at_its_cap_buys_with_the_cash_that_it_has() {
     let scenario = Scenario { strategy, ..constant_weight(1_000, 0.0) };
     let rising = (0..=240_u32).map(|hour| 100.0 * (0.004 * f64::from(hour)).exp());
     let moments = rising.map(|price| Moment { price, gas_price: 0 }).collect();
-    let path = Path { past: Vec::new(), moments };
+    let path = Path { past: Vec::new(), moments, variance: None };
     for kind in [Kind::WhalleyWilmott, Kind::Zakamouline, Kind::Economic] {
         let contestant = kind.enter(&scenario, 4e-4).unwrap();
         let walked = walk(&scenario, &contestant, &path, 0).unwrap();
@@ -116,7 +116,7 @@ fn a_rival_that_sells_all_sells_no_more_than_that() {
         // At once below the floor, by odd amounts.
         let falling = (0..=240_u32).map(|hour| if hour < 3 { 100.0 } else { 55.0 - f64::from(number) / 7.0 });
         let moments = falling.map(|price| Moment { price, gas_price: 0 }).collect();
-        let path = Path { past: Vec::new(), moments };
+        let path = Path { past: Vec::new(), moments, variance: None };
         for kind in [Kind::WhalleyWilmott, Kind::Zakamouline] {
             let contestant = kind.enter(&scenario, 4e-4).unwrap();
             let walked = walk(&scenario, &contestant, &path, u64::from(number)).unwrap();
@@ -132,7 +132,8 @@ fn a_floor_sells_everything_where_it_is_reached() {
     let contestant = Kind::Economic.enter(&scenario, 4e-6).unwrap();
     let falling = (0..=240_u32).map(|hour| 100.0 * (-0.004 * f64::from(hour)).exp());
     let moments = falling.map(|price| Moment { price, gas_price: 0 }).collect();
-    let walked = walk(&scenario, &contestant, &Path { past: Vec::new(), moments }, 0).unwrap();
+    let walked =
+        walk(&scenario, &contestant, &Path { past: Vec::new(), moments, variance: None }, 0).unwrap();
     // The price loses 62 %; the vault stays above 80 % of its million, its gas paid elsewhere.
     assert!(walked.profit + walked.gas > -200_000.0, "{walked:?}");
     assert!(walked.profit < -150_000.0 && walked.trades > 5.0, "{walked:?}");
@@ -196,6 +197,7 @@ fn an_estimate_reads_the_rounds_before_the_start_and_moves_on() {
     let wild = Path {
         past: path.past.iter().map(squared).collect(),
         moments: path.moments.iter().map(squared).collect(),
+        variance: None,
     };
     let wild = walk(&scenario, &contestant, &wild, 0).unwrap();
     assert!(wild.trades > walked.trades, "{wild:?} {walked:?}");

@@ -72,7 +72,7 @@ fn a_path_starts_at_its_price_whatever_came_before() {
 
 fn history() -> History {
     let hour = |i: u32| Hour { log_return: f64::from(i) / 1_000.0, gas_price: u64::from(i) };
-    History { hours: (0..50).map(hour).collect() }
+    History::stated((0..50).map(hour).collect())
 }
 
 #[test]
@@ -107,8 +107,8 @@ fn a_history_is_read_with_the_gas_of_its_day() {
         file
     };
     let prices = write(
-        "ts,open,high,low,close,volume\n2020-01-01 22:00:00+00:00,1,200,90,100,1\n\
-         2020-01-01 23:00:00+00:00,1,200,90,110,1\n2020-01-02 00:00:00+00:00,1,200,90,121,1\n",
+        "ts,open,high,low,close,volume\n2020-01-01 22:00:00+00:00,99,200,90,100,1\n\
+         2020-01-01 23:00:00+00:00,99,200,90,110,1\n2020-01-02 00:00:00+00:00,99,200,90,121,1\n",
     );
     let gas = write("unix_time,value\n1577836800,7\n1577923200,9\n");
     let read = History::read(prices.path(), Some(gas.path())).unwrap();

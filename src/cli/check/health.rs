@@ -34,7 +34,7 @@ fn unopened(chain: &ChainConfig, failure: &Failure) -> Vec<Finding> {
     if !chain.endpoints.iter().any(|endpoint| private(&endpoint.class)) {
         return Vec::new();
     }
-    let (Failure::Usage(report) | Failure::Failed(report)) = failure;
+    let (Failure::Usage(report) | Failure::Failed(report) | Failure::Untrusted(report)) = failure;
     vec![Finding::error(
         "relay",
         format!("{report:#}"),

@@ -2,13 +2,19 @@
 
 use eyre::{WrapErr, eyre};
 
-use super::{ModelName, Simulate, StrategyName};
-use crate::backtest::paths::{History, Jumps, Process, Span};
+use super::Simulate;
+use super::arguments::{ModelName, StrategyName};
+use crate::backtest::future::market::Market;
+use crate::backtest::paths::{Heston, History, Jumps, Process, Span};
 use crate::backtest::scenario::{Gas, Scenario, Strategy, Volatility};
 use crate::cli::Failure;
 
-/// Minutes of a row of the price file that is resampled.
+/// Minutes of a step where the arguments do not say, and of a row of the prices that a comparison resamples.
 const MINUTES_OF_AN_HOUR: u32 = 60;
+const HOUR: u64 = 3_600;
+/// Prices at the start where the arguments do not say, USD.
+const COMPARED_PRICE: f64 = 100.0;
+const POLICY_PRICE: f64 = 2_000.0;
 /// Days of a path where the arguments do not say.
 const HEDGE_DAYS: u32 = 30;
 const YEAR_DAYS: u32 = 365;
@@ -21,6 +27,11 @@ pub(super) fn scenario(arguments: &Simulate) -> Result<Scenario, Failure> {
     let market = &arguments.market;
     let volatility = match arguments.model {
         ModelName::Gbm | ModelName::Merton => Volatility::Known(market.volatility),
+        ModelName::Heston => {
+            return Err(Failure::usage(eyre!(
+                "the model `heston` is for --policy alone: a comparison knows its volatility"
+            )));
+        }
         ModelName::Bootstrap => {
             Volatility::Estimated { half_life_hours: market.half_life_hours, rounds: market.rounds }
         }
@@ -29,16 +40,21 @@ pub(super) fn scenario(arguments: &Simulate) -> Result<Scenario, Failure> {
         StrategyName::DeltaHedge => HEDGE_DAYS,
         StrategyName::Cppi | StrategyName::ConstantWeight => YEAR_DAYS,
     });
-    let minutes = days.saturating_mul(24 * MINUTES_OF_AN_HOUR);
-    let steps = minutes.checked_div(market.step_minutes).unwrap_or_default();
+    let minutes = market.step_minutes.unwrap_or(MINUTES_OF_AN_HOUR);
+    let process = process(arguments)?;
+    if let Process::Bootstrap { history, .. } = &process
+        && (minutes != MINUTES_OF_AN_HOUR || history.step_seconds() != HOUR)
+    {
+        let why = "the model `bootstrap` compares hourly: give it hourly prices, and no --step-minutes";
+        return Err(Failure::usage(eyre!(why)));
+    }
+    let start = market.price.unwrap_or(COMPARED_PRICE);
     Ok(Scenario {
         strategy: strategy(arguments),
-        process: process(arguments)?,
+        process,
         span: Span {
-            start: market.price,
             before: Scenario::past(volatility),
-            steps: usize::try_from(steps).unwrap_or(usize::MAX),
-            step_seconds: u64::from(market.step_minutes).saturating_mul(60),
+            ..span(start, days, u64::from(minutes).saturating_mul(60))
         },
         fee_pips: pips(market.fee_bps),
         gas: match market.gas_prices {
@@ -47,6 +63,43 @@ pub(super) fn scenario(arguments: &Simulate) -> Result<Scenario, Failure> {
         },
         volatility,
     })
+}
+
+/// The market that the arguments describe for a policy.
+///
+/// # Errors
+/// As [`scenario`].
+pub(super) fn market(arguments: &Simulate) -> Result<Market, Failure> {
+    let market = &arguments.market;
+    let process = process(arguments)?;
+    let asked = market.step_minutes.map(|minutes| u64::from(minutes).saturating_mul(60));
+    let step_seconds = match &process {
+        Process::Bootstrap { history, .. } => {
+            let step = history.step_seconds();
+            if asked.is_some_and(|asked| asked != step) {
+                let why = eyre!("these prices have steps of {step} seconds: leave --step-minutes out");
+                return Err(Failure::usage(why));
+            }
+            if arguments.moves.drift != 0.0 {
+                return Err(Failure::usage(eyre!(
+                    "recorded prices have a drift of their own: leave --drift out"
+                )));
+            }
+            step
+        }
+        Process::Gbm { .. } | Process::Merton { .. } | Process::Heston(_) => asked.unwrap_or(HOUR),
+    };
+    let start = market.price.unwrap_or(POLICY_PRICE);
+    let span = span(start, market.days.unwrap_or(YEAR_DAYS), step_seconds);
+    if span.steps == 0 {
+        return Err(Failure::usage(eyre!("a path has no step: take more --days, or shorter steps")));
+    }
+    Ok(Market { process, drift: arguments.moves.drift, span })
+}
+
+fn span(start: f64, days: u32, step_seconds: u64) -> Span {
+    let steps = u64::from(days).saturating_mul(86_400).checked_div(step_seconds).unwrap_or_default();
+    Span { start, before: 0, steps: usize::try_from(steps).unwrap_or(usize::MAX), step_seconds }
 }
 
 const fn strategy(arguments: &Simulate) -> Strategy {
@@ -78,14 +131,24 @@ fn process(arguments: &Simulate) -> Result<Process, Failure> {
             }
             Ok(Process::Merton { volatility, jumps })
         }
+        (ModelName::Heston, _) => {
+            let long_run = volatility * volatility;
+            let moves = &arguments.moves;
+            Ok(Process::Heston(Heston {
+                reversion: moves.kappa,
+                long_run,
+                vol_of_vol: moves.xi,
+                correlation: moves.rho,
+                initial: moves.v0.unwrap_or(long_run),
+            }))
+        }
         (ModelName::Bootstrap, Some(prices)) => {
-            if market.step_minutes != MINUTES_OF_AN_HOUR {
-                return Err(Failure::usage(eyre!("the model `bootstrap` has steps of 60 minutes")));
-            }
-            let history = History::read(prices, market.gas_prices.as_deref())
-                .wrap_err("the history to resample")
-                .map_err(Failure::usage)?;
-            let block = usize::try_from(market.block_hours).unwrap_or(usize::MAX);
+            let gas = market.gas_prices.as_deref().or(arguments.policy.gas.as_deref());
+            let history =
+                History::read(prices, gas).wrap_err("the history to resample").map_err(Failure::usage)?;
+            let block =
+                u64::from(market.block_hours).saturating_mul(HOUR).checked_div(history.step_seconds());
+            let block = usize::try_from(block.unwrap_or_default()).unwrap_or(usize::MAX).max(1);
             Ok(Process::Bootstrap { history, block })
         }
         (ModelName::Bootstrap, None) => Err(Failure::usage(eyre!("the model `bootstrap` needs --prices"))),

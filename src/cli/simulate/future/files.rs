@@ -1,0 +1,147 @@
+//! A simulation as files.
+
+use std::path::Path;
+
+use eyre::{Result, WrapErr};
+
+use super::Done;
+use super::figures::figures as all_figures;
+use crate::backtest::future::fan::Spread;
+use crate::backtest::future::figures::Sample;
+use crate::backtest::past::contest::Entrant;
+use crate::backtest::table::{Table, Values};
+use crate::domain::units::to_real;
+use crate::report::future::{Checked, Fan, Future, Kept, html};
+
+/// Writes everything into a directory.
+pub(super) fn write(directory: &Path, done: &Done) -> Result<()> {
+    let file = |name: &str| directory.join(name);
+    let report = file("report.html");
+    std::fs::write(&report, page(done)?)
+        .wrap_err_with(|| format!("{} cannot be written", report.display()))?;
+    figures(done)?.write(&file("figures.csv"))?;
+    check(done)?.write(&file("check.csv"))?;
+    fan(done)?.write(&file("fan.csv"))?;
+    paths(done)?.write(&file("paths.csv"))?;
+    Ok(())
+}
+
+/// A row for each figure, a column for each of those who keep the vault.
+pub(super) fn figures(done: &Done) -> Result<Table> {
+    let figures = all_figures(&done.figures);
+    let names = figures.iter().map(|figure| Some(figure.name.to_owned())).collect();
+    let mut columns = vec![("figure", Values::Texts(names))];
+    for (at, (entrant, _)) in done.figures.iter().enumerate() {
+        let values = figures.iter().map(|figure| figure.values.get(at).copied().flatten());
+        columns.push((entrant.name(), Values::reals(values)));
+    }
+    Ok(Table::of(columns)?)
+}
+
+fn check(done: &Done) -> Result<Table> {
+    let rows = &done.simulated.check;
+    Ok(Table::of([
+        ("figure", Values::texts(rows.iter().map(|row| row.name.clone()))),
+        ("simulated", Values::reals(rows.iter().map(|row| row.simulated))),
+        ("closed_form", Values::reals(rows.iter().map(|row| row.closed_form))),
+        ("standard_errors", Values::reals(rows.iter().map(|row| row.standard_errors))),
+        ("without_pause", Values::reals(rows.iter().map(|row| row.without_pause))),
+    ])?)
+}
+
+fn fan(done: &Done) -> Result<Table> {
+    let of = |value: fn(&Spread) -> f64| Values::reals(done.simulated.fan.iter().map(value));
+    Ok(Table::of([
+        ("day", of(|at| at.day)),
+        ("lowest", of(|at| at.lowest)),
+        ("p01", of(|at| at.p01)),
+        ("p05", of(|at| at.p05)),
+        ("p25", of(|at| at.p25)),
+        ("median", of(|at| at.median)),
+        ("p75", of(|at| at.p75)),
+        ("p95", of(|at| at.p95)),
+        ("p99", of(|at| at.p99)),
+        ("floor", of(|at| at.floor)),
+    ])?)
+}
+
+/// A row for each path of each of those who keep the vault.
+fn paths(done: &Done) -> Result<Table> {
+    let kept = || Entrant::ALL.iter().zip(&done.simulated.samples);
+    let every = || kept().flat_map(|(_, samples)| samples);
+    let numbers = kept().flat_map(|(_, samples)| (0_u64..).zip(samples).map(|(number, _)| number));
+    let names = kept().flat_map(|(entrant, samples)| samples.iter().map(|_| entrant.name().to_owned()));
+    let reals = |of: fn(&Sample) -> f64| Values::reals(every().map(of));
+    Ok(Table::of([
+        ("kept_by", Values::texts(names)),
+        ("path", Values::counts(numbers)),
+        ("end", reals(|one| one.end)),
+        ("floor", reals(|one| one.floor)),
+        ("lowest_cushion", reals(|one| one.lowest_cushion)),
+        ("return", reals(|one| one.total_return)),
+        ("max_drawdown", reals(|one| one.max_drawdown)),
+        ("cost_a_year", reals(|one| one.cost)),
+        ("cost_bps", reals(|one| one.cost_bps)),
+        ("rebalances", Values::counts(every().map(|one| one.rebalances))),
+        ("reverted", Values::counts(every().map(|one| one.reverted))),
+        ("cash_lock", reals(|one| one.cash_lock)),
+    ])?)
+}
+
+/// One page.
+pub(super) fn page(done: &Done) -> Result<String> {
+    let start = to_real(done.plan.capital);
+    let kept: Vec<Kept<'_>> =
+        Entrant::ALL.iter().zip(&done.simulated.samples).map(|kept| held(kept, start)).collect();
+    let fan: Vec<Fan> = done.simulated.fan.iter().map(drawn).collect();
+    let check: Vec<Checked<'_>> = done
+        .simulated
+        .check
+        .iter()
+        .map(|row| Checked {
+            name: &row.name,
+            simulated: row.simulated,
+            closed_form: row.closed_form,
+            standard_errors: row.standard_errors,
+        })
+        .collect();
+    let policy = done.figures.first().map(|(_, figures)| figures);
+    let (name, about) = (&done.plan.published.policy().name, done.about());
+    let figures = all_figures(&done.figures);
+    let future = Future {
+        name,
+        about: &about,
+        start,
+        floor: done.floor(),
+        kept: &kept,
+        fan: &fan,
+        figures: &figures,
+        check: &check,
+        breach: policy
+            .map_or((0.0, 0.0, 1.0), |policy| (policy.breach.value, policy.breach.low, policy.breach.high)),
+        shortfall: policy.and_then(|policy| policy.shortfall.given),
+    };
+    html(&future).wrap_err("the report cannot be drawn")
+}
+
+fn held<'a>((entrant, samples): (&Entrant, &Vec<Sample>), start: f64) -> Kept<'a> {
+    Kept {
+        name: entrant.name(),
+        ends: samples.iter().map(|one| 100.0 * one.end / start).collect(),
+        cushions: samples.iter().map(|one| 100.0 * one.lowest_share).collect(),
+    }
+}
+
+const fn drawn(spread: &Spread) -> Fan {
+    Fan {
+        day: spread.day,
+        lowest: spread.lowest,
+        p01: spread.p01,
+        p05: spread.p05,
+        p25: spread.p25,
+        median: spread.median,
+        p75: spread.p75,
+        p95: spread.p95,
+        floor: spread.floor,
+    }
+}

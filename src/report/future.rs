@@ -1,0 +1,137 @@
+//! A simulation as one page: summary, how paths spread and end, the figures, and the check of the paths.
+
+use std::fmt::Write as _;
+
+use super::backtest::{Figure, table};
+use super::text::{escape, number, usd};
+use super::{ReportError, figures, page, spread, tables};
+
+/// A simulation, ready to be shown.
+#[derive(Debug)]
+pub struct Future<'a> {
+    /// What was simulated.
+    pub name: &'a str,
+    /// On how many paths of what, in a sentence.
+    pub about: &'a str,
+    /// First net asset value, USD.
+    pub start: f64,
+    /// Floor at the start, USD.
+    pub floor: f64,
+    /// The policy first, then what it is compared with.
+    pub kept: &'a [Kept<'a>],
+    /// How net value of the policy spread over time.
+    pub fan: &'a [Fan],
+    /// What it came to: a value for each of them.
+    pub figures: &'a [Figure],
+    /// The paths beside their closed forms.
+    pub check: &'a [Checked<'a>],
+    /// Share of the paths on which the floor was broken, with its 95 % interval.
+    pub breach: (f64, f64, f64),
+    /// Expected shortfall where it was broken, USD.
+    pub shortfall: Option<f64>,
+}
+
+/// All paths of one who keeps the vault.
+#[derive(Debug)]
+pub struct Kept<'a> {
+    /// Who.
+    pub name: &'a str,
+    /// Net values at the end, % of the first.
+    pub ends: Vec<f64>,
+    /// Lowest cushions on the way, % of the floor.
+    pub cushions: Vec<f64>,
+}
+
+/// Net value over all paths at one time, USD.
+#[derive(Debug, Clone, Copy)]
+pub struct Fan {
+    /// Days since the start.
+    pub day: f64,
+    /// The lowest.
+    pub lowest: f64,
+    /// Percentiles.
+    pub p01: f64,
+    /// 5 %.
+    pub p05: f64,
+    /// 25 %.
+    pub p25: f64,
+    /// 50 %.
+    pub median: f64,
+    /// 75 %.
+    pub p75: f64,
+    /// 95 %.
+    pub p95: f64,
+    /// The floor.
+    pub floor: f64,
+}
+
+/// A figure of the paths beside its closed form.
+#[derive(Debug, Clone, Copy)]
+pub struct Checked<'a> {
+    /// What it is.
+    pub name: &'a str,
+    /// As simulated.
+    pub simulated: f64,
+    /// In closed form.
+    pub closed_form: f64,
+    /// The difference in standard errors.
+    pub standard_errors: f64,
+}
+
+/// The page, as one self-contained HTML file.
+///
+/// # Errors
+/// A plot cannot be drawn.
+pub fn html(future: &Future<'_>) -> Result<String, ReportError> {
+    let mut body = summary(future);
+    for plot in spread::all(future) {
+        body.push_str(&figures::figure(&plot)?);
+    }
+    let names: Vec<&str> = future.kept.iter().map(|kept| kept.name).collect();
+    body.push_str(&table(&names, future.figures));
+    body.push_str(&check(future.check));
+    Ok(page("Simulation", future.name, &body))
+}
+
+fn summary(future: &Future<'_>) -> String {
+    let (share, low, high) = future.breach;
+    let (class, verdict) = if share > 0.0 {
+        ("bad", "The floor was broken on some paths.")
+    } else {
+        ("good", "The floor held on all paths.")
+    };
+    let percent = |share: f64| format!("{}&#160;%", number(100.0 * share, 2));
+    let mut out = format!(
+        "<p class=\"summary\"><strong class=\"{class}\">{verdict}</strong> {} Net value was below the floor at some step \
+         of {} of them (95&#160;%: from {} to {})",
+        escape(future.about),
+        percent(share),
+        percent(low),
+        percent(high),
+    );
+    if let Some(shortfall) = future.shortfall {
+        let _infallible =
+            write!(out, ", and then {}&#160;USD below it at the deepest, on average", usd(shortfall));
+    }
+    out.push_str(".</p>\n");
+    out
+}
+
+fn check(rows: &[Checked<'_>]) -> String {
+    let note = "The paths themselves, held against what is known in closed form of what generates them; beyond four \
+                standard errors there would be no report.";
+    let columns = ["Of the paths", "Simulated", "Closed form", "Standard errors"];
+    let mut out = tables::opened("Check", note, &columns, 1);
+    for row in rows {
+        let _infallible = writeln!(
+            out,
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+            escape(row.name),
+            number(row.simulated, 6),
+            number(row.closed_form, 6),
+            number(row.standard_errors, 2),
+        );
+    }
+    out.push_str("</tbody></table></div></section>\n");
+    out
+}

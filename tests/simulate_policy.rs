@@ -1,0 +1,255 @@
+//! `keeper simulate --policy` as its users run it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/program.rs"]
+mod program;
+
+use std::path::Path;
+
+use program::{Ended, Place};
+use serde_json::Value;
+use vault_keeper::backtest::table::{Table, Values};
+
+fn policy() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies/cppi.toml").to_str().unwrap().to_owned()
+}
+
+fn run(place: &Place, arguments: &str) -> Ended {
+    let policy = policy();
+    let first = ["simulate", "--policy", &policy];
+    place.run(&first.into_iter().chain(arguments.split_whitespace()).collect::<Vec<_>>())
+}
+
+fn json(place: &Place, arguments: &str) -> Value {
+    let ended = run(place, &format!("--json {arguments}"));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    ended.json()
+}
+
+fn figures<'v>(told: &'v Value, entrant: &str) -> &'v Value {
+    let all = told["entrants"].as_array().unwrap();
+    &all.iter().find(|row| row["entrant"] == entrant).unwrap()["figures"]
+}
+
+fn real(value: &Value) -> f64 {
+    value.as_f64().unwrap()
+}
+
+/// Three months in a rough market, in steps of three days: as much as an unoptimised build does in seconds.
+const ROUGH: &str = "--model merton --volatility 1.2 --jumps-per-year 12 --jump-mean -0.12 --jump-deviation 0.1 \
+                     --days 90 --step-minutes 4320 --paths 120 --seed 7";
+
+#[test]
+fn figures_table_page_and_files_tell_the_same() {
+    let place = Place::empty();
+    let told = json(&place, &format!("{ROUGH} --out result"));
+    assert_eq!(
+        (&told["paths"], &told["steps"], &told["step_seconds"]),
+        (&120.into(), &30.into(), &259_200.into())
+    );
+    let (own, hold, cash) = (figures(&told, "policy"), figures(&told, "hold"), figures(&told, "cash"));
+    // Who only holds loses the floor far more often, and the interval of each is about its share.
+    let broken =
+        |of: &Value| (real(&of["breach"]["low"]), real(&of["breach"]["value"]), real(&of["breach"]["high"]));
+    for (low, share, high) in [broken(own), broken(hold)] {
+        assert!(low <= share && share <= high && high - low < 0.2, "{low} {share} {high}");
+    }
+    assert!(broken(own).2 < broken(hold).0, "{own} {hold}");
+    assert_eq!((broken(cash).1, real(&cash["mean_return"]["value"]), real(&cash["cost"])), (0.0, 0.0, 0.0));
+    let fell = &hold["shortfall"];
+    let (given, expected) = (real(&fell["given"]), real(&fell["expected"]));
+    assert!((given * broken(hold).1 - expected).abs() < 1e-6 * expected, "{fell}");
+    assert!(real(&fell["deepest"]) >= given && given > 1_000.0, "{fell}");
+    for tail in ["tail_95", "tail_99"] {
+        assert!(real(&own[tail]["expected_shortfall"]) >= real(&own[tail]["value_at_risk"]), "{own}");
+    }
+
+    // Every path of everybody, from which the same follows.
+    let read = |name: &str| std::fs::read_to_string(place.path("result").join(name)).unwrap();
+    let paths = read("paths.csv");
+    let column = |name: &str| paths.lines().next().unwrap().split(',').position(|head| head == name).unwrap();
+    let (lowest, end) = (column("lowest_cushion"), column("end"));
+    let rows: Vec<Vec<&str>> = paths.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 600);
+    let of_policy: Vec<&Vec<&str>> = rows.iter().filter(|row| row[0] == "policy").collect();
+    let below = of_policy.iter().filter(|row| row[lowest].parse::<f64>().unwrap() < 0.0).count();
+    assert_eq!(below as f64 / 120.0, broken(own).1);
+    let mean = of_policy.iter().map(|row| row[end].parse::<f64>().unwrap() / 1e6 - 1.0).sum::<f64>() / 120.0;
+    assert!((mean - real(&own["mean_return"]["value"])).abs() < 1e-9, "{mean} {own}");
+    let fan = told["fan"].as_array().unwrap();
+    assert_eq!((fan.len(), &fan[30]["day"], &fan[0]["p01"]), (31, &90.0.into(), &1e6.into()));
+    assert_eq!(read("fan.csv").lines().count(), 32);
+    assert_eq!(read("check.csv").lines().count(), 1 + told["check"].as_array().unwrap().len());
+
+    assert_eq!(run(&place, &format!("{ROUGH} --format csv")).out, read("figures.csv"));
+    let page = run(&place, &format!("{ROUGH} --format html")).out;
+    assert_eq!(page.trim_end(), read("report.html").trim_end());
+    assert_eq!(page.matches("<figure>").count(), 3);
+    let table = run(&place, "--model merton --days 2 --step-minutes 1440 --paths 100").out;
+    let paths = "100 paths of Merton's jump diffusion";
+    for words in [paths, "Floor broken at most", "paths that break CPPI with m = 3.00"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+}
+
+#[test]
+fn every_model_is_checked_and_believed_and_threads_are_no_part_of_it() {
+    let place = Place::empty();
+    place.write("prices.csv", &prices(400));
+    let common = "--paths 100 --seed";
+    for (model, rows, of_step) in [
+        (
+            "--model gbm --volatility 0.9 --drift 0.2 --step-minutes 1440 --days 10",
+            8,
+            "mean return of a step",
+        ),
+        ("--model merton --step-minutes 1440 --days 10", 8, "variance of ln S_T/S_0"),
+        ("--model heston --xi 2 --rho -0.7 --v0 0.9 --step-minutes 1440 --days 10", 4, "mean of v_T"),
+        (
+            "--model bootstrap --prices prices.csv --block-hours 48 --days 2",
+            4,
+            "mean of the sum of squared log returns",
+        ),
+    ] {
+        let told = run(&place, &format!("--json {model} {common} 3 --threads 1"));
+        assert_eq!(told.code, 0, "{}", told.err);
+        assert_eq!(run(&place, &format!("--json {model} {common} 3 --threads 3")).out, told.out, "{model}");
+        let told = told.json();
+        let check = told["check"].as_array().unwrap();
+        assert_eq!(check.len(), rows, "{check:#?}");
+        for row in check {
+            assert!(real(&row["standard_errors"]).abs() <= 3.0, "{model}: {row}");
+        }
+        let found = check.iter().any(|row| row["name"] == of_step);
+        assert!(found, "{of_step}: {check:#?}");
+    }
+    let seeded = |seed| json(&place, &format!("--step-minutes 1440 --days 5 {common} {seed}"));
+    let (third, fourth) = (seeded(3), seeded(4));
+    assert_ne!(figures(&third, "policy"), figures(&fourth, "policy"));
+}
+
+/// Rows of four hours, whose price swings.
+fn price(row: u32) -> f64 {
+    let at = f64::from(row);
+    2_000.0 * (1.0 + 0.12 * (at * 0.11).sin() + 0.03 * (at * 1.7).sin())
+}
+
+fn prices(rows: u32) -> String {
+    let line = |row: u32| {
+        let (close, time) = (price(row), 1_600_000_000 + 14_400 * row);
+        format!("{time},{close:.2},{close:.2},{close:.2},{close:.2}\n")
+    };
+    format!("ts,open,high,low,close\n{}", (0..rows).map(line).collect::<String>())
+}
+
+#[test]
+fn a_history_may_be_of_any_form_and_step_and_brings_its_gas() {
+    let place = Place::empty();
+    place.write("prices.csv", &prices(300));
+    let closes = || (0..300).map(|row| (price(row) * 100.0).round() / 100.0);
+    let times = (0..300_u64).map(|row| 1_600_000_000 + 14_400 * row);
+    Table::of([("time", Values::counts(times)), ("close", Values::reals(closes()))])
+        .unwrap()
+        .write(&place.path("prices.parquet"))
+        .unwrap();
+    let common = "--model bootstrap --block-hours 40 --days 5 --paths 100";
+    let csv = json(&place, &format!("{common} --prices prices.csv"));
+    let parquet = json(&place, &format!("{common} --prices prices.parquet"));
+    assert_eq!((&csv["step_seconds"], &csv["steps"]), (&14_400.into(), &30.into()));
+    assert_eq!(csv, parquet);
+    // 400,000 units at 200 and 1 gwei against 20 and 1: ten times the gas, and fewer trades for it.
+    place.write("gas.csv", "timestamp,baseFee\n1599990000,200000000000\n");
+    let dear = json(&place, &format!("{common} --prices prices.csv --gas gas.csv"));
+    let trades = |told: &Value| real(&figures(told, "policy")["rebalances"]);
+    let cost = |told: &Value| real(&figures(told, "daily")["cost"]);
+    assert!(trades(&dear) < trades(&csv), "{} {}", trades(&dear), trades(&csv));
+    assert!(cost(&dear) > cost(&csv) + 2_000.0, "{} {}", cost(&dear), cost(&csv));
+}
+
+#[test]
+fn a_setting_capital_and_drift_are_taken() {
+    let place = Place::empty();
+    let common = "--days 20 --step-minutes 1440 --paths 100 --volatility 0.6";
+    let plain = json(&place, common);
+    let mean = |told: &Value, of: &str| real(&figures(told, of)["mean_return"]["value"]);
+    let rising = json(&place, &format!("{common} --drift 2"));
+    // Everything that is held earns about e^(2/18) more.
+    assert!(mean(&rising, "hold") - mean(&plain, "hold") > 0.05, "{}", mean(&rising, "hold"));
+    place.write("away.toml", "[[outages]]\nof = \"keeper\"\nfrom = \"2024-01-01\"\nto = \"2025-01-01\"\n");
+    let away = json(&place, &format!("{common} --setting away.toml"));
+    assert_eq!(real(&figures(&away, "policy")["rebalances"]), 0.0);
+    let small = json(&place, &format!("{common} --capital 50000"));
+    assert_eq!(small["fan"][0]["median"], 50_000.0);
+    let cost = |told: &Value| real(&figures(told, "policy")["cost_bps"]["value"]);
+    assert!(cost(&small) > cost(&plain), "{} {}", cost(&small), cost(&plain));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_what_to_do() {
+    let place = Place::empty();
+    place.write("prices.csv", &prices(300));
+    place.write("bad.csv", "ts,open,high,low,close\n0,1,2,1,1\n60,1,x,1,1\n");
+    place.write("bad.toml", "[pools]\ndeep = 1\n");
+    for (arguments, words) in [
+        ("--compare", "cannot be used with"),
+        ("--strategy cppi", "cannot be used with"),
+        ("--model bootstrap", "--prices"),
+        ("--model bootstrap --prices none.csv", "none.csv"),
+        ("--model bootstrap --prices bad.csv", "line 3"),
+        ("--model bootstrap --prices prices.csv --step-minutes 60", "leave --step-minutes out"),
+        ("--model bootstrap --prices prices.csv --drift 0.1", "leave --drift out"),
+        ("--prices prices.csv", "--model bootstrap"),
+        ("--model merton --jumps-per-year 400", "--volatility"),
+        ("--setting bad.toml", "unknown field `deep`"),
+        ("--rho 1.5", "correlation from -1 to 1"),
+        ("--kappa 0", "above 0"),
+        ("--capital 0.5", "from 1 to 1,000,000,000"),
+        ("--paths 200000", "at most 100000"),
+        ("--days 1 --step-minutes 43200", "no step"),
+        ("--json --format html", "cannot be used with"),
+    ] {
+        let ended = run(&place, arguments);
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{arguments}: {}", ended.err);
+        assert!(ended.err.contains(words), "{arguments}: {}", ended.err);
+    }
+    let alone = place.run(&["simulate", "--compare", "--model", "heston"]);
+    assert!(alone.code == 2 && alone.err.contains("--policy"), "{}", alone.err);
+    let without = place.run(&["simulate", "--compare", "--out", "x"]);
+    assert!(without.code == 2 && without.err.contains("cannot be used with"), "{}", without.err);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_is_answered_in_the_middle_of_it() {
+    use std::process::{Command, Stdio};
+
+    let place = Place::empty();
+    let mut keeper = Command::new(env!("CARGO_BIN_EXE_keeper"));
+    keeper.args(["simulate", "--policy", &policy(), "--paths", "100000"]);
+    let keeper =
+        keeper.current_dir(place.path("")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Until it listens: the bit of SIGTERM among the signals that are caught.
+    let listens = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", keeper.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
+    };
+    while !listens() {
+        std::thread::yield_now();
+    }
+    let asked = Command::new("kill").args(["-TERM", &keeper.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    let ended = keeper.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(
+        ended.status.code() == Some(1) && said.contains("stopped by a signal"),
+        "{:?} {said}",
+        ended.status
+    );
+    assert!(ended.stdout.is_empty());
+}

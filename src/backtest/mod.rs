@@ -19,6 +19,7 @@ pub mod random;
 pub mod risk;
 pub mod rivals;
 pub mod scenario;
+pub mod sweep;
 pub mod table;
 
 use thiserror::Error;

@@ -6,12 +6,15 @@
 pub mod course;
 
 pub mod backtest;
+pub mod sweep;
 
 mod axis;
 mod calendar;
 mod canvas;
 mod figures;
+mod heat;
 mod plots;
+mod scatter;
 mod style;
 mod tables;
 mod text;

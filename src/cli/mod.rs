@@ -26,6 +26,7 @@ mod signals;
 mod simulate;
 mod snapshot;
 mod status;
+mod sweep;
 mod tx;
 
 use std::io::IsTerminal;
@@ -76,6 +77,7 @@ enum Command {
     Simulate(simulate::Simulate),
     Snapshot(snapshot::Snapshot),
     Status(status::Status),
+    Sweep(sweep::Sweep),
     Tx(tx::Tx),
 }
 
@@ -146,6 +148,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Simulate(command) => command.run(&context).await,
         Command::Snapshot(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
+        Command::Sweep(command) => command.run(&context).await,
         Command::Tx(command) => command.run(&context).await,
     }
 }

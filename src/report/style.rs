@@ -51,6 +51,14 @@ pub(super) const OTHERS: [Ink; 4] = [
     Ink::new("other-4", (0x00, 0x8B, 0x8B), (0x45, 0xC7, 0xC7)),
 ];
 
+/// Figures on the shades of a heat map.
+pub(super) const NUMBER: Ink = Ink::new("number", (0x1C, 0x21, 0x27), (0xE4, 0xE8, 0xEC));
+
+/// How strong the shade is for a part of the way from the lowest figure to the highest: seen at the one, and read on at the other.
+pub(super) fn shade(part: f64) -> f64 {
+    0.08 + 0.42 * part.clamp(0.0, 1.0)
+}
+
 const SHEET: &str = "
 :root{color-scheme:light dark;--paper:#fff;--text:#1c2127;--quiet:#57606a;--rule:#dfe3e8;--shade:#f5f7f9;\
 --good:#14703f;--bad:#b3211f}
@@ -104,7 +112,7 @@ pub(super) fn css() -> String {
     let mut light = String::new();
     let mut dark = String::new();
     let mut drawn = String::new();
-    for ink in [LABEL, GRID, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL].into_iter().chain(OTHERS) {
+    for ink in [LABEL, GRID, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL, NUMBER].into_iter().chain(OTHERS) {
         let (name, hex) = (ink.name, hex(ink.light));
         let _infallible = write!(light, "--{name}:{hex};");
         let _infallible = write!(dark, "--{name}:{};", self::hex(ink.dark));
@@ -144,7 +152,7 @@ mod tests {
 
     #[test]
     fn lines_and_labels_stand_out_in_both_themes() {
-        for ink in [LABEL, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL].into_iter().chain(OTHERS) {
+        for ink in [LABEL, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL, NUMBER].into_iter().chain(OTHERS) {
             // WCAG 2.1, 1.4.11: 3 for graphical objects.
             assert!(contrast(ink.light, (255, 255, 255)) >= 3.0, "{} in light", ink.name);
             assert!(contrast(ink.dark, (0x12, 0x16, 0x1B)) >= 3.0, "{} in dark", ink.name);
@@ -154,8 +162,18 @@ mod tests {
     }
 
     #[test]
+    fn figures_are_read_on_the_strongest_shade_in_both_themes() {
+        let part = |ink: u8, paper: u8| f64::from(ink) * shade(1.0) + f64::from(paper) * (1.0 - shade(1.0));
+        let on = |ink: (u8, u8, u8), paper: (u8, u8, u8)| {
+            (part(ink.0, paper.0) as u8, part(ink.1, paper.1) as u8, part(ink.2, paper.2) as u8)
+        };
+        assert!(contrast(NUMBER.light, on(KEEPER.light, (255, 255, 255))) >= 4.5);
+        assert!(contrast(NUMBER.dark, on(KEEPER.dark, (0x12, 0x16, 0x1B))) >= 4.5);
+    }
+
+    #[test]
     fn every_ink_has_a_colour_of_its_own() {
-        let mut all: Vec<_> = [LABEL, GRID, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL]
+        let mut all: Vec<_> = [LABEL, GRID, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL, NUMBER]
             .into_iter()
             .chain(OTHERS)
             .map(|ink| ink.light)

@@ -8,6 +8,7 @@ mod reading;
 use std::path::{Path, PathBuf};
 
 use rust_decimal::Decimal;
+use serde::Serialize;
 use thiserror::Error;
 
 pub use period::Period;
@@ -55,7 +56,7 @@ pub struct Choice {
 }
 
 /// Something that varies, for people and tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dimension {
     /// `policy.strategy.multiplier`, `setting.pools.depth`, `capital` or `period`.
     pub name: String,

@@ -55,7 +55,8 @@ fn reasons(policy: &Entry) -> String {
     grid(&["decided", "times"], rows.collect())
 }
 
-fn written(value: f64, unit: Unit) -> String {
+/// A value with its unit, but for USD.
+pub(in crate::cli) fn written(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Usd => number(value, 2),
         Unit::Percent => format!("{} %", number(100.0 * value, 2)),

@@ -65,7 +65,7 @@ pub(crate) fn amend(document: &mut Value, amendments: &[Amendment]) -> Result<()
 
 /// How `value` is meant, by what it replaces: as it would stand in the file, or as text without its quotes.
 fn meant(value: &str, replaced: &Value) -> Value {
-    let is_text = |literal: &Value| literal.is_number() && matches!(replaced, Value::String(_) | Value::Null);
+    let is_text = |literal: &Value| literal.is_number() && matches!(replaced, Value::String(_));
     literal(value).filter(|literal| !is_text(literal)).unwrap_or_else(|| Value::String(value.to_owned()))
 }
 

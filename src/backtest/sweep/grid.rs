@@ -167,3 +167,6 @@ fn listed(mistakes: &[Mistake]) -> String {
     }
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests;

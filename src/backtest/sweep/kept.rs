@@ -239,3 +239,6 @@ fn json<T: Serialize>(line: &T) -> io::Result<String> {
 fn length(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

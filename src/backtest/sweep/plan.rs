@@ -92,6 +92,9 @@ impl Plan {
     /// # Errors
     /// The policy or the setting would be refused.
     pub fn cell(&self, number: usize) -> Result<Cell<'_>, &Unfit> {
+        if number >= self.cells() {
+            return Err(&NOWHERE);
+        }
         let places = digits(number, &self.sizes());
         let [policy, setting, capital, period] = places.as_slice() else { return Err(&NOWHERE) };
         let policy = self.policies.get(*policy).ok_or(&NOWHERE)?.as_ref()?;
@@ -153,7 +156,13 @@ fn amended_setting(setting: &Setting, amendments: &[Amendment]) -> Result<Settin
         Ok(setting)
     };
     change(amendments).map_err(|message| {
-        let alone = amendments.iter().filter(|amendment| change(std::slice::from_ref(amendment)).is_err());
-        Unfit::of_setting(alone.map(|amendment| amendment.path.to_string()).collect(), message)
+        let alone = amendments.iter().filter_map(|amendment| {
+            let message = change(std::slice::from_ref(amendment)).err()?;
+            Some((amendment.path.to_string(), message))
+        });
+        Unfit::of_setting(alone.collect(), &message)
     })
 }
+
+#[cfg(test)]
+mod tests;

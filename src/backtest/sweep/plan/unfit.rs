@@ -9,35 +9,60 @@ use crate::config::{KeyPath, Mistake};
 /// Why a combination cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
-    /// The keys at fault, as far as they are known.
-    keys: Vec<String>,
-    message: String,
+    /// The keys at fault as far as they are known, and what is wrong.
+    wrong: Vec<(String, String)>,
 }
 
 /// Of a number beyond all combinations.
-pub(super) static NOWHERE: Unfit = Unfit { keys: Vec::new(), message: String::new() };
+pub(super) static NOWHERE: Unfit = Unfit { wrong: Vec::new() };
 
 impl Unfit {
     pub(super) fn of_policy(mistakes: &[Mistake]) -> Self {
-        let keys = mistakes.iter().map(|mistake| mistake.key.clone()).collect();
-        let messages = mistakes.iter().map(|mistake| format!("{}: {}", mistake.key, mistake.message));
-        Self { keys, message: messages.collect::<Vec<_>>().join("; ") }
+        let wrong = mistakes
+            .iter()
+            .map(|mistake| (mistake.key.clone(), format!("{}: {}", mistake.key, mistake.message)));
+        Self { wrong: wrong.collect() }
     }
 
-    pub(super) const fn of_setting(keys: Vec<String>, message: String) -> Self {
-        Self { keys, message }
+    /// By the keys that are wrong alone; of none of them where they are wrong together.
+    pub(super) fn of_setting(alone: Vec<(String, String)>, together: &str) -> Self {
+        // What is missing alone may stand beside it.
+        let told = |(key, message): (String, String)| {
+            if message.starts_with("missing field") { (key, together.to_owned()) } else { (key, message) }
+        };
+        let mut wrong: Vec<(String, String)> = alone.into_iter().map(told).collect();
+        if wrong.is_empty() {
+            wrong.push((String::new(), together.to_owned()));
+        }
+        Self { wrong }
     }
 
     fn blames(&self, path: &KeyPath) -> bool {
-        let of = |key: &String| key.parse::<KeyPath>().is_ok_and(|key| key.overlaps(path));
-        self.keys.iter().any(of)
+        self.wrong.iter().any(|(key, _)| is_of(key, path))
+    }
+
+    /// What is wrong with a key, or with everything where nothing is with that.
+    fn about(&self, path: &KeyPath) -> String {
+        let own: Vec<&str> = self
+            .wrong
+            .iter()
+            .filter(|(key, _)| is_of(key, path))
+            .map(|(_, message)| message.as_str())
+            .collect();
+        if own.is_empty() { self.to_string() } else { own.join("; ") }
     }
 }
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        let mut messages: Vec<&str> = self.wrong.iter().map(|(_, message)| message.as_str()).collect();
+        messages.dedup();
+        f.write_str(&messages.join("; "))
     }
+}
+
+fn is_of(key: &str, path: &KeyPath) -> bool {
+    key.parse::<KeyPath>().is_ok_and(|key| key.overlaps(path))
 }
 
 /// Offset, key and message of what is wrong in the grid.
@@ -53,7 +78,11 @@ pub(super) fn mistakes<T>((of, parameters): (&str, &[Parameter]), made: &[Result
         for (place, choice) in parameter.values.iter().enumerate() {
             if let Some(why) = tally.wrong(place) {
                 let key = format!("{of}.{}", parameter.path);
-                wrong.push((choice.offset, key, format!("{} does not fit: {why}", choice.shown)));
+                wrong.push((
+                    choice.offset,
+                    key,
+                    format!("{} does not fit: {}", choice.shown, why.about(&parameter.path)),
+                ));
             }
         }
     }

@@ -204,7 +204,10 @@ fn shaded(
     area.draw(&Rectangle::new(corners(gap), shade.filled()))?;
     if broken {
         let edge = style::FLOOR.colour().stroke_width(px(2));
-        area.draw(&Rectangle::new(corners(gap.saturating_mul(2)), edge))?;
+        let [(left, top), (right, bottom)] = corners(gap.saturating_mul(2));
+        // A rectangle of the library has a thin edge alone.
+        let around = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+        area.draw(&PathElement::new(around, edge))?;
     }
     Ok(())
 }

@@ -254,3 +254,102 @@ pub(super) fn lower(name: &str) -> String {
 const fn real(count: usize) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sweep(columns: usize, rows: usize) -> Sweep {
+        let labels = |count: usize| (0..count).map(|at| format!("{at}.25")).collect::<Vec<_>>();
+        let cell = |row: usize, column: usize| {
+            (row + column != 1).then(|| Heat { value: real(10 * row + column), broken: row == 2 })
+        };
+        let mark = |at: usize| Mark { risk: real(at), cost: real(9 - at), front: true, broken: at == 3 };
+        let row = |value: &str| FrontRow {
+            values: vec![value.to_owned()],
+            cost: 1_234.56,
+            risk: 0.0217,
+            earned: -0.1,
+            rebalances: 2.5,
+            lowest: -0.004,
+            breaches: 1,
+        };
+        Sweep {
+            name: "<i>nasty</i> at prices".to_owned(),
+            walked: 12,
+            below_floor: 3,
+            without: 0,
+            by_policy: true,
+            risk: ("Tracking error", Unit::Percent),
+            names: vec!["policy.<b>".to_owned()],
+            marks: (0..9).map(mark).collect(),
+            front: vec![row("{ kind = \"<u>\" }")],
+            heat: Some(HeatMap {
+                id: "cost_bps",
+                figure: "Cost a year",
+                unit: Unit::Bps,
+                x: ("policy.x".to_owned(), labels(columns)),
+                y: Some(("policy.y".to_owned(), labels(rows))),
+                cells: (0..rows).map(|row| (0..columns).map(|column| cell(row, column)).collect()).collect(),
+                each: "the mean",
+                of: 4,
+            }),
+            parameters: vec![Parameter {
+                name: "<p>".to_owned(),
+                values: vec!["a value longer than an axis".to_owned()],
+            }],
+            refused: vec![("<q>".to_owned(), "a < b".to_owned())],
+            notes: vec!["<script>".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_it_is_given_and_nothing_of_it_is_markup() {
+        let page = html(&sweep(3, 3)).unwrap();
+        for nasty in ["<i>", "<b>", "<u>", "<p>", "<q>", "<script", "a < b"] {
+            assert!(!page.replace("<p>Sweep</p>", "").contains(nasty), "{nasty}");
+        }
+        assert!(page.contains(
+            "<strong class=\"bad\">The floor was broken in 3 of them.</strong> Of 9 policies, 1 are"
+        ));
+        let row = "<td>1,234.6</td><td>2.17&#160;%</td><td>−10.00&#160;%</td><td>2.5</td><td class=\"bad\">−0.40&#160;%</td>\
+                   <td>1</td></tr>";
+        assert!(page.contains(row));
+        assert!(page.contains("#1 a value longer than an axis"));
+        assert!(page.contains("from weak, 0.0, to strong, 22.0"));
+        assert!(page.contains("A cell is the mean of up to 4 combinations"));
+    }
+
+    #[test]
+    fn a_cell_has_its_shade_and_a_frame_where_the_floor_was_broken_and_without_a_result_nothing() {
+        let page = html(&sweep(3, 3)).unwrap();
+        let wide = page.split("class=\"wide\"").nth(2).and_then(|rest| rest.split("</svg>").next()).unwrap();
+        assert_eq!(wide.matches("<rect ").count(), 7);
+        assert_eq!(wide.matches("<polyline ").count(), 3);
+        for figure in ["0.0", "2.0", "11.0", "22.0"] {
+            assert!(wide.lines().any(|line| line.trim() == figure), "{figure}");
+        }
+        assert!(!wide.lines().any(|line| ["1.0", "10.0"].contains(&line.trim())));
+    }
+
+    #[test]
+    fn many_values_are_shades_without_figures_and_with_few_labels() {
+        let page = html(&sweep(300, 200)).unwrap();
+        let narrow =
+            page.split("class=\"narrow\"").nth(2).and_then(|rest| rest.split("</svg>").next()).unwrap();
+        assert_eq!(narrow.matches("<rect ").count(), 300 * 200 - 2);
+        let labels = narrow.matches("<text ").count();
+        assert!((10..60).contains(&labels), "{labels}");
+    }
+
+    #[test]
+    fn one_value_none_and_equal_figures_are_drawn() {
+        let mut one = sweep(1, 1);
+        one.marks = vec![Mark { risk: 0.0, cost: 0.0, front: true, broken: false }];
+        one.heat = one.heat.map(|map| HeatMap { y: None, ..map });
+        let page = html(&one).unwrap();
+        assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
+        let page = html(&Sweep { heat: None, marks: Vec::new(), front: Vec::new(), ..one }).unwrap();
+        assert_eq!(page.matches("<figure>").count(), 1);
+    }
+}

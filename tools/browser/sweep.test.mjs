@@ -91,7 +91,7 @@ test("every cell of the heat map has the mean of its combinations in it, and a f
     return {
       texts: [...svg.querySelectorAll("text")].map((text) => text.textContent.trim()),
       shades: [...svg.querySelectorAll('rect[fill="#0B5FCC"]')].map((rect) => Number(rect.getAttribute("opacity"))),
-      frames: svg.querySelectorAll('rect[stroke="#C62828"]').length,
+      frames: svg.querySelectorAll('polyline[stroke="#C62828"]').length,
     };
   });
   for (const point of points) {

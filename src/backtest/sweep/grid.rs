@@ -136,6 +136,14 @@ impl Grid {
         keys.chain(capital).chain(periods).collect()
     }
 
+    /// How many values each dimension has.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<usize> {
+        let keys = self.policy.iter().chain(&self.setting).chain(&self.capital);
+        let periods = (!self.periods.is_empty()).then_some(self.periods.len());
+        keys.map(|parameter| parameter.values.len()).chain(periods).collect()
+    }
+
     /// The capitals, units of the asset; `otherwise` where they do not vary.
     #[must_use]
     pub fn capitals(&self, otherwise: Decimal) -> Vec<Decimal> {

@@ -106,9 +106,7 @@ impl Plan {
     /// The number of the value that a combination has in each dimension.
     #[must_use]
     pub fn places(&self, number: usize) -> Vec<usize> {
-        let sizes: Vec<usize> =
-            self.grid.dimensions().iter().map(|dimension| dimension.values.len()).collect();
-        digits(number, &sizes)
+        digits(number, &self.grid.sizes())
     }
 
     fn sizes(&self) -> [usize; 4] {

@@ -57,7 +57,8 @@ fn wherever_a_crash_tore_the_end_off_every_whole_line_is_kept() {
     let whole = desk.bytes();
     let ends: Vec<usize> =
         whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
-    for cut in 0..whole.len() {
+    let around = ends.iter().flat_map(|end| [end - 1, *end, end + 1]).filter(|cut| *cut < whole.len());
+    for cut in around.chain((0..whole.len()).step_by(61)) {
         std::fs::write(desk.path(), &whole[..cut]).unwrap();
         let mut kept = desk.open().unwrap();
         let lines = ends.iter().filter(|end| **end <= cut).count();

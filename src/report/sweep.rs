@@ -142,17 +142,23 @@ fn summary(sweep: &Sweep) -> String {
     let (risk, unit) = sweep.risk;
     if let (Some(cheapest), Some(safest)) = (sweep.front.first(), sweep.front.last()) {
         let what = if sweep.by_policy { "policies" } else { "combinations" };
+        let alone = sweep.front.len() == 1;
         let _infallible = write!(
             out,
-            "Of {} {what}, {} are beaten by none in both cost and risk: from {}&#160;bps a year at {} {} to {}&#160;bps at {}.",
+            "Of {} {what}, {} {} beaten by none in both cost and risk: {}{}&#160;bps a year at {} {}",
             number(real(sweep.marks.len()), 0),
             number(real(sweep.front.len()), 0),
+            if alone { "is" } else { "are" },
+            if alone { "" } else { "from " },
             number(cheapest.cost, 1),
             lower(risk),
             written(cheapest.risk, unit),
-            number(safest.cost, 1),
-            written(safest.risk, unit),
         );
+        if !alone {
+            let (cost, risk) = (number(safest.cost, 1), written(safest.risk, unit));
+            let _infallible = write!(out, " to {cost}&#160;bps at {risk}");
+        }
+        out.push('.');
     }
     if sweep.without > 0 {
         let _infallible = write!(out, " {} without a result.", count(sweep.without, "combination"));
@@ -262,9 +268,10 @@ mod tests {
     fn sweep(columns: usize, rows: usize) -> Sweep {
         let labels = |count: usize| (0..count).map(|at| format!("{at}.25")).collect::<Vec<_>>();
         let cell = |row: usize, column: usize| {
-            (row + column != 1).then(|| Heat { value: real(10 * row + column), broken: row == 2 })
+            (row.saturating_add(column) != 1)
+                .then(|| Heat { value: 10.0 * real(row) + real(column), broken: row == 2 })
         };
-        let mark = |at: usize| Mark { risk: real(at), cost: real(9 - at), front: true, broken: at == 3 };
+        let mark = |at: usize| Mark { risk: real(at), cost: 9.0 - real(at), front: true, broken: at == 3 };
         let row = |value: &str| FrontRow {
             values: vec![value.to_owned()],
             cost: 1_234.56,
@@ -310,7 +317,7 @@ mod tests {
             assert!(!page.replace("<p>Sweep</p>", "").contains(nasty), "{nasty}");
         }
         assert!(page.contains(
-            "<strong class=\"bad\">The floor was broken in 3 of them.</strong> Of 9 policies, 1 are"
+            "<strong class=\"bad\">The floor was broken in 3 of them.</strong> Of 9 policies, 1 is"
         ));
         let row = "<td>1,234.6</td><td>2.17&#160;%</td><td>−10.00&#160;%</td><td>2.5</td><td class=\"bad\">−0.40&#160;%</td>\
                    <td>1</td></tr>";

@@ -101,7 +101,13 @@ impl<'t> Reader<'t> {
                 DeValue::Table(inner) if inner.get("steps").is_none() => {
                     self.under(&path, inner, (of, &mut *found));
                 }
-                _ => match dotted.parse::<KeyPath>() {
+                DeValue::Table(_)
+                | DeValue::Array(_)
+                | DeValue::String(_)
+                | DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_) => match dotted.parse::<KeyPath>() {
                     Ok(path) => {
                         let values = self.values(&name, value);
                         found.push((key.span().start, Parameter { path, values }));

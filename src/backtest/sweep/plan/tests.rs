@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::load_policy;
+use crate::domain::policy::StrategyPolicy;
 
 fn plan(text: &str) -> Result<Plan, Vec<String>> {
     let published = load_policy(Path::new("examples/policies/cppi.toml")).unwrap();
@@ -29,10 +30,8 @@ fn every_combination_is_made_once_and_the_last_dimension_changes_fastest() {
         let cell = plan.cell(number).unwrap();
         let policy = cell.policy.policy();
         let of = |values: &[u64], at: usize| Decimal::from(values[places[at]]);
-        let multiplier = match &policy.strategy {
-            crate::domain::policy::StrategyPolicy::Cppi { multiplier, .. } => multiplier.get(),
-            other => panic!("{other:?}"),
-        };
+        let StrategyPolicy::Cppi { multiplier, .. } = &policy.strategy else { panic!("{policy:?}") };
+        let multiplier = multiplier.get();
         assert_eq!(multiplier, of(&[2, 3], 0));
         assert_eq!(Decimal::from(policy.limits.max_slippage_bps), of(&[50, 100], 1));
         assert_eq!(cell.setting.pools.depth, of(&[5, 6], 2));

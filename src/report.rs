@@ -7,13 +7,16 @@ pub mod course;
 
 pub mod backtest;
 pub mod future;
+pub mod sweep;
 
 mod axis;
 mod calendar;
 mod canvas;
 mod figures;
+mod heat;
 mod plots;
 mod spread;
+mod scatter;
 mod style;
 mod tables;
 mod text;

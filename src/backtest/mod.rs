@@ -22,6 +22,7 @@ pub mod risk;
 pub mod rivals;
 pub mod scenario;
 pub mod stress;
+pub mod sweep;
 pub mod table;
 
 use thiserror::Error;

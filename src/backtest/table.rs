@@ -168,7 +168,10 @@ impl Values {
 }
 
 /// Writes a file beside `path`, and puts it in its place once it is on the disk.
-fn replace(
+///
+/// # Errors
+/// The file cannot be written; what was there before is as it was.
+pub(crate) fn replace(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> io::Result<()>,
 ) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! `keeper backtest`: what a policy would have done at recorded prices.
 
-mod figures;
+pub(super) mod figures;
 mod files;
-mod text;
+pub(super) mod text;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -82,7 +82,7 @@ pub(super) struct Backtest {
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// A table for a terminal.
     Table,
     /// One JSON document.
@@ -212,13 +212,13 @@ impl Backtest {
     }
 }
 
-fn time(text: &str) -> Result<u64, String> {
+pub(super) fn time(text: &str) -> Result<u64, String> {
     let expected = "expected a time in UTC, such as 2020-03-12 or 2020-03-12 10:00:00";
     unix_seconds(text).map_err(|error| format!("{expected}: it {error}"))
 }
 
 /// An amount from one, so that the vault is one, to a thousand million, which the accounts have digits for.
-fn capital(text: &str) -> Result<Decimal, String> {
+pub(super) fn capital(text: &str) -> Result<Decimal, String> {
     let fits = |amount: &Decimal| *amount >= Decimal::ONE && *amount <= Decimal::from(1_000_000_000);
     let amount = text.parse().ok().filter(fits);
     amount.ok_or_else(|| "expected an amount from 1 to 1,000,000,000".to_owned())

@@ -28,6 +28,7 @@ mod simulate;
 mod snapshot;
 mod status;
 mod stress;
+mod sweep;
 mod tx;
 
 use std::io::IsTerminal;
@@ -79,6 +80,7 @@ enum Command {
     Snapshot(snapshot::Snapshot),
     Status(status::Status),
     Stress(stress::Stress),
+    Sweep(sweep::Sweep),
     Tx(tx::Tx),
 }
 
@@ -160,6 +162,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Snapshot(command) => command.run(&context).await,
         Command::Status(command) => command.run(&context).await,
         Command::Stress(command) => command.run(&context).await,
+        Command::Sweep(command) => command.run(&context).await,
         Command::Tx(command) => command.run(&context).await,
     }
 }

@@ -37,10 +37,7 @@ pub struct Amendment {
 /// Every mistake that its file would have, by key; lines and columns say nothing.
 pub fn amended_policy(policy: &Policy, amendments: &[Amendment]) -> Result<PublishedPolicy, Vec<Mistake>> {
     let mut document = serde_json::to_value(policy).map_err(|error| vec![mistake("", &error.to_string())])?;
-    for Amendment { path, value } in amendments {
-        let place = path.within(&mut document).map_err(|mistake| vec![mistake])?;
-        *place = meant(value, place);
-    }
+    amend(&mut document, amendments).map_err(|mistake| vec![mistake])?;
     // A number may stand in quotes or not. Which of the two the key wants shows once everything is in its place.
     for Amendment { path, value } in amendments {
         let mut other = document.clone();
@@ -54,9 +51,21 @@ pub fn amended_policy(policy: &Policy, amendments: &[Amendment]) -> Result<Publi
     read(&document)
 }
 
+/// Makes every amendment in `document`, a number in quotes where what it replaces is.
+///
+/// # Errors
+/// A place that the document cannot have.
+pub(crate) fn amend(document: &mut Value, amendments: &[Amendment]) -> Result<(), Mistake> {
+    for Amendment { path, value } in amendments {
+        let place = path.within(document)?;
+        *place = meant(value, place);
+    }
+    Ok(())
+}
+
 /// How `value` is meant, by what it replaces: as it would stand in the file, or as text without its quotes.
 fn meant(value: &str, replaced: &Value) -> Value {
-    let is_text = |literal: &Value| literal.is_number() && matches!(replaced, Value::String(_) | Value::Null);
+    let is_text = |literal: &Value| literal.is_number() && matches!(replaced, Value::String(_));
     literal(value).filter(|literal| !is_text(literal)).unwrap_or_else(|| Value::String(value.to_owned()))
 }
 

@@ -21,6 +21,17 @@ pub struct Mistake {
     pub message: String,
 }
 
+impl Mistake {
+    /// One at an offset of the `text` of `file`.
+    pub(crate) fn at(file: &Path, text: &str, offset: usize, key: String, message: String) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+        let line = before.matches('\n').count().saturating_add(1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count().saturating_add(1);
+        Self { file: file.to_owned(), line, column, key, message }
+    }
+}
+
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: ", self.file.display(), self.line, self.column)?;
@@ -60,12 +71,6 @@ pub(super) struct Found {
 /// Turns offsets into lines and columns, in the order of the text.
 pub(super) fn placed(file: &Path, text: &str, mut found: Vec<Found>) -> Vec<Mistake> {
     found.sort_by_key(|found| found.offset);
-    let place = |Found { offset, key, message }| {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-        let line = before.matches('\n').count().saturating_add(1);
-        let column = before.get(line_start..).unwrap_or_default().chars().count().saturating_add(1);
-        Mistake { file: file.to_owned(), line, column, key, message }
-    };
+    let place = |Found { offset, key, message }| Mistake::at(file, text, offset, key, message);
     found.into_iter().map(place).collect()
 }

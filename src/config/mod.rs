@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub(crate) use amended::amend;
 pub use amended::{Amendment, KeyPath, amended_policy};
 pub use environment::{Environment, Secret};
 pub use keeper::{

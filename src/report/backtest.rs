@@ -97,7 +97,7 @@ pub(super) fn table(names: &[&str], figures: &[Figure]) -> String {
 }
 
 /// What stands beside the name of a figure whose values are written without their unit.
-const fn beside(unit: Unit) -> &'static str {
+pub(super) const fn beside(unit: Unit) -> &'static str {
     match unit {
         Unit::Usd => ", USD",
         Unit::Bps => ", bps",
@@ -106,7 +106,7 @@ const fn beside(unit: Unit) -> &'static str {
 }
 
 /// A value without a sign before what is above zero: most figures are no changes.
-fn written(value: f64, unit: Unit) -> String {
+pub(super) fn written(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Usd => usd(value),
         Unit::Percent => format!("{}&#160;%", number(100.0 * value, 2)),

@@ -21,11 +21,11 @@ pub(super) struct Format {
     /// Class of the `svg` element.
     pub(super) class: &'static str,
     /// Width and height, pixels.
-    size: (u32, u32),
+    pub(super) size: (u32, u32),
     /// Height of letters, pixels.
-    letter: u32,
+    pub(super) letter: u32,
     /// Ticks of time and of values, at most.
-    ticks: (f64, f64),
+    pub(super) ticks: (f64, f64),
 }
 
 /// For a desk.
@@ -33,7 +33,8 @@ pub(super) const WIDE: Format = Format { class: "wide", size: (1000, 340), lette
 /// For a telephone.
 pub(super) const NARROW: Format = Format { class: "narrow", size: (380, 280), letter: 12, ticks: (7.0, 6.0) };
 
-type Error = DrawingAreaErrorKind<std::io::Error>;
+/// The library's.
+pub(super) type Error = DrawingAreaErrorKind<std::io::Error>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
 
 /// The plot as an `svg` element.
@@ -160,11 +161,11 @@ fn triangles(chart: &mut Chart<'_, '_>, marks: &[Point], tip: i32, colour: RGBCo
 }
 
 /// Units of so many pixels.
-const fn px(pixels: u32) -> u32 {
+pub(super) const fn px(pixels: u32) -> u32 {
     pixels.saturating_mul(PIXEL)
 }
 
 /// Width of so many figures, pixels: they are at most 0.6 of their height wide.
-fn letters(count: usize, letter: u32) -> u32 {
+pub(super) fn letters(count: usize, letter: u32) -> u32 {
     u32::try_from(count).unwrap_or(20).saturating_mul(letter).saturating_mul(3) / 5
 }

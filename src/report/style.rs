@@ -51,6 +51,14 @@ pub(super) const OTHERS: [Ink; 4] = [
     Ink::new("other-4", (0x00, 0x8B, 0x8B), (0x45, 0xC7, 0xC7)),
 ];
 
+/// Figures on the shades of a heat map.
+pub(super) const NUMBER: Ink = Ink::new("number", (0x1C, 0x21, 0x27), (0xE4, 0xE8, 0xEC));
+
+/// How strong the shade is for a part of the way from the lowest figure to the highest: seen at the one, and read on at the other.
+pub(super) fn shade(part: f64) -> f64 {
+    0.08 + 0.42 * part.clamp(0.0, 1.0)
+}
+
 const SHEET: &str = "
 :root{color-scheme:light dark;--paper:#fff;--text:#1c2127;--quiet:#57606a;--rule:#dfe3e8;--shade:#f5f7f9;\
 --good:#14703f;--bad:#b3211f}
@@ -104,7 +112,7 @@ pub(super) fn css() -> String {
     let mut light = String::new();
     let mut dark = String::new();
     let mut drawn = String::new();
-    for ink in [LABEL, GRID, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL].into_iter().chain(OTHERS) {
+    for ink in [LABEL, GRID, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL, NUMBER].into_iter().chain(OTHERS) {
         let (name, hex) = (ink.name, hex(ink.light));
         let _infallible = write!(light, "--{name}:{hex};");
         let _infallible = write!(dark, "--{name}:{};", self::hex(ink.dark));
@@ -129,22 +137,30 @@ mod tests {
     use super::*;
 
     /// Relative luminance (WCAG 2.1).
-    fn luminance((red, green, blue): (u8, u8, u8)) -> f64 {
-        let linear = |part: u8| {
-            let part = f64::from(part) / 255.0;
+    fn luminance([red, green, blue]: [f64; 3]) -> f64 {
+        let linear = |part: f64| {
+            let part = part / 255.0;
             if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
         };
         0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
     }
 
+    fn parts((red, green, blue): (u8, u8, u8)) -> [f64; 3] {
+        [red, green, blue].map(f64::from)
+    }
+
     fn contrast(a: (u8, u8, u8), b: (u8, u8, u8)) -> f64 {
+        contrast_of(parts(a), parts(b))
+    }
+
+    fn contrast_of(a: [f64; 3], b: [f64; 3]) -> f64 {
         let (a, b) = (luminance(a), luminance(b));
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
     #[test]
     fn lines_and_labels_stand_out_in_both_themes() {
-        for ink in [LABEL, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL].into_iter().chain(OTHERS) {
+        for ink in [LABEL, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL, NUMBER].into_iter().chain(OTHERS) {
             // WCAG 2.1, 1.4.11: 3 for graphical objects.
             assert!(contrast(ink.light, (255, 255, 255)) >= 3.0, "{} in light", ink.name);
             assert!(contrast(ink.dark, (0x12, 0x16, 0x1B)) >= 3.0, "{} in dark", ink.name);
@@ -154,8 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn figures_are_read_on_the_strongest_shade_in_both_themes() {
+        let read_on = |number: (u8, u8, u8), ink: (u8, u8, u8), paper: (u8, u8, u8)| {
+            let mut under = parts(paper);
+            for (under, ink) in under.iter_mut().zip(parts(ink)) {
+                *under += shade(1.0) * (ink - *under);
+            }
+            assert!(contrast_of(parts(number), under) >= 4.5, "{number:?} on {under:?}");
+        };
+        read_on(NUMBER.light, KEEPER.light, (255, 255, 255));
+        read_on(NUMBER.dark, KEEPER.dark, (0x12, 0x16, 0x1B));
+    }
+
+    #[test]
     fn every_ink_has_a_colour_of_its_own() {
-        let mut all: Vec<_> = [LABEL, GRID, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL]
+        let mut all: Vec<_> = [LABEL, GRID, KEEPER, FLOOR, TARGET, MARKET, BUY, SELL, NUMBER]
             .into_iter()
             .chain(OTHERS)
             .map(|ink| ink.light)

@@ -3,14 +3,15 @@
 //! Returns are those of net asset value per share less the gas that was paid for it, from the end of one bar to the end of the
 //! next, so that deposits and withdrawals are no returns. Definitions stand at each figure.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::run::{Outcome, Step};
 use crate::domain::models::years;
 use crate::domain::units::to_real;
 
 /// The figures of one course. Ratios are parts of one; money is in units of the asset.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Metrics {
     /// Seconds from the first to the last tick.
     pub seconds: u64,

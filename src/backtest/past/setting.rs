@@ -10,7 +10,7 @@ use serde_with::{DisplayFromStr, serde_as};
 use crate::stage::path::time::unix_seconds;
 
 /// The world of a backtest. Everything has a default; a file in TOML says what is otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Setting {
     /// The pools that the policy trades with, all alike.
@@ -29,7 +29,7 @@ pub struct Setting {
 
 /// Every pool of the policy.
 #[serde_as]
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pools {
     /// Fee of a Uniswap v3 pool, hundredths of a basis point; that of a v2 pair is fixed.
@@ -38,6 +38,7 @@ pub struct Pools {
     #[serde_as(as = "DisplayFromStr")]
     pub depth: Decimal,
     /// Of a v3 pool: liquidity that does not reach over the whole range of prices. Absent: constant product.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub concentrated: Option<Concentrated>,
     /// Seconds after which the pool's price follows that of the market, up to the fee, which nobody pays for less.
     pub arbitrage_seconds: u64,
@@ -45,7 +46,7 @@ pub struct Pools {
 
 /// Liquidity around the price, which follows it when it has come half way to an edge.
 #[serde_as]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Concentrated {
     /// Distance of the edges from the centre, basis points.
@@ -56,7 +57,7 @@ pub struct Concentrated {
 }
 
 /// A feed: it reports when its price has moved, or when it has been silent for long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Feed {
     /// Most seconds between two rounds.
@@ -66,7 +67,7 @@ pub struct Feed {
 }
 
 /// The keeper.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Keeper {
     /// Seconds from a decision to the block that holds its transaction.
@@ -75,7 +76,7 @@ pub struct Keeper {
 
 /// Gas.
 #[serde_as]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gas {
     /// Base fee where no gas file is given, wei per gas.
@@ -86,7 +87,7 @@ pub struct Gas {
 }
 
 /// A time in which somebody was not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outage {
     /// Who.
@@ -111,7 +112,7 @@ pub enum Absent {
 
 /// A deposit, or a withdrawal where negative.
 #[serde_as]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
     /// Second since 1970 from which on it is asked for; in a file also a date and time in UTC.

@@ -4,94 +4,159 @@ use crate::backtest::past::contest::Entry;
 use crate::backtest::past::metrics::Metrics;
 use crate::report::backtest::{Figure, Unit};
 
-/// A figure's name, what it is, how it is written and where it stands.
-type Definition = (&'static str, &'static str, Unit, fn(&Metrics) -> Option<f64>);
+/// A figure's name among [`Metrics`] and for people, what it is, how it is written and where it stands.
+pub(in crate::cli) type Definition =
+    (&'static str, &'static str, &'static str, Unit, fn(&Metrics) -> Option<f64>);
 
-const DEFINITIONS: &[Definition] = &[
+pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
     (
+        "end",
         "Value at the end",
         "Net asset value at the market's price, less the gas that was paid for it.",
         Unit::Usd,
         |m| Some(m.end),
     ),
-    ("Deposits less withdrawals", "After the start.", Unit::Usd, |m| Some(m.flows)),
+    ("flows", "Deposits less withdrawals", "After the start.", Unit::Usd, |m| Some(m.flows)),
     (
+        "total_return",
         "Return",
         "Of value per share, gas taken off: the product of the returns of all bars.",
         Unit::Percent,
         |m| Some(m.total_return),
     ),
-    ("Return a year", "The same, compounded to a year; below a week there is none.", Unit::Percent, |m| {
-        m.annual_return
-    }),
     (
+        "annual_return",
+        "Return a year",
+        "The same, compounded to a year; below a week there is none.",
+        Unit::Percent,
+        |m| m.annual_return,
+    ),
+    (
+        "volatility",
         "Volatility",
         "Standard deviation of the log returns of bars, times the root of bars a year.",
         Unit::Percent,
         |m| Some(m.volatility),
     ),
     (
+        "sharpe",
         "Sharpe",
         "Mean over standard deviation of the returns of bars, times the root of bars a year; the asset itself earns nothing.",
         Unit::Ratio,
         |m| Some(m.sharpe),
     ),
-    ("Sortino", "The same over the root of the mean square of the losses.", Unit::Ratio, |m| Some(m.sortino)),
+    ("sortino", "Sortino", "The same over the root of the mean square of the losses.", Unit::Ratio, |m| {
+        Some(m.sortino)
+    }),
     (
+        "max_drawdown",
         "Largest drawdown",
         "Largest fall of value per share from a peak before it, at any tick.",
         Unit::Percent,
-        |m| Some(-m.max_drawdown),
+        |m| Some(m.max_drawdown),
     ),
-    ("Calmar", "Return a year over the largest drawdown.", Unit::Ratio, |m| m.calmar),
-    ("Lowest cushion", "Lowest of value less floor, at any tick.", Unit::Usd, |m| Some(m.lowest_cushion)),
-    ("Lowest cushion over the floor", "The same as a part of the floor there.", Unit::Percent, |m| {
-        Some(m.lowest_cushion_share)
+    ("calmar", "Calmar", "Return a year over the largest drawdown.", Unit::Ratio, |m| m.calmar),
+    ("lowest_cushion", "Lowest cushion", "Lowest of value less floor, at any tick.", Unit::Usd, |m| {
+        Some(m.lowest_cushion)
     }),
-    ("Cushion at the end", "Value less floor.", Unit::Usd, |m| Some(m.last_cushion)),
-    ("Floor breaches", "Times that value fell below the floor.", Unit::Count, |m| {
+    (
+        "lowest_cushion_share",
+        "Lowest cushion over the floor",
+        "The same as a part of the floor there.",
+        Unit::Percent,
+        |m| Some(m.lowest_cushion_share),
+    ),
+    ("last_cushion", "Cushion at the end", "Value less floor.", Unit::Usd, |m| Some(m.last_cushion)),
+    ("floor_breaches", "Floor breaches", "Times that value fell below the floor.", Unit::Count, |m| {
         Some(count(m.floor_breaches))
     }),
-    ("Depth of breaches", "Deepest that value was below the floor.", Unit::Usd, |m| Some(m.breach_depth)),
-    ("Time in cash-lock", "Part of the time.", Unit::Percent, |m| Some(m.cash_lock)),
+    ("breach_depth", "Depth of breaches", "Deepest that value was below the floor.", Unit::Usd, |m| {
+        Some(m.breach_depth)
+    }),
+    ("cash_lock", "Time in cash-lock", "Part of the time.", Unit::Percent, |m| Some(m.cash_lock)),
     (
+        "tracking_error",
         "Tracking error",
         "Root of the sum of squares of what the drift from the target earned, over value, per year.",
         Unit::Percent,
         |m| Some(m.tracking_error),
     ),
-    ("Earned off the target", "Sum of drift times relative move of the price.", Unit::Usd, |m| {
-        Some(m.hedging_error)
-    }),
-    ("Rebalances", "Trades that were carried out.", Unit::Count, |m| Some(count(m.rebalances))),
-    ("Mandatory ones", "Those that were made whatever they cost.", Unit::Count, |m| Some(count(m.mandatory))),
-    ("Reverted", "Transactions that paid gas for nothing, since the price had moved on.", Unit::Count, |m| {
-        Some(count(m.reverted))
-    }),
-    ("Turnover a year", "Value traded over mean net asset value.", Unit::Ratio, |m| Some(m.turnover)),
-    ("Gas", "At the base fee of the time and the policy's tip.", Unit::Usd, |m| Some(m.gas)),
-    ("Fees of pools", "What stayed with the pools.", Unit::Usd, |m| Some(m.fees)),
     (
+        "hedging_error",
+        "Earned off the target",
+        "Sum of drift times relative move of the price.",
+        Unit::Usd,
+        |m| Some(m.hedging_error),
+    ),
+    ("rebalances", "Rebalances", "Trades that were carried out.", Unit::Count, |m| Some(count(m.rebalances))),
+    ("mandatory", "Mandatory ones", "Those that were made whatever they cost.", Unit::Count, |m| {
+        Some(count(m.mandatory))
+    }),
+    (
+        "reverted",
+        "Reverted",
+        "Transactions that paid gas for nothing, since the price had moved on.",
+        Unit::Count,
+        |m| Some(count(m.reverted)),
+    ),
+    ("turnover", "Turnover a year", "Value traded over mean net asset value.", Unit::Ratio, |m| {
+        Some(m.turnover)
+    }),
+    ("gas", "Gas", "At the base fee of the time and the policy's tip.", Unit::Usd, |m| Some(m.gas)),
+    ("fees", "Fees of pools", "What stayed with the pools.", Unit::Usd, |m| Some(m.fees)),
+    (
+        "impact",
         "Depth and lag of pools",
         "What trades got less than the market's price beside the fee.",
         Unit::Usd,
         |m| Some(m.impact),
     ),
-    ("Cost a year", "Gas, fees, depth and lag over mean net asset value.", Unit::Bps, |m| Some(m.cost_bps)),
+    ("cost_bps", "Cost a year", "Gas, fees, depth and lag over mean net asset value.", Unit::Bps, |m| {
+        Some(m.cost_bps)
+    }),
 ];
 
 /// All of them, with a value for each entry.
 pub(super) fn figures(entries: &[Entry]) -> Vec<Figure> {
-    let figure = |(name, meaning, unit, of): &Definition| Figure {
+    let figure = |(id, name, meaning, unit, of): &Definition| Figure {
         name,
         meaning,
         unit: *unit,
-        values: entries.iter().map(|entry| of(&entry.metrics)).collect(),
+        values: entries.iter().map(|entry| of(&entry.metrics).map(|value| signed(id, value))).collect(),
     };
     DEFINITIONS.iter().map(figure).collect()
+}
+
+/// A fall is shown below zero.
+fn signed(id: &str, value: f64) -> f64 {
+    if id == "max_drawdown" { -value } else { value }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
 const fn count(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_but_the_size_of_the_course_has_a_definition_and_stands_where_it_says() {
+        let metrics = Metrics { annual_return: Some(0.1), calmar: Some(0.2), ..Metrics::default() };
+        let mut told = serde_json::to_value(metrics).unwrap();
+        let figures = told.as_object_mut().unwrap();
+        for (number, (_, figure)) in (1_u64..).zip(figures.iter_mut()) {
+            *figure = number.into();
+        }
+        let mut names: Vec<String> = figures.keys().cloned().collect();
+        names.retain(|id| !["seconds", "start"].contains(&id.as_str()));
+        let metrics: Metrics = serde_json::from_value(told.clone()).unwrap();
+        let mut defined: Vec<&str> = DEFINITIONS.iter().map(|(id, ..)| *id).collect();
+        for (id, _, _, _, of) in DEFINITIONS {
+            assert_eq!(of(&metrics), told[*id].as_f64(), "{id}");
+        }
+        defined.sort_unstable();
+        assert_eq!(names, defined);
+    }
 }

@@ -14,6 +14,7 @@ use eyre::{Result, eyre};
 use rust_decimal::Decimal;
 use vault_keeper::backtest::bars::Bars;
 use vault_keeper::backtest::past::metrics::Gauge;
+use vault_keeper::backtest::past::opening::Start;
 use vault_keeper::backtest::past::prices::{Order, Tick, ticks};
 use vault_keeper::backtest::past::run::{Keeper, Past, walk};
 use vault_keeper::backtest::past::setting::Setting;
@@ -35,7 +36,8 @@ fn walked(prices: &Path, policy: &Path, setting: Option<&Path>) -> Result<serde_
     let bars = Bars::read(prices)?;
     let way: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), Order::Close).collect();
     let setting = setting.map(Setting::read).transpose()?.unwrap_or_default();
-    let past = Past { ticks: &way, base_fees: &[], setting: &setting, capital: Decimal::from(1_000_000) };
+    let start = Start::Capital(Decimal::from(1_000_000));
+    let past = Past { ticks: &way, base_fees: &[], setting: &setting, start };
 
     // The policy decides at every tick, and the gauge sees every step.
     let keeper = Keeper::Policy(load_policy(policy)?);

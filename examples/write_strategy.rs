@@ -15,6 +15,7 @@ use eyre::{Result, eyre};
 use rust_decimal::Decimal;
 use vault_keeper::backtest::bars::Bars;
 use vault_keeper::backtest::past::metrics::{Gauge, Metrics};
+use vault_keeper::backtest::past::opening::Start;
 use vault_keeper::backtest::past::prices::{Order, Tick, ticks};
 use vault_keeper::backtest::past::run::{Keeper, Past, walk};
 use vault_keeper::backtest::past::setting::Setting;
@@ -69,7 +70,8 @@ fn main() -> Result<()> {
 
 fn walked(way: &[Tick], keeper: &Keeper) -> Result<Metrics> {
     let setting = Setting::default();
-    let past = Past { ticks: way, base_fees: &[], setting: &setting, capital: Decimal::from(1_000_000) };
+    let start = Start::Capital(Decimal::from(1_000_000));
+    let past = Past { ticks: way, base_fees: &[], setting: &setting, start };
     let mut gauge = Gauge::default();
     let outcome = walk(&past, keeper, |step| gauge.see(step))?;
     Ok(gauge.metrics(&outcome))

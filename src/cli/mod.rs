@@ -113,7 +113,7 @@ impl Failure {
     /// What went wrong, whatever it is.
     fn into_report(self) -> eyre::Report {
         match self {
-            Self::Usage(report) | Self::Failed(report) => report,
+            Self::Usage(report) | Self::Failed(report) | Self::Untrusted(report) => report,
         }
     }
 }

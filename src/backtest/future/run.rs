@@ -11,6 +11,7 @@ use crate::backtest::BacktestError;
 use crate::backtest::ensemble::{Paths, each};
 use crate::backtest::past::contest::Entrant;
 use crate::backtest::past::metrics::Gauge;
+use crate::backtest::past::opening::Start;
 use crate::backtest::past::run::{Keeper, Past, Step, walk};
 use crate::backtest::past::setting::Setting;
 use crate::domain::policy::{PublishedPolicy, StrategyPolicy};
@@ -114,7 +115,7 @@ impl Future<'_> {
             ticks: &path.ticks,
             base_fees: &path.base_fees,
             setting: self.setting,
-            capital: self.capital,
+            start: Start::Capital(self.capital),
         };
         let (mut gauge, mut floor, mut number) = (Gauge::default(), Decimal::ZERO, 0_usize);
         let outcome = walk(&past, keeper, |step| {

@@ -9,6 +9,7 @@ use super::kept::Outcome;
 use super::origin::Shared;
 use super::plan::{Cell, Plan};
 use crate::backtest::past::metrics::{Gauge, Metrics};
+use crate::backtest::past::opening::Start;
 use crate::backtest::past::run::{Keeper, Past, walk};
 
 /// The wish to end: what is under way is finished, and nothing begun.
@@ -89,7 +90,8 @@ fn walk_on(work: &Work<'_>, next: &AtomicUsize, done: &Sender<Done>) {
 /// One policy through one past; what it cannot walk through is an outcome like another.
 fn walked(cell: &Cell<'_>, shared: Shared<'_>) -> Outcome {
     let ticks = shared.ticks.get(cell.period).map(Vec::as_slice).unwrap_or_default();
-    let past = Past { ticks, base_fees: shared.base_fees, setting: cell.setting, capital: cell.capital };
+    let start = Start::Capital(cell.capital);
+    let past = Past { ticks, base_fees: shared.base_fees, setting: cell.setting, start };
     let mut gauge = Gauge::default();
     match walk(&past, &Keeper::Policy(cell.policy.clone()), |step| gauge.see(step)) {
         Ok(outcome) => told(gauge.metrics(&outcome)),

@@ -417,3 +417,30 @@ fn results_of_other_inputs_are_refused_with_what_is_otherwise() {
     desk.write("grid.toml", "# the same\n[policy.strategy]\nmultiplier = [ \"2\", \"3\" ]\n");
     assert_eq!(desk.sweep("o", &[]).code, Some(0));
 }
+
+#[test]
+fn what_is_to_be_known_of_prices_is_told_once_and_of_the_parts_that_were_walked_alone() {
+    let desk = Desk::set();
+    let text = desk.read("prices.csv");
+    // Hour 60 is missing: 2020-09-16 00:00.
+    let lines: Vec<&str> =
+        text.lines().enumerate().filter(|(at, _)| *at != 61).map(|(_, line)| line).collect();
+    desk.write("prices.csv", &lines.join("\n"));
+    let period = |name: &str, end: &str| format!("[[period]]\nname = \"{name}\"\nend = {end}\n");
+    desk.write("grid.toml", &[period("a", "2020-09-14"), period("b", "2020-09-15")].concat());
+    desk.write("whole.toml", &[period("a", "2020-09-17"), period("b", "2020-09-17T12:00:00")].concat());
+    for (grid, notes) in [("grid.toml", 0), ("whole.toml", 1)] {
+        let told = desk.json(&[
+            "sweep",
+            "--prices",
+            "prices.csv",
+            "--grid",
+            grid,
+            "--out",
+            grid.trim_end_matches(".toml"),
+        ]);
+        let told = told["notes"].as_array().unwrap();
+        assert_eq!(told.len(), notes, "{told:?}");
+        assert!(told.iter().all(|note| note.as_str().unwrap().contains("missing")), "{told:?}");
+    }
+}

@@ -104,11 +104,16 @@ impl Read {
     ) -> eyre::Result<Vec<Tick>> {
         if !self.bars.contains_key(file) {
             let bars = Bars::read(file).wrap_err_with(|| file.display().to_string())?;
-            self.notes.extend(bars.notes().iter().map(|note| format!("{}: {note}", file.display())));
             self.bars.insert(file.to_owned(), bars);
         }
         let bars = self.bars.get(file).cloned().ok_or_else(|| eyre!("{} is gone", file.display()))?;
         let bars = bars.between(start, end).wrap_err_with(|| file.display().to_string())?;
+        for note in bars.notes() {
+            let note = format!("{}: {note}", file.display());
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
         Ok(ticks(bars.bars(), bars.step_seconds(), arguments.order).collect())
     }
 }

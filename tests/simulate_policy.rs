@@ -230,7 +230,7 @@ fn a_signal_is_answered_in_the_middle_of_it() {
 
     let place = Place::empty();
     let mut keeper = Command::new(env!("CARGO_BIN_EXE_keeper"));
-    keeper.args(["simulate", "--policy", &policy(), "--paths", "100000"]);
+    keeper.args(["simulate", "--policy", &policy(), "--paths", "100000", "--days", "2"]);
     let keeper =
         keeper.current_dir(place.path("")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Until it listens: the bit of SIGTERM among the signals that are caught.

@@ -1,6 +1,7 @@
 //! `keeper stress`: predictions on a vault as it stands, held against the chain, against figures by hand and against themselves.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
@@ -18,7 +19,7 @@ mod proxy;
 mod rig;
 
 use alloy::primitives::U256;
-use keeper_process::{PRICE, number, published};
+use keeper_process::{Home, PRICE, number, published};
 use program::{Ended, Place};
 use rig::{Build, Rig};
 use rust_decimal::Decimal;
@@ -283,6 +284,14 @@ async fn a_vault_in_cash_lock_is_told_so_and_another_policy_is_refused() {
         (published(&rig.scene.policy).hash().to_string(), published(&other).hash().to_string());
     assert!(ended.err.contains(&approved) && ended.err.contains(&given), "{ended:?}");
     assert!(ended.err.contains("--policy"), "{ended:?}");
+
+    // What is configured needs neither; another block is read as it was.
+    let home = Home::new(&rig.scene, &rig.scene.stage.chain.endpoint()).await;
+    let block = rig.head().await.number - 1;
+    let asked = ["--json", "stress", "--vault", "main", "--block", &block.to_string()];
+    let printed: Value = serde_json::from_str(&home.start(&asked).end().await.stdout).unwrap();
+    assert_eq!((&printed["block"], &printed["policy_hash"]), (&json!(block), &json!(approved)));
+    assert!(near(number(&printed["multiplier"]["by_formula"]), 7.927_120_701_152, 1e-9), "{printed}");
 
     // Half of the price, and its keeper sells into the lock.
     rig.scene.price(PRICE / 2, 12).await;

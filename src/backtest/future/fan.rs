@@ -11,6 +11,9 @@ const MOMENTS: usize = 97;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grid(Vec<usize>);
 
+/// Net value and floor of one path at each of these steps, units of the asset.
+pub type Course = Vec<(f64, f64)>;
+
 /// Net value at one step over all paths, units of the asset.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
@@ -56,7 +59,7 @@ impl Grid {
 
     /// The percentiles, of every path's net value and floor at each of these steps.
     #[must_use]
-    pub fn spreads(&self, paths: &[Vec<(f64, f64)>], step_days: f64) -> Vec<Spread> {
+    pub fn spreads(&self, paths: &[Course], step_days: f64) -> Vec<Spread> {
         let spread = |(at, step): (usize, &usize)| {
             let values = sorted(paths.iter().filter_map(|path| path.get(at)).map(|(net, _)| *net));
             let floors = sorted(paths.iter().filter_map(|path| path.get(at)).map(|(_, floor)| *floor));

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::check::{Check, Row, Seen};
-use super::fan::{Grid, Spread};
+use super::fan::{Course, Grid, Spread};
 use super::figures::Sample;
 use super::market::{Market, Walk};
 use super::statistics::real;
@@ -46,8 +46,8 @@ pub struct Simulated {
 /// What one path told.
 struct Told {
     samples: Vec<Sample>,
-    /// Net value and floor of the first entrant on the grid.
-    course: Vec<(f64, f64)>,
+    /// Of the first entrant, on the grid.
+    course: Course,
     seen: Seen,
 }
 
@@ -93,8 +93,8 @@ impl Future<'_> {
         keepers: &[Keeper],
         grid: &Grid,
         path: &Walk,
-    ) -> Result<(Vec<Sample>, Vec<(f64, f64)>), BacktestError> {
-        let (mut samples, mut course) = (Vec::with_capacity(keepers.len()), Vec::new());
+    ) -> Result<(Vec<Sample>, Course), BacktestError> {
+        let (mut samples, mut course) = (Vec::with_capacity(keepers.len()), Course::new());
         for (at, keeper) in keepers.iter().enumerate() {
             samples.push(self.sample(keeper, path, |step, seen| {
                 let pictured = at == 0 && grid.has(step);

@@ -6,6 +6,7 @@ use std::mem::{Discriminant, discriminant};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use alloy::primitives::U256;
 use rust_decimal::Decimal;
 
 use super::account::{Account, Traded};
@@ -316,10 +317,12 @@ impl<'a> Walk<'a> {
         for done in done.iter().flatten() {
             self.account.trade(&self.traded(done)?, price)?;
         }
-        let swaps = u64::try_from(trade.swaps.len()).unwrap_or(u64::MAX).saturating_sub(1);
-        let units = policy.gas.rebalance_units.saturating_add(policy.gas.swap_units.saturating_mul(swaps));
-        let wei = policy.gas.price(base_fee(self.past, due));
-        self.account.pay(self.gas((units, wei), price)?);
+        let swaps = u64::try_from(trade.swaps.len()).unwrap_or(u64::MAX).max(1);
+        let further = policy.gas.swap_units.saturating_mul(swaps.saturating_sub(1));
+        let units = policy.gas.rebalance_units.saturating_add(further);
+        let gas = u128::from(units).saturating_mul(policy.gas.price(base_fee(self.past, due)).into());
+        let wei = U256::from(gas).saturating_add(self.world.data_fee(swaps));
+        self.account.pay(self.sending(wei, price)?);
         if matches!(self.keeper, Keeper::Hold(_)) && done.is_some() {
             self.rests = true;
         }
@@ -348,12 +351,11 @@ impl<'a> Walk<'a> {
         Ok(Traded { sell, cash, units, fee: if sell { risky_fee } else { asset_fee } })
     }
 
-    /// USD of so much gas, to 18 places.
-    fn gas(&self, (units, wei): (u64, u64), price: Decimal) -> Result<Decimal, BacktestError> {
+    /// USD of so much of the native coin, to 18 places.
+    fn sending(&self, wei: U256, price: Decimal) -> Result<Decimal, BacktestError> {
         let coin = self.world.native_usd()?.unwrap_or(price);
-        let whole = u128::from(units).saturating_mul(u128::from(wei));
         let whole =
-            i128::try_from(whole).ok().and_then(|whole| Decimal::try_from_i128_with_scale(whole, 18).ok());
+            i128::try_from(wei).ok().and_then(|whole| Decimal::try_from_i128_with_scale(whole, 18).ok());
         let usd = whole.and_then(|coins| coins.checked_mul(coin)).ok_or(BacktestError::Number("gas"))?;
         Ok(usd.round_dp(18))
     }

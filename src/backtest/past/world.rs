@@ -65,14 +65,16 @@ impl<'a> World<'a> {
     /// The vault that `start` says, at the first moment.
     ///
     /// # Errors
-    /// [`BacktestError::Policy`] for one of a rollup; [`BacktestError::Number`] out of range.
+    /// [`BacktestError::Policy`] for one that is made up on a rollup, whose data fees nobody tells; [`BacktestError::Number`] out
+    /// of range.
     pub(super) fn open(
         setting: &'a Setting,
         published: &PublishedPolicy,
         start: &Start<'_>,
         first: &Moment,
     ) -> Result<Self, BacktestError> {
-        if published.policy().gas.chain != ChainKind::Ethereum {
+        let made_up = matches!(start, Start::Capital(_));
+        if made_up && published.policy().gas.chain != ChainKind::Ethereum {
             let why = "a backtest knows no data fees: gas.chain has to be \"ethereum\"";
             return Err(BacktestError::Policy(why.to_owned()));
         }
@@ -197,6 +199,11 @@ impl<'a> World<'a> {
     pub(super) fn held(&self) -> Result<(Decimal, Decimal), BacktestError> {
         let vault = &self.snapshot.vault;
         self.whole((vault.asset_holdings, vault.risky_holdings))
+    }
+
+    /// What the chain takes for the data of a rebalance in so many swaps, wei, as it was read.
+    pub(super) fn data_fee(&self, swaps: u64) -> U256 {
+        self.snapshot.rollup.map_or(U256::ZERO, |rollup| rollup.charge(swaps).total())
     }
 
     /// USD of a native coin, where it has a feed of its own.

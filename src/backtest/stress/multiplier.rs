@@ -114,13 +114,19 @@ fn hundredths(multiplier: i64) -> Ratio {
 /// The policy with another multiplier, in hundredths; `None` where it has none.
 fn with(published: &PublishedPolicy, multiplier: i64) -> Result<Option<PublishedPolicy>, BacktestError> {
     let mut policy = published.policy().clone();
-    let strategy = match &mut policy.strategy {
-        StrategyPolicy::Combined { primary, .. } => primary.as_mut(),
-        other => other,
-    };
-    let StrategyPolicy::Cppi { multiplier: own, .. } = strategy else { return Ok(None) };
+    let Some(own) = multiplier_of(&mut policy.strategy) else { return Ok(None) };
     *own = hundredths(multiplier);
     Ok(Some(PublishedPolicy::new(policy)?))
+}
+
+fn multiplier_of(strategy: &mut StrategyPolicy) -> Option<&mut Ratio> {
+    match strategy {
+        StrategyPolicy::Cppi { multiplier, .. } => Some(multiplier),
+        StrategyPolicy::Combined { primary, .. } => multiplier_of(primary),
+        StrategyPolicy::ConstantWeight { .. }
+        | StrategyPolicy::VolatilityTarget { .. }
+        | StrategyPolicy::DeltaHedge { .. } => None,
+    }
 }
 
 /// The vault as it stands, but with what the policy aims at, exchanged at the feeds' price for nothing.

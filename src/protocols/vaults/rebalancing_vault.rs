@@ -73,7 +73,7 @@ pub struct Terms {
 pub fn terms(state: &RebalancingVault::State) -> Terms {
     let (times, shares) = (&state.parameters.times, &state.parameters.shares);
     Terms {
-        turnover_cap_bps: shares.turnoverCapBps.into(),
+        turnover_cap_bps: shares.turnoverCapBps,
         poke_interval: times.pokeInterval.into(),
         deleverage_grace: times.deleverageGrace.into(),
         deleverage_since: Some(state.deleverageSince).filter(|since| *since > 0),

@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-pub use raw::{from_raw, raw_to_real, to_raw, to_raw_up};
+pub use raw::{from_raw, raw_to_nearest, raw_to_real, to_raw, to_raw_up};
 pub use real::{from_real, to_real};
 
 /// Why a number cannot be used.
@@ -368,6 +368,12 @@ mod tests {
             let amount = U256::from(mantissa >> drop);
             let (short, long) = (raw_to_real(amount, decimals).unwrap(), to_real(from_raw(amount, decimals).unwrap()));
             prop_assert!((short - long).abs() <= 3e-16 * long, "{short} {long}");
+        }
+
+        #[test]
+        fn a_raw_amount_is_the_nearest_to_its_decimal(mantissa in any::<u128>(), drop in 32_u32..128, decimals in 0_u8..29) {
+            let amount = U256::from(mantissa >> drop);
+            prop_assert_eq!(raw_to_nearest(amount, decimals).unwrap(), to_real(from_raw(amount, decimals).unwrap()));
         }
 
         #[test]

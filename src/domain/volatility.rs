@@ -1,41 +1,35 @@
 //! The volatility estimate that the policy asks for, from its source at the block and nothing else.
 
 use super::models::volatility::{
-    Garch, GarchParameters, Har, Intervals, MIN_OBSERVATIONS, Observation, Sliding, VolatilityError,
-    ewma_remembering, garch11, har, of_means, realised, widest_gap,
+    Garch, GarchParameters, Har, Intervals, MIN_OBSERVATIONS, Observation, VolatilityError, ewma_remembering,
+    garch11, har, of_means, realised, widest_gap,
 };
 use super::policy::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
 use super::reason::{HistoryFault, Reason};
 use super::snapshot::{Feed, Pool, Round, Snapshot};
-use super::units::{Checked, Real, from_raw, to_real};
-
-/// What estimates before have worked out of a feed's rounds, which the next one reads nearly all again. No estimate depends on it.
-#[derive(Debug, Clone, Default)]
-pub struct Memory {
-    rounds: Sliding<(Round, u8), Checked<Observation>>,
-    intervals: Intervals,
-}
+use super::units::{Checked, Real, raw_to_nearest};
 
 /// Annualised volatility, never below the policy's floor.
 ///
 /// # Errors
 /// [`Reason::NoVolatility`] with too short or too gappy a history and no fallback, [`Reason::Numbers`] out of range.
 pub fn estimate(snapshot: &Snapshot, policy: &VolatilityPolicy) -> Result<Real, Reason> {
-    estimate_remembering(snapshot, policy, &mut Memory::default())
+    estimate_remembering(snapshot, policy, &mut Intervals::default())
 }
 
-/// [`estimate`], where what `memory` has from before is not worked out again. It is the same whatever it holds.
+/// [`estimate`], where the intervals between a feed's rounds that are known from the estimate before are not worked out again. It is
+/// the same whatever was known.
 ///
 /// # Errors
 /// As [`estimate`].
 pub fn estimate_remembering(
     snapshot: &Snapshot,
     policy: &VolatilityPolicy,
-    memory: &mut Memory,
+    intervals: &mut Intervals,
 ) -> Result<Real, Reason> {
     let estimate = match policy.estimator.history() {
-        Some(history) => from_history(snapshot, policy, history, memory)?,
-        None => model(&policy.estimator, &[], (snapshot.block.timestamp, 0), &mut memory.intervals)?,
+        Some(history) => from_history(snapshot, policy, history, intervals)?,
+        None => model(&policy.estimator, &[], (snapshot.block.timestamp, 0), intervals)?,
     };
     Ok(if estimate.get() < policy.floor.real() { Real::new(policy.floor.real())? } else { estimate })
 }
@@ -45,12 +39,12 @@ fn from_history(
     snapshot: &Snapshot,
     policy: &VolatilityPolicy,
     history: History,
-    memory: &mut Memory,
+    intervals: &mut Intervals,
 ) -> Result<Real, Reason> {
     let VolatilityPolicy { source, estimator, .. } = policy;
     let now = snapshot.block.timestamp;
     let observations = match source {
-        Source::Feed => observations(&snapshot.feeds.risky_usd, history.rounds, now, memory)?,
+        Source::Feed => observations(&snapshot.feeds.risky_usd, history.rounds, now)?,
         Source::Pool { .. } => snapshot
             .pools
             .iter()
@@ -60,7 +54,6 @@ fn from_history(
     let observations = reached(&observations, estimator, now);
     let needed = u32::try_from(MIN_OBSERVATIONS).unwrap_or(u32::MAX).max(history.min_rounds);
     let sound = sound(observations, history, needed);
-    let intervals = &mut memory.intervals;
     let estimate = sound.and_then(|()| model(estimator, observations, (now, needed), intervals));
     match (estimate, history.fallback) {
         (Err(Reason::NoVolatility { .. }), Some(annual)) => Ok(Real::new(annual.real())?),
@@ -163,13 +156,11 @@ fn hours(count: u32) -> u64 {
 
 /// The last `count` usable rounds up to block time `now`, oldest first. Of several with one time the last counts; one
 /// that is older than the round before it, or dated after the block, is not usable.
-fn observations(feed: &Feed, count: u32, now: u64, memory: &mut Memory) -> Checked<Vec<Observation>> {
+fn observations(feed: &Feed, count: u32, now: u64) -> Checked<Vec<Observation>> {
     let mut observations: Vec<Observation> = Vec::with_capacity(feed.history.len().saturating_add(1));
     let answered = |round: &&Round| (1..=now).contains(&round.updated_at) && round.answer.is_positive();
-    let rounds = feed.history.iter().chain(&feed.latest).filter(answered);
-    let rounds = rounds.map(|round| (*round, feed.decimals));
-    for observation in memory.rounds.over(rounds, |(round, decimals), _| observation(round, *decimals)) {
-        let observation = (*observation)?;
+    for round in feed.history.iter().chain(&feed.latest).filter(answered) {
+        let observation = observation(round, feed.decimals)?;
         match observations.last_mut() {
             Some(last) if last.time > observation.time => {}
             Some(last) if last.time == observation.time => *last = observation,
@@ -181,6 +172,6 @@ fn observations(feed: &Feed, count: u32, now: u64, memory: &mut Memory) -> Check
 }
 
 fn observation(round: &Round, decimals: u8) -> Checked<Observation> {
-    let price = to_real(from_raw(round.answer.unsigned_abs(), decimals)?);
+    let price = raw_to_nearest(round.answer.unsigned_abs(), decimals)?;
     Ok(Observation { time: round.updated_at, price })
 }

@@ -25,6 +25,7 @@ use super::cost::Costing;
 use super::cushion::Cushion;
 use super::limits::SizeLimit;
 use super::market::{Market, Side};
+use super::models::volatility::Intervals;
 use super::options::{self, Book};
 use super::policy::{Policy, PublishedPolicy};
 use super::reason::Reason;
@@ -33,7 +34,7 @@ use super::strategies::{self, Position, Strategy, Target};
 use super::triggers::{Ask, Clock, ask};
 use super::units::{Real, Units, Usd};
 use super::valuation::{Valuation, value};
-use super::volatility::{Memory, estimate_remembering};
+use super::volatility::estimate_remembering;
 
 pub use appraisal::Appraisal;
 pub use recorded::{Recorded, Version};
@@ -153,7 +154,7 @@ pub fn decide(snapshot: &Snapshot, published: &PublishedPolicy) -> Decision {
 pub struct Decider<'a> {
     published: &'a PublishedPolicy,
     strategy: &'a dyn Strategy,
-    memory: Memory,
+    intervals: Intervals,
 }
 
 impl<'a> Decider<'a> {
@@ -168,7 +169,7 @@ impl<'a> Decider<'a> {
     /// anything else.
     #[must_use]
     pub fn by(published: &'a PublishedPolicy, strategy: &'a dyn Strategy) -> Self {
-        Self { published, strategy, memory: Memory::default() }
+        Self { published, strategy, intervals: Intervals::default() }
     }
 
     /// Decides on a snapshot.
@@ -191,7 +192,7 @@ impl<'a> Decider<'a> {
         let books = value(snapshot, published)?;
         let market = Market::open(snapshot, policy, &books)?;
         let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
-        let (volatility, unestimated) = known_volatility(snapshot, policy, &mut self.memory)?;
+        let (volatility, unestimated) = known_volatility(snapshot, policy, &mut self.intervals)?;
         let (options, unvalued) = known_options(snapshot, published, &books, volatility);
         let (cash_lock, book) = (snapshot.vault.cash_lock, options.as_ref());
         let position = Position { books: &books, cushion: &cushion, cash_lock, volatility, options: book };
@@ -245,9 +246,9 @@ fn side(books: &Valuation, target: &Target) -> Side {
 fn known_volatility(
     snapshot: &Snapshot,
     policy: &Policy,
-    memory: &mut Memory,
+    intervals: &mut Intervals,
 ) -> Result<(Real, Option<Reason>), Reason> {
-    match estimate_remembering(snapshot, &policy.volatility, memory) {
+    match estimate_remembering(snapshot, &policy.volatility, intervals) {
         Ok(volatility) => Ok((volatility, None)),
         Err(missing @ Reason::NoVolatility { .. }) => {
             Ok((Real::new(policy.volatility.floor.real())?, Some(missing)))

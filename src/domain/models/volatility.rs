@@ -9,7 +9,6 @@ mod grid;
 mod har;
 mod means;
 mod realised;
-mod sliding;
 
 use thiserror::Error;
 
@@ -18,7 +17,6 @@ pub use garch::{Garch, GarchParameters, MIN_FIT_STEPS, garch11};
 pub use har::{Har, MIN_ROWS, har};
 pub use means::of_means;
 pub use realised::realised;
-pub use sliding::Sliding;
 
 /// Fewest prices that make an estimate: seven returns.
 pub const MIN_OBSERVATIONS: usize = 8;

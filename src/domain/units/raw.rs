@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::real::POWERS_OF_TEN;
+use super::real::{POWERS_OF_TEN, to_real};
 use super::{Checked, NumberError};
 
 /// A raw token amount of `decimals` places as a decimal, rounded down where it has more than 28 digits.
@@ -32,6 +32,19 @@ pub fn raw_to_real(amount: U256, decimals: u8) -> Checked<f64> {
     let power = POWERS_OF_TEN.get(usize::from(decimals)).ok_or(NumberError::Amount)?;
     #[expect(clippy::cast_precision_loss, reason = "rounded to nearest, and so is the quotient")]
     Ok(amount as f64 / power)
+}
+
+/// A raw amount of `decimals` places as the model value of its decimal: the nearest to what [`from_raw`] makes of it.
+///
+/// # Errors
+/// As [`from_raw`].
+pub fn raw_to_nearest(amount: U256, decimals: u8) -> Checked<f64> {
+    let small = u64::try_from(amount).ok().filter(|amount| *amount < 1 << 53);
+    match small.zip(POWERS_OF_TEN.get(usize::from(decimals))) {
+        #[expect(clippy::cast_precision_loss, reason = "below 2^53, and the power of ten is exact")]
+        Some((amount, power)) => Ok(amount as f64 / power),
+        None => Ok(to_real(from_raw(amount, decimals)?)),
+    }
 }
 
 /// A decimal as a raw token amount of `decimals` places, rounded down.

@@ -1,7 +1,6 @@
 //! Exponentially weighted variance over irregular times (RiskMetrics 1996).
 
 use super::super::YEAR_SECONDS;
-use super::sliding::Sliding;
 use super::{Observation, VolatilityError, check, elapsed};
 
 /// Half-lives that are accepted, hours: from four seconds to a century, which keeps every weight in range.
@@ -24,21 +23,19 @@ pub fn ewma(observations: &[Observation], now: u64, half_life_hours: f64) -> Res
     ewma_remembering(observations, now, half_life_hours, &mut Intervals::default())
 }
 
-/// Intervals between two observations, of the estimates before.
-pub type Intervals = Sliding<Ends, Interval>;
-
-/// What an interval is known by.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ends {
-    from: Observation,
-    to: Observation,
+/// The intervals between the observations of the estimate before, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Intervals {
     /// Per second.
     decay: f64,
+    observations: Vec<Observation>,
+    /// One less than observations.
+    known: Vec<Interval>,
 }
 
 /// What an interval contributes.
 #[derive(Debug, Clone, Copy)]
-pub struct Interval {
+struct Interval {
     seconds: f64,
     /// Part of the weight left that falls on it.
     share: f64,
@@ -47,7 +44,10 @@ pub struct Interval {
     log_price: f64,
 }
 
-/// [`ewma`], where intervals that `known` has from before are not worked out again. It is the same whatever `known` holds.
+/// Observations that may have left at the old end since the estimate before; where more have, all is worked out anew.
+const LEFT: usize = 8;
+
+/// [`ewma`], where intervals that are known from before are not worked out again. It is the same whatever was known.
 ///
 /// # Errors
 /// As [`ewma`].
@@ -55,19 +55,17 @@ pub fn ewma_remembering(
     observations: &[Observation],
     now: u64,
     half_life_hours: f64,
-    known: &mut Intervals,
+    intervals: &mut Intervals,
 ) -> Result<f64, VolatilityError> {
     if !HALF_LIFE_HOURS.contains(&half_life_hours) {
         return Err(VolatilityError::BadHalfLife { hours: half_life_hours });
     }
     check(observations, now)?;
-    let decay = core::f64::consts::LN_2 / (half_life_hours * 3600.0);
-    let later = observations.iter().skip(1);
-    let ends = observations.iter().zip(later).map(|(from, to)| Ends { from: *from, to: *to, decay });
+    intervals.follow(observations, core::f64::consts::LN_2 / (half_life_hours * 3600.0));
     // What is left of all weight before the interval looked at. Ages count from the newest one: any common factor
     // cancels, and an old series cannot vanish.
     let (mut variance, mut weight, mut left) = (0.0, 0.0, 1.0);
-    for Interval { seconds, share, log_return, .. } in known.over(ends, Interval::of).rev() {
+    for Interval { seconds, share, log_return, .. } in intervals.known.iter().rev() {
         let time_weight = left * share;
         variance += time_weight * log_return * log_return / seconds;
         weight += time_weight;
@@ -76,14 +74,35 @@ pub fn ewma_remembering(
     Ok(libm::sqrt(variance / weight * YEAR_SECONDS))
 }
 
+impl Intervals {
+    /// Makes them those between these observations.
+    fn follow(&mut self, observations: &[Observation], decay: f64) {
+        if self.decay.to_bits() != decay.to_bits() {
+            *self = Self { decay, ..Self::default() };
+        }
+        let left = self.observations.iter().take(LEFT).position(|known| Some(known) == observations.first());
+        let left = left.unwrap_or(self.observations.len());
+        self.observations.drain(..left);
+        self.known.drain(..left.min(self.known.len()));
+        let same = self.observations.iter().zip(observations).take_while(|(known, now)| known == now).count();
+        self.observations.truncate(same);
+        self.known.truncate(same.saturating_sub(1));
+        for observation in observations.iter().skip(same) {
+            if let Some(before) = self.observations.last() {
+                let log_before =
+                    self.known.last().map_or_else(|| libm::log(before.price), |known| known.log_price);
+                self.known.push(Interval::between((before.time, log_before), observation, decay));
+            }
+            self.observations.push(*observation);
+        }
+    }
+}
+
 impl Interval {
-    /// Of its ends; the interval before it ends where this one begins.
-    fn of(ends: &Ends, before: Option<&Self>) -> Self {
-        let Ends { from, to, decay } = *ends;
-        let seconds = elapsed(from.time, to.time);
+    fn between((time, log_before): (u64, f64), to: &Observation, decay: f64) -> Self {
+        let seconds = elapsed(time, to.time);
         let log_price = libm::log(to.price);
-        let log_return = log_price - before.map_or_else(|| libm::log(from.price), |before| before.log_price);
-        Self { seconds, share: -libm::expm1(-decay * seconds), log_return, log_price }
+        Self { seconds, share: -libm::expm1(-decay * seconds), log_return: log_price - log_before, log_price }
     }
 }
 
@@ -221,6 +240,26 @@ mod tests {
             let scaled: Vec<_> = path.iter().map(|o| Observation { price: o.price * k, ..*o }).collect();
             let now = 1_800_000_000;
             assert_close(ewma(&scaled, now, hours).unwrap(), ewma(&path, now, hours).unwrap(), 1e-10);
+        }
+
+        #[test]
+        fn what_was_estimated_before_changes_no_estimate(
+            moves in prop::collection::vec((1_u64..9_000, -0.05..0.05_f64), 24..60), windows in prop::collection::vec((0_usize..50, 8_usize..20, 0.1..50.0_f64), 1..12),
+        ) {
+            let mut path = vec![Observation { time: 1_700_000_000, price: 2_000.0 }];
+            for (seconds, move_) in moves {
+                let last = path[path.len() - 1];
+                path.push(Observation { time: last.time + seconds, price: last.price * (1.0 + move_) });
+            }
+            let mut intervals = Intervals::default();
+            for (from, count, hours) in windows {
+                let seen = &path[from.min(path.len() - 8)..(from + count).clamp(8, path.len())];
+                let seen = if seen.len() < 8 { &path[..8] } else { seen };
+                for hours in [hours, hours, 24.0] {
+                    let remembered = ewma_remembering(seen, 1_800_000_000, hours, &mut intervals);
+                    prop_assert_eq!(remembered, ewma(seen, 1_800_000_000, hours));
+                }
+            }
         }
     }
 }

@@ -78,7 +78,7 @@ fn figures_table_page_and_files_tell_the_same() {
     assert_eq!(rows.len(), 600);
     let of_policy: Vec<&Vec<&str>> = rows.iter().filter(|row| row[0] == "policy").collect();
     let below = of_policy.iter().filter(|row| row[lowest].parse::<f64>().unwrap() < 0.0).count();
-    assert_eq!(below as f64 / 120.0, broken(own).1);
+    assert_eq!(f64::from(u32::try_from(below).unwrap()) / 120.0, broken(own).1);
     let mean = of_policy.iter().map(|row| row[end].parse::<f64>().unwrap() / 1e6 - 1.0).sum::<f64>() / 120.0;
     assert!((mean - real(&own["mean_return"]["value"])).abs() < 1e-9, "{mean} {own}");
     let fan = told["fan"].as_array().unwrap();

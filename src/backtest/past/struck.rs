@@ -140,11 +140,12 @@ mod tests {
 
     #[test]
     fn a_tenth_of_the_liquidity_is_left_at_every_price_and_adds_up() {
+        // Between the ticks 15, 333,333,333,352, 1,000,000,000,019 and 20, of each a tenth: 1, 33,333,333,335, 100,000,000,001 and 2.
         let thin = thinned_v3(&pool(), "0.1".parse().unwrap()).unwrap();
         assert_eq!(thin.liquidity, 100_000_000_001);
         assert_eq!(
             thin.ticks.iter().map(|tick| tick.liquidity_net).collect::<Vec<_>>(),
-            [33_333_333_333, 66_666_666_667, -99_999_999_999]
+            [33_333_333_334, 66_666_666_666, -99_999_999_999]
         );
     }
 }

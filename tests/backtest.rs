@@ -57,6 +57,7 @@ fn frictionless() -> Setting {
             depth: decimal("1000000000000000"),
             concentrated: None,
             arbitrage_seconds: 0,
+            ..Pools::default()
         },
         feed: Feed { heartbeat_seconds: 1, deviation_bps: 0 },
         keeper: Reach { inclusion_seconds: 0 },

@@ -60,6 +60,7 @@ fn frictionless() -> Setting {
             depth: "1000000000000000".parse().unwrap(),
             concentrated: None,
             arbitrage_seconds: 0,
+            ..Pools::default()
         },
         feed: Feed { heartbeat_seconds: 1, deviation_bps: 0 },
         keeper: Keeper { inclusion_seconds: 0 },

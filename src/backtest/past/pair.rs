@@ -1,9 +1,11 @@
 //! The two tokens of a vault in its pools: which comes first, and how many places each has.
 
 use alloy::primitives::U256;
+use rust_decimal::Decimal;
 
 use crate::backtest::BacktestError;
 use crate::domain::snapshot::Vault;
+use crate::stage::price;
 
 /// Between a price, units of the asset per risky unit, and the root of a pool's price, raw token1 per raw token0.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,20 +14,26 @@ pub(super) struct Pair {
     /// Ten to the places of the risky token less those of the asset, and the root of its inverse.
     scale: f64,
     root_scale: f64,
+    whole: price::Pair,
 }
 
 impl Pair {
     pub(super) fn of(vault: &Vault) -> Self {
         let (risky, asset) = (&vault.risky, &vault.asset);
-        let places = i32::from(risky.decimals).saturating_sub(i32::from(asset.decimals));
-        Self::with(risky.address < asset.address, places)
+        Self::with(risky.address < asset.address, risky.decimals, asset.decimals)
     }
 
-    fn with(risky_is_token0: bool, places: i32) -> Self {
+    fn with(risky_is_token0: bool, risky_decimals: u8, asset_decimals: u8) -> Self {
+        let places = i32::from(risky_decimals).saturating_sub(i32::from(asset_decimals));
+        let whole = price::Pair {
+            stable_is_token0: !risky_is_token0,
+            stable_decimals: asset_decimals,
+            risky_decimals,
+        };
         let places_of_root = places.saturating_neg();
         let (half, odd) = (power(places_of_root / 2), places_of_root % 2);
         let root_scale = if odd == 0 { half } else { half * libm::sqrt(power(odd)) };
-        Self { risky_is_token0, scale: power(places), root_scale }
+        Self { risky_is_token0, scale: power(places), root_scale, whole }
     }
 
     /// The price at which a pool of this root stands.
@@ -43,6 +51,14 @@ impl Pair {
         let root = if self.risky_is_token0 { root } else { 1.0 / root };
         U256::try_from(libm::ldexp(root, 96)).map_err(|_| BacktestError::Number("a pool's price"))
     }
+
+    /// The same to the last unit, rounded down.
+    ///
+    /// # Errors
+    /// [`BacktestError::Number`] for a price that is none.
+    pub(super) fn exact_sqrt_price(self, price: Decimal) -> Result<U256, BacktestError> {
+        self.whole.sqrt_price_x96(price).map(U256::from).ok_or(BacktestError::Number("a pool's price"))
+    }
 }
 
 /// The double nearest to a power of ten.
@@ -59,10 +75,15 @@ mod tests {
     fn a_price_comes_back_from_its_root_in_either_order_and_with_any_places() {
         for (risky, asset) in [(18, 6), (18, 18), (8, 6), (8, 18), (6, 18), (9, 6)] {
             for first in [true, false] {
-                let pair = Pair::with(first, risky - asset);
+                let pair = Pair::with(first, risky, asset);
                 let root = libm::ldexp(f64::from(pair.sqrt_price(1_234.5).unwrap()), -96);
                 let price = pair.price(root);
                 assert!((price / 1_234.5 - 1.0).abs() < 1e-12, "{risky} {asset} {first}: {price}");
+                let exact = f64::from(pair.exact_sqrt_price(Decimal::new(12_345, 1)).unwrap());
+                assert!(
+                    (exact / libm::ldexp(root, 96) - 1.0).abs() < 1e-15,
+                    "{risky} {asset} {first}: {exact}"
+                );
             }
         }
     }
@@ -70,7 +91,7 @@ mod tests {
     #[test]
     fn the_tokens_of_a_vault_that_is_made_up_have_the_roots_that_they_had() {
         for price in [1.0, 1_999.37, 63_000.0, 1e-3] {
-            let (new, old) = (Pair::with(true, 12).sqrt_price(price).unwrap(), sqrt_price(price).unwrap());
+            let (new, old) = (Pair::with(true, 18, 6).sqrt_price(price).unwrap(), sqrt_price(price).unwrap());
             assert_eq!(new, old, "{price}");
         }
     }

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256};
 use rust_decimal::Decimal;
 
 use super::pair::Pair;
-use super::setting::{Concentrated, Pools as Rule};
+use super::setting::{Arbitrage, Concentrated, Pools as Rule};
 use super::struck::{struck, thinned};
 use crate::backtest::BacktestError;
 use crate::backtest::market::{ASSET, RISKY};
@@ -185,7 +185,7 @@ impl Pools {
     pub(super) fn follow(
         &mut self,
         pools: &mut [Pool],
-        (reference, time): (f64, u64),
+        (reference, time): (Decimal, u64),
     ) -> Result<(), BacktestError> {
         self.remember(pools, time);
         for pool in &mut *pools {
@@ -218,11 +218,13 @@ impl Pools {
         Ok(())
     }
 
-    fn arbitrage_v3(&mut self, state: &mut uniswap_v3::Pool, reference: f64) -> Result<(), BacktestError> {
+    fn arbitrage_v3(
+        &mut self,
+        state: &mut uniswap_v3::Pool,
+        reference: Decimal,
+    ) -> Result<(), BacktestError> {
         let root = libm::ldexp(f64::from(state.sqrt_price_x96), -96);
-        let standing = self.pair.price(root);
-        let Some(price) = aimed(standing, reference, f64::from(state.fee) * PIP) else { return Ok(()) };
-        let sqrt_price = self.pair.sqrt_price(price)?;
+        let Some(sqrt_price) = self.aimed(root, reference, state.fee)? else { return Ok(()) };
         *state = state.moved_to(sqrt_price).ok_or(BacktestError::Number("a pool's price"))?;
         if let Some(rule) = self.rule.concentrated
             && state.tick.abs_diff(self.centre) > ticks_of(rule.within_bps).unsigned_abs() / 2
@@ -232,13 +234,22 @@ impl Pools {
         Ok(())
     }
 
-    fn arbitrage_v2(&self, state: &mut uniswap_v2::Pool, reference: f64) -> Result<(), BacktestError> {
+    fn arbitrage_v2(&self, state: &mut uniswap_v2::Pool, reference: Decimal) -> Result<(), BacktestError> {
         let root = libm::sqrt(to_f64(state.reserve1) / to_f64(state.reserve0));
-        let fee = f64::from(uniswap_v2::FEE) * PIP;
-        let Some(price) = aimed(self.pair.price(root), reference, fee) else { return Ok(()) };
-        let moved = state.moved_to(self.pair.sqrt_price(price)?);
-        *state = moved.ok_or(BacktestError::Number("the reserves of a pair"))?;
+        let Some(sqrt_price) = self.aimed(root, reference, uniswap_v2::FEE)? else { return Ok(()) };
+        *state = state.moved_to(sqrt_price).ok_or(BacktestError::Number("the reserves of a pair"))?;
         Ok(())
+    }
+
+    /// The root that arbitrage brings a pool to that stands at the raw root `root`, times 2^96.
+    fn aimed(&self, root: f64, reference: Decimal, fee: u32) -> Result<Option<U256>, BacktestError> {
+        match self.rule.arbitrage {
+            Arbitrage::Exact => self.pair.exact_sqrt_price(reference).map(Some),
+            Arbitrage::WithinFee => {
+                let price = aimed(self.pair.price(root), to_real(reference), f64::from(fee) * PIP);
+                price.map(|price| self.pair.sqrt_price(price)).transpose()
+            }
+        }
     }
 
     /// Adds the time that each pool stood at its tick.

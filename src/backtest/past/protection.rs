@@ -237,7 +237,7 @@ impl Turnover {
 
     /// Adds a trade of `value` raw units.
     pub(super) fn add(&mut self, value: U256, nav: U256, time: u64) {
-        let part = value.saturating_mul(WAD).checked_div(nav).unwrap_or_default();
+        let part = if nav.is_zero() { U256::ZERO } else { value.saturating_mul(WAD).div_ceil(nav) };
         (self.level, self.at) = (self.level_at(time).saturating_add(part), time);
     }
 }

@@ -42,6 +42,19 @@ pub struct Pools {
     pub concentrated: Option<Concentrated>,
     /// Seconds after which the pool's price follows that of the market, up to the fee, which nobody pays for less.
     pub arbitrage_seconds: u64,
+    /// How close arbitrage comes.
+    pub arbitrage: Arbitrage,
+}
+
+/// How close arbitrage brings a pool to the market.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arbitrage {
+    /// To within its fee, beyond which it does not pay.
+    #[default]
+    WithinFee,
+    /// To the price itself, as where pools of lower fees stand beside it.
+    Exact,
 }
 
 /// Liquidity around the price, which follows it when it has come half way to an edge.
@@ -126,7 +139,13 @@ pub struct Flow {
 impl Default for Pools {
     /// 0.05 %, and two million for 1 %: the pool of USDC and WETH in early 2024 took several times that.
     fn default() -> Self {
-        Self { fee_pips: 500, depth: Decimal::from(2_000_000), concentrated: None, arbitrage_seconds: 12 }
+        Self {
+            fee_pips: 500,
+            depth: Decimal::from(2_000_000),
+            concentrated: None,
+            arbitrage_seconds: 12,
+            arbitrage: Arbitrage::default(),
+        }
     }
 }
 

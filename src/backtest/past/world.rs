@@ -15,7 +15,7 @@ use crate::backtest::market::report;
 use crate::domain::decision::Swap;
 use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::domain::snapshot::{Feed, Pool, Snapshot};
-use crate::domain::units::{from_raw, to_raw, to_real};
+use crate::domain::units::{from_raw, to_raw};
 use crate::domain::valuation::{RawPrice, last_price};
 
 /// Seconds of a block.
@@ -120,7 +120,7 @@ impl<'a> World<'a> {
                 round.updated_at = time;
             }
         }
-        self.pools.follow(pools, (to_real(reference), time))?;
+        self.pools.follow(pools, (reference, time))?;
         if reported {
             self.price = raw_price(&self.snapshot)?;
         }
@@ -226,7 +226,7 @@ impl<'a> World<'a> {
     ) -> Result<Option<Vec<Done>>, BacktestError> {
         let (mut pools, mut done) = (self.snapshot.pools.clone(), Vec::with_capacity(swaps.len()));
         let (mut asset, mut risky) = (self.snapshot.vault.asset_holdings, self.snapshot.vault.risky_holdings);
-        let (first, mut value) = (Pair::of(&self.snapshot.vault).risky_is_token0, U256::ZERO);
+        let (first, mut total) = (Pair::of(&self.snapshot.vault).risky_is_token0, U256::ZERO);
         for swap in swaps {
             let pool = pools.iter_mut().find(|pool| pool.address() == swap.pool);
             let Some(made) = pool.and_then(|pool| swapped(pool, (sell, first), swap.amount_in)) else {
@@ -238,11 +238,11 @@ impl<'a> World<'a> {
             let (given, taken) = if sell { (&mut risky, &mut asset) } else { (&mut asset, &mut risky) };
             let Some(left) = given.checked_sub(swap.amount_in) else { return Ok(None) };
             (*given, *taken) = (left, taken.saturating_add(made.exchange.amount_out));
-            value = value.saturating_add(if sell { self.worth(swap.amount_in)? } else { swap.amount_in });
+            total = total.saturating_add(swap.amount_in);
             done.push(made);
         }
         let (nav, time) = (self.nav()?, self.snapshot.block.timestamp);
-        self.turnover.add(value, nav, time);
+        self.turnover.add(if sell { self.price.to_asset_up(total)? } else { total }, nav, time);
         self.snapshot.pools = pools;
         let vault = &mut self.snapshot.vault;
         (vault.asset_holdings, vault.risky_holdings) = (asset, risky);
@@ -254,14 +254,13 @@ impl<'a> World<'a> {
 
     /// Whether the vault's own bound against the feed of now refuses the least that a swap would take.
     fn is_too_little(&self, sell: bool, swap: &Swap) -> Result<bool, BacktestError> {
-        let (given, least) = if sell {
-            (self.worth(swap.amount_in)?, swap.min_amount_out)
+        let fair = if sell {
+            self.price.to_asset_up(swap.amount_in)?
         } else {
-            (swap.amount_in, self.worth(swap.min_amount_out)?)
+            self.price.to_risky_up(swap.amount_in)?
         };
         let kept = U256::from(10_000_u32.saturating_sub(self.snapshot.vault.guards.slippage_bps));
-        let bound = given.saturating_mul(kept).div_ceil(U256::from(10_000));
-        Ok(least.saturating_add(U256::from(1)) < bound)
+        Ok(swap.min_amount_out < fair.saturating_mul(kept).div_ceil(U256::from(10_000)))
     }
 
     /// Somebody brings `amount` units of the asset, or takes them where negative, as far as the vault has them idle; the rest in

@@ -7,6 +7,8 @@
 //! `PRICES` is CSV or Parquet, `POLICY` a policy file such as `examples/policies/cppi.toml`, `SETTING` the world beside the prices
 //! (see docs/backtest.md). Decisions are taken at the closes of the bars. `walk_seconds` is the time of the walk alone.
 
+#![expect(clippy::print_stdout, reason = "a program for a terminal")]
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

@@ -8,6 +8,8 @@
 //! that the policy says beside its strategy holds for it as well: floor, reserve, gap, trigger, costs, limits. What proves good becomes a
 //! file in `src/domain/strategies` and a name that a policy can publish; until then no keeper runs it.
 
+#![expect(clippy::print_stdout, reason = "a program for a terminal")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ fn hours(count: u64) -> Vec<Tick> {
         let at = f64::from(u32::try_from(hour).expect("few"));
         price *= 1.0 + 0.012 * (at * 0.9).sin() + 0.008 * (at * 0.37).cos();
         let price = Decimal::try_from(price).expect("a price").round_dp(2);
-        Tick { time: 1_600_000_000 + 3_600 * hour, price, closes: true }
+        Tick { time: 1_600_000_000 + 3_600 * hour, price, closes: true, jumps: true }
     };
     (0..count).map(&mut tick).collect()
 }

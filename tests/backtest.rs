@@ -72,6 +72,7 @@ fn ticks(prices: &[&str]) -> Vec<Tick> {
         time: 1_600_000_000 + 3_600 * hour,
         price: decimal(price),
         closes: true,
+        jumps: true,
     };
     (0..).zip(prices).map(tick).collect()
 }
@@ -136,7 +137,7 @@ fn wandering(seed: u64, bars: u64) -> Vec<Tick> {
         price = (price * (Decimal::from(100_000 + draw() * jump / 10) / Decimal::from(100_000)))
             .round_dp(8)
             .max(decimal("150"));
-        Tick { time: 1_600_000_000 + 900 * at, price, closes: at % 4 == 3 }
+        Tick { time: 1_600_000_000 + 900 * at, price, closes: at % 4 == 3, jumps: at % 4 == 3 }
     };
     (0..4 * bars).map(&mut tick).collect()
 }

@@ -69,7 +69,12 @@ async fn lived(rig: &mut Rig) -> Vec<(Decimal, Cycle)> {
 /// Facts and decision of every step of the same market in the past, from the first block on.
 fn walked(rig: &Rig, live: &[(Decimal, Cycle)]) -> Vec<(Snapshot, Decision)> {
     let time = |cycle: &Cycle| cycle.snapshot.block.timestamp;
-    let tick = |(price, cycle): &(Decimal, Cycle)| Tick { time: time(cycle), price: *price, closes: true };
+    let tick = |(price, cycle): &(Decimal, Cycle)| Tick {
+        time: time(cycle),
+        price: *price,
+        closes: true,
+        jumps: true,
+    };
     let fee = |(_, cycle): &(Decimal, Cycle)| BaseFee {
         timestamp: time(cycle),
         wei: cycle.snapshot.block.next_base_fee.into(),

@@ -61,7 +61,7 @@ impl Market {
         let last = self.span.steps.saturating_add(1);
         let ticks = (1..).zip(ticks).map(|(number, tick)| {
             // One bar from the start to the end, whose return is that of the path.
-            tick.map(|(time, price)| Tick { time, price, closes: number == last })
+            tick.map(|(time, price)| Tick { time, price, closes: number == last, jumps: false })
         });
         let recorded = (0..).zip(&path.moments).filter(|(_, moment)| moment.gas_price > 0);
         let base_fees =

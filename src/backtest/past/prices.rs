@@ -15,6 +15,8 @@ pub struct Tick {
     pub price: Decimal,
     /// Whether it is the last one of its bar.
     pub closes: bool,
+    /// Whether the price stays until the next tick and jumps there; otherwise it goes straight.
+    pub jumps: bool,
 }
 
 /// In which order the prices of a bar are taken to have come.
@@ -47,6 +49,8 @@ impl Order {
             time: opened.saturating_add(third(number)),
             price,
             closes: number == 3,
+            // Of closes alone nobody knows where the next bar opened.
+            jumps: number == 3 && self != Self::Close,
         })
     }
 }
@@ -98,7 +102,7 @@ impl Way {
 }
 
 fn between(from: &Tick, to: &Tick, time: u64) -> Decimal {
-    if from.closes {
+    if from.jumps {
         return from.price;
     }
     let (passed, whole) = (time.saturating_sub(from.time), to.time.saturating_sub(from.time));
@@ -118,6 +122,22 @@ mod tests {
     fn bar(opened: u64, prices: [i64; 4]) -> Bar {
         let [open, high, low, close] = prices.map(Decimal::from);
         Bar { opened, open, high, low, close, volume: None }
+    }
+
+    #[test]
+    fn between_bars_the_price_jumps_but_from_close_to_close_it_goes_straight() {
+        let bars = [bar(0, [100, 120, 80, 90]), bar(60, [70, 75, 65, 72])];
+        for (order, halfway) in [(Order::Olhc, 90), (Order::Close, 81)] {
+            let walked: Vec<_> = ticks(&bars, 60, order).collect();
+            let mut way = Way::at(walked[0], 60);
+            walked.iter().skip(1).for_each(|tick| way.go(*tick));
+            // Half of the way from the first close, at 59 seconds, to the second.
+            assert_eq!(
+                way.price(if order == Order::Close { 89 } else { 59 }),
+                Decimal::from(halfway),
+                "{order:?}"
+            );
+        }
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl Crash {
                 time: time.saturating_add(tick.time.saturating_sub(first.time)),
                 price: moved.ok_or(BacktestError::Number("a price"))?.round_dp(PLACES),
                 closes: tick.closes,
+                jumps: tick.jumps,
             })
         };
         self.ticks.iter().map(tick).collect()
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_crash_goes_on_from_another_price_and_time_by_the_same_parts() {
-        let tick = |time, price: i64| Tick { time, price: Decimal::from(price), closes: false };
+        let tick = |time, price: i64| Tick { time, price: Decimal::from(price), closes: false, jumps: false };
         let ticks = vec![tick(1_000, 200), tick(1_060, 120), tick(1_120, 210)];
         let crash = Crash { name: String::new(), ticks, notes: Vec::new() };
         assert_eq!(crash.reach(), (Decimal::new(-4, 1), Decimal::new(5, 2)));

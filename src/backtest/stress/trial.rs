@@ -112,7 +112,7 @@ impl Trial {
 pub fn standing(subject: &Subject<'_>) -> Result<Stand, BacktestError> {
     let snapshot = subject.standing.snapshot;
     let setting = subject.setting(snapshot.block.next_base_fee, Vec::new());
-    let tick = Tick { time: snapshot.block.timestamp, price: subject.price()?, closes: true };
+    let tick = Tick { time: snapshot.block.timestamp, price: subject.price()?, closes: true, jumps: true };
     let start = Start::Vault(subject.standing);
     let past = Past { ticks: &[tick], base_fees: &[], setting: &setting, start };
     let mut stand = Stand::default();
@@ -311,7 +311,7 @@ const LOOKS: [(u64, u64); 3] = [(1_800, BLOCK_SECONDS), (21_600, 60), (86_400, 3
 
 /// From one price to another in so many seconds, and then a day at it.
 fn ticks(began: u64, (first, last): (Decimal, Decimal), falling: u64) -> Vec<Tick> {
-    let tick = |time, price| Tick { time, price, closes: false };
+    let tick = |time, price| Tick { time, price, closes: false, jumps: false };
     let way = last.saturating_sub(first);
     let fallen = |seconds: u64| {
         let part = Decimal::from(seconds).checked_div(Decimal::from(falling)).unwrap_or(Decimal::ONE);

@@ -103,7 +103,7 @@ fn prices_hash(ticks: &[Tick]) -> B256 {
     for tick in ticks {
         hash.update(tick.time.to_be_bytes());
         hash.update(tick.price.normalize().serialize());
-        hash.update([u8::from(tick.closes)]);
+        hash.update([u8::from(tick.closes), u8::from(tick.jumps)]);
     }
     hash.finalize()
 }

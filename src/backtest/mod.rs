@@ -25,6 +25,7 @@ pub mod stress;
 pub mod sweep;
 pub mod table;
 
+use rust_decimal::Decimal;
 use thiserror::Error;
 
 use crate::domain::canonical::CanonicalError;
@@ -48,6 +49,9 @@ pub enum BacktestError {
     /// A trade gives more than is held.
     #[error("a trade gives more than the simulated vault holds: give it more capital")]
     Overdrawn,
+    /// A withdrawal of all that there is, or more.
+    #[error("a withdrawal of {0} would leave no shares in the vault: let it take less")]
+    Emptied(Decimal),
     /// A number left the range of its type.
     #[error("{0} is out of range")]
     Number(&'static str),

@@ -157,9 +157,9 @@ impl Backtest {
         let base_fees = self.gas.as_deref().map(read_base_fees).transpose().map_err(Failure::usage)?;
         let name = self.prices.display().to_string();
         let bars = Bars::read(&self.prices).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
-        let notes = bars.notes().iter().map(ToString::to_string).collect();
         let bars =
             bars.between(self.start, self.end).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
+        let notes = bars.notes().iter().map(ToString::to_string).collect();
         let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), self.order).collect();
         let (setting, base_fees) = (setting.unwrap_or_default(), base_fees.unwrap_or_default());
         let file = self.prices.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -141,7 +141,9 @@ impl Named {
         let first = subjects.first().and_then(|subject| subject.policies.first());
         let policy =
             first.ok_or_else(|| Failure::usage(eyre!("no policy is given: name one with --policy")))?;
-        let (chain_id, kind) = (policy.policy().chain_id, policy.policy().gas.chain);
+        let chain_id = policy.policy().chain_id;
+        // A policy of another kind is no way around the configuration.
+        let kind = chain.as_ref().map_or(policy.policy().gas.chain, |chain| chain.kind);
         Ok(Self { subjects, chain, chain_id, kind })
     }
 

@@ -11,10 +11,13 @@ use super::metrics::{Gauge, Metrics};
 use super::run::{Keeper, Outcome, Past, Step, walk};
 use crate::backtest::BacktestError;
 use crate::domain::policy::{GapPolicy, PublishedPolicy, TradeTo, Trigger};
-use crate::domain::units::Ratio;
+use crate::domain::units::{Ratio, Usd};
 
 /// Steps of a course that are kept for a picture.
 const PICTURED: usize = 8_192;
+
+/// Largest trade of those who stand beside the policy, units of the asset.
+const MOST: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 
 /// Who takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -88,6 +91,8 @@ impl Entrant {
         let mut policy = published.policy().clone();
         policy.trigger = trigger;
         policy.name = self.name().to_owned();
+        // Whatever it takes: what the vault itself bounds is all that bounds them.
+        policy.limits.max_trade = Usd::new(MOST);
         if self == Self::Hold {
             return Ok(Keeper::Hold(PublishedPolicy::new(policy)?));
         }

@@ -215,19 +215,22 @@ impl Setting {
     }
 }
 
-/// Seconds since 1970, or a date and time in UTC.
+/// Seconds since 1970, or a date and time in UTC, in quotes or as TOML has it.
 fn moment<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<u64, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "expected a time in UTC, such as 2021-05-19 12:00:00 or Unix seconds")]
     enum Moment {
         Seconds(u64),
+        Date(toml::value::Datetime),
         Text(String),
     }
-    match Moment::deserialize(deserializer)? {
-        Moment::Seconds(seconds) => Ok(seconds),
-        Moment::Text(text) => unix_seconds(&text)
-            .map_err(|error| serde::de::Error::custom(format!("`{text}` is no time in UTC: it {error}"))),
-    }
+    let text = match Moment::deserialize(deserializer)? {
+        Moment::Seconds(seconds) => return Ok(seconds),
+        Moment::Date(date) => date.to_string(),
+        Moment::Text(text) => text,
+    };
+    unix_seconds(&text)
+        .map_err(|error| serde::de::Error::custom(format!("`{text}` is no time in UTC: it {error}")))
 }
 
 #[cfg(test)]
@@ -251,6 +254,11 @@ mod tests {
         assert_eq!(setting.pools, Pools { depth: Decimal::from(500_000), ..Pools::default() });
         assert_eq!(setting.outages, [Outage { of: Absent::Keeper, from: 1_621_425_600, to: 1_621_432_800 }]);
         assert_eq!(setting.flows, [Flow { at: 1_621_425_600, amount: Decimal::new(-10_005, 1) }]);
+        for text in ["2021-05-19T12:00:00Z", "2021-05-19 12:00:00", "\"2021-05-19T12:00:00Z\"", "1621425600"]
+        {
+            let flow = read(&format!("[[flows]]\nat = {text}\namount = \"1\"")).unwrap().flows[0];
+            assert_eq!(flow.at, 1_621_425_600, "{text}");
+        }
         for (time, there) in [(1_621_425_599, true), (1_621_425_600, false), (1_621_432_800, true)] {
             assert_eq!(setting.is_there(Absent::Keeper, time), there, "{time}");
             assert!(setting.is_there(Absent::Feed, time));
@@ -268,6 +276,7 @@ mod tests {
                 "outages[0]: expected an end after its beginning",
             ),
             ("[[flows]]\nat = \"noon\"\namount = \"1\"", "`noon` is no time in UTC"),
+            ("[[flows]]\nat = true\namount = \"1\"", "expected a time in UTC, such as 2021-05-19 12:00:00"),
             ("[pools.concentrated]\nwithin_bps = 10\nbeyond = \"0.1\"", "pools.concentrated.within_bps"),
         ] {
             let told = format!("{:#}", read(text).unwrap_err());

@@ -78,6 +78,10 @@ impl<'a> World<'a> {
             let why = "a backtest knows no data fees: gas.chain has to be \"ethereum\"";
             return Err(BacktestError::Policy(why.to_owned()));
         }
+        if made_up && published.policy().option_book().is_some() {
+            let why = "a vault that is made up has no option book: such a policy is walked from a vault as it stands alone";
+            return Err(BacktestError::Policy(why.to_owned()));
+        }
         let opening = match start {
             Start::Capital(capital) => Opening::made_up(setting, published, *capital, first)?,
             Start::Vault(standing) => Opening::standing(setting, published, standing)?,
@@ -286,7 +290,10 @@ impl<'a> World<'a> {
         } else {
             let taken =
                 raw.saturating_mul(U256::from(10_000)).div_ceil(U256::from(10_000).saturating_sub(fee_bps));
-            let shares = shares_of(taken).ok_or(BacktestError::Number("shares"))?.min(supply);
+            let shares = shares_of(taken).ok_or(BacktestError::Number("shares"))?;
+            if shares >= supply {
+                return Err(BacktestError::Emptied(amount.abs()));
+            }
             let idle = vault.asset_holdings.min(raw);
             let left = raw.saturating_sub(idle);
             // What idle asset does not cover is paid in kind, and then there is nothing else left.

@@ -118,6 +118,7 @@ pub(super) fn failure(error: BacktestError) -> Failure {
         | BacktestError::Overdrawn
         | BacktestError::Number(_)
         | BacktestError::Model(_)
+        | BacktestError::Emptied(_)
         | BacktestError::Idle
         | BacktestError::Stopped => Failure::Failed(error.into()),
     }

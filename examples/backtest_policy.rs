@@ -33,7 +33,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn walked(prices: &Path, policy: &Path, setting: Option<&Path>) -> Result<serde_json::Value> {
+/// What came of it, as JSON.
+pub(crate) fn walked(prices: &Path, policy: &Path, setting: Option<&Path>) -> Result<serde_json::Value> {
     // What happened, and the world in which it is to happen again.
     let bars = Bars::read(prices)?;
     let way: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), Order::Close).collect();

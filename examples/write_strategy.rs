@@ -56,18 +56,23 @@ impl Strategy for Steady {
 fn main() -> Result<()> {
     let files: Vec<_> = std::env::args_os().skip(1).collect();
     let [prices, policy] = files.as_slice() else { return Err(eyre!("expected PRICES POLICY")) };
-    let bars = Bars::read(Path::new(prices))?;
-    let way: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), Order::Olhc).collect();
-    let published = load_policy(Path::new(policy))?;
-    let own = Keeper::Own(published.clone(), Arc::new(Steady { loss: 2.0, most: 5.0 }));
-    for (name, keeper) in [("the policy", Keeper::Policy(published)), ("steady", own)] {
-        let Metrics { end, max_drawdown, lowest_cushion, rebalances, cost_bps, .. } = walked(&way, &keeper)?;
+    for (name, metrics) in compared(Path::new(prices), Path::new(policy))? {
+        let Metrics { end, max_drawdown, lowest_cushion, rebalances, cost_bps, .. } = metrics;
         println!(
             "{name:12} ends at {end:.0}, lowest cushion {lowest_cushion:.0}, largest drawdown {:.1} %, {rebalances} trades, {cost_bps:.0} bp a year",
             100.0 * max_drawdown
         );
     }
     Ok(())
+}
+
+/// What comes of the policy and of the strategy in its place.
+pub(crate) fn compared(prices: &Path, policy: &Path) -> Result<[(&'static str, Metrics); 2]> {
+    let bars = Bars::read(prices)?;
+    let way: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), Order::Olhc).collect();
+    let published = load_policy(policy)?;
+    let own = Keeper::Own(published.clone(), Arc::new(Steady { loss: 2.0, most: 5.0 }));
+    Ok([("the policy", walked(&way, &Keeper::Policy(published))?), ("steady", walked(&way, &own)?)])
 }
 
 fn walked(way: &[Tick], keeper: &Keeper) -> Result<Metrics> {

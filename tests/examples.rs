@@ -1,4 +1,4 @@
-//! The examples of the library do what they say. They are built with the tests.
+//! The examples of the library do what they say.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -7,14 +7,18 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "../examples/backtest_policy.rs"]
+#[allow(dead_code, reason = "its main")]
+mod backtest_policy;
 #[path = "support/program.rs"]
 mod program;
+#[path = "../examples/write_strategy.rs"]
+#[allow(dead_code, reason = "its main")]
+mod write_strategy;
 
 use std::path::Path;
-use std::process::Command;
 
 use program::Place;
-use serde_json::Value;
 
 /// An hour each of a price that swings by a quarter.
 fn prices() -> String {
@@ -28,21 +32,12 @@ fn prices() -> String {
     text
 }
 
-/// What an example prints.
-fn run(place: &Place, name: &str, more: &[&str]) -> String {
-    let built = Path::new(env!("CARGO_BIN_EXE_keeper")).parent().unwrap().join("examples").join(name);
-    assert!(built.exists(), "{} is not built: cargo build --examples", built.display());
-    let ended = Command::new(built).args(more).current_dir(place.path("")).output().unwrap();
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    String::from_utf8(ended.stdout).unwrap()
-}
-
 #[test]
 fn a_policy_backtested_with_the_library_comes_to_what_the_command_says() {
     let place = Place::empty();
     place.write("prices.csv", &prices());
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/policies/cppi.toml");
-    let told: Value = serde_json::from_str(&run(&place, "backtest_policy", &["prices.csv", policy])).unwrap();
+    let told = backtest_policy::walked(&place.path("prices.csv"), Path::new(policy), None).unwrap();
     let command = ["backtest", "--prices", "prices.csv", "--policy", policy, "--order", "close", "--json"];
     let printed = place.run(&command).json();
     let metrics = &printed["entrants"][0]["metrics"];
@@ -58,10 +53,10 @@ fn a_strategy_of_ones_own_is_walked_beside_the_policy() {
     let place = Place::empty();
     place.write("prices.csv", &prices());
     let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/policies/cppi.toml");
-    let told = run(&place, "write_strategy", &["prices.csv", policy]);
-    let ends: Vec<&str> =
-        told.lines().filter_map(|line| line.split("ends at ").nth(1)?.split(',').next()).collect();
-    let [of_policy, own] = ends.as_slice() else { panic!("{told}") };
-    assert_ne!(of_policy, own, "{told}");
-    assert!(told.starts_with("the policy   ends at "), "{told}");
+    let [(_, of_policy), (_, own)] =
+        write_strategy::compared(&place.path("prices.csv"), Path::new(policy)).unwrap();
+    let printed = place.run(&["backtest", "--prices", "prices.csv", "--policy", policy, "--json"]).json();
+    assert_eq!(printed["entrants"][0]["metrics"]["end"], of_policy.end);
+    assert!(own.rebalances > 2 && own.end != of_policy.end, "{own:?}");
+    assert!(own.lowest_cushion > 0.0, "{own:?}");
 }

@@ -447,8 +447,11 @@ def check_proof(arguments):
     root = journal.check_proof(keccak_of, proof)
     print(f"the leaf is under root {root}")
     if not proof["path"]:
-        print("the leaf is the only one, and so the root itself: that binds nothing but the leaf, until the export of")
-        print(f"record {proof['seq']} has this root (verify.py ledger)")
+        print("the leaf is the only one, and so the root itself: that binds nothing but the leaf")
+    if None in (proof.get("snapshot_hash"), proof.get("decision_hash")):
+        print("the hashes that make the leaf are not given: whose it is is not shown")
+    print(f"that this is the root of {proof['leaves']} leaves at block {proof['block']} stands in record {proof['seq']} of an export")
+    print("(verify.py ledger), against which it has to be held")
     return True
 
 
@@ -468,13 +471,15 @@ def check_full_record(record, version):
 
 def check_ledger(arguments):
     after = journal.unhex(arguments.after) if arguments.after else None
-    version, count = VERSION, 0
+    version, count, first = VERSION, 0, None
     with arguments.records.open(encoding="utf-8") as lines:
         for record in journal.check_records(keccak_of, map(json.loads, lines), after):
             version = record["decision_version"] if record["kind"] == "run" else version
             if record["kind"] == "cycle":
                 check_full_record(record, version)
-            count, last = count + 1, record
+            count, first, last = count + 1, first or record, record
+    if after is None and first["seq"] != "1":
+        print(f"the content of record {first['seq']} was not held against its hash: give the hash of the one before it with --after")
     print(f"{count} records to number {last['seq']}, with the hash {last['ledger_hash']}")
     return True
 
@@ -524,6 +529,8 @@ def main():
         print(f"verify.py: not covered: {part}", file=sys.stderr)
     except ArithmeticError as error:
         print(f"verify.py: not covered: numbers beyond the range of a model ({error})", file=sys.stderr)
+    except RecursionError:
+        print("verify.py: the files are nested deeper than the documented form", file=sys.stderr)
     except (AttributeError, KeyError, TypeError, IndexError) as error:
         print(f"verify.py: the files do not have the documented form: {error!r}", file=sys.stderr)
     except (OSError, ValueError) as error:

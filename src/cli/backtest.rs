@@ -2,12 +2,11 @@
 
 pub(super) mod figures;
 mod files;
+mod past;
 pub(super) mod text;
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread::available_parallelism;
 
 use alloy::primitives::B256;
 use clap::{Args, ValueEnum};
@@ -17,19 +16,20 @@ use serde::Serialize;
 
 pub(super) use text::written;
 
+pub(super) use past::PastArgs;
+
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::backtest::bars::Bars;
 use crate::backtest::past::contest::{Entrant, Entry, contest};
 use crate::backtest::past::metrics::Metrics;
 use crate::backtest::past::opening::Start;
-use crate::backtest::past::prices::{Order, Tick, ticks};
+use crate::backtest::past::prices::{Tick, ticks};
 use crate::backtest::past::run::Past;
 use crate::backtest::past::setting::Setting;
 use crate::config::load_policy;
 use crate::domain::policy::PublishedPolicy;
-use crate::stage::path::files::{BaseFee, read_base_fees};
-use crate::stage::path::time::unix_seconds;
+use crate::stage::path::files::BaseFee;
 
 const NOTES: &str = "\
 The decision is that of `keeper run`, on facts made from the prices: a feed with heartbeat and deviation, pools that trades move \
@@ -51,30 +51,8 @@ pub(super) struct Backtest {
     /// The policy.
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// Base fees: CSV with timestamp,baseFee or timestamp,basefee_gwei or unix_time,value; the last one known stands.
-    #[arg(long, value_name = "FILE")]
-    gas: Option<PathBuf>,
-    /// The world beside the prices: pools, feed, delay, outages, deposits and withdrawals, in TOML.
-    #[arg(long, value_name = "FILE")]
-    setting: Option<PathBuf>,
-    /// First bar: a date, a date and time in UTC, or Unix seconds.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    start: Option<u64>,
-    /// First bar that is left out again.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    end: Option<u64>,
-    /// First net asset value, units of the asset.
-    #[arg(long, default_value = "1000000", value_parser = capital)]
-    capital: Decimal,
-    /// In which order the prices of a bar are taken to have come.
-    #[arg(long, value_enum, default_value_t = Order::Olhc)]
-    order: Order,
-    /// Threads; no part of the result. Without it all processors.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
-    /// What to print; --json is --format json.
-    #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
-    format: Format,
+    #[command(flatten)]
+    past: PastArgs,
     /// Directory for report.html, figures.csv, rebalances.csv and course.csv; what is there of these is replaced.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -136,7 +114,7 @@ impl Backtest {
                 .map_err(Failure::usage)?;
         }
         tested.entries = self.walked(&tested).await?;
-        match if context.output.json { Format::Json } else { self.format } {
+        match self.past.format(context.output.json) {
             Format::Table => context.output.text(&text::text(&tested))?,
             Format::Json => context.output.json(&self.printed(&tested))?,
             Format::Csv => {
@@ -153,25 +131,25 @@ impl Backtest {
     /// Everything that is read, and nothing decided yet.
     fn read(&self) -> Result<Tested, Failure> {
         let published = load_policy(&self.policy).map_err(Failure::usage)?;
-        let setting = self.setting.as_deref().map(Setting::read).transpose().map_err(Failure::usage)?;
-        let base_fees = self.gas.as_deref().map(read_base_fees).transpose().map_err(Failure::usage)?;
+        let (setting, base_fees) = self.past.world()?;
         let name = self.prices.display().to_string();
         let bars = Bars::read(&self.prices).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
-        let bars =
-            bars.between(self.start, self.end).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
+        let bars = bars
+            .between(self.past.start, self.past.end)
+            .wrap_err_with(|| name.clone())
+            .map_err(Failure::usage)?;
         let notes = bars.notes().iter().map(ToString::to_string).collect();
-        let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), self.order).collect();
-        let (setting, base_fees) = (setting.unwrap_or_default(), base_fees.unwrap_or_default());
+        let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), self.past.order).collect();
         let file = self.prices.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Tested { name: file, notes, base_fees, setting, published, ticks, entries: Vec::new() })
     }
 
     /// Walks on threads of its own, so that a signal is answered.
     async fn walked(&self, tested: &Tested) -> Result<Vec<Entry>, Failure> {
-        let asked = self.threads.and_then(|threads| NonZeroUsize::new(threads.into()));
-        let threads = asked.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        let threads = self.past.threads();
         let (ticks, base_fees) = (tested.ticks.clone(), tested.base_fees.clone());
-        let (setting, published, capital) = (tested.setting.clone(), tested.published.clone(), self.capital);
+        let (setting, published, capital) =
+            (tested.setting.clone(), tested.published.clone(), self.past.capital);
         let job = tokio::task::spawn_blocking(move || {
             let past = Past {
                 ticks: &ticks,
@@ -202,7 +180,7 @@ impl Backtest {
             prices: &tested.name,
             policy: &tested.published.policy().name,
             policy_hash: tested.published.hash(),
-            capital: self.capital,
+            capital: self.past.capital,
             ticks: tested.ticks.len(),
             from: time(tested.ticks.first()),
             to: time(tested.ticks.last()),
@@ -210,16 +188,4 @@ impl Backtest {
             entrants: tested.entries.iter().map(row).collect(),
         }
     }
-}
-
-pub(super) fn time(text: &str) -> Result<u64, String> {
-    let expected = "expected a time in UTC, such as 2020-03-12 or 2020-03-12 10:00:00";
-    unix_seconds(text).map_err(|error| format!("{expected}: it {error}"))
-}
-
-/// An amount from one, so that the vault is one, to a thousand million, which the accounts have digits for.
-pub(super) fn capital(text: &str) -> Result<Decimal, String> {
-    let fits = |amount: &Decimal| *amount >= Decimal::ONE && *amount <= Decimal::from(1_000_000_000);
-    let amount = text.parse().ok().filter(fits);
-    amount.ok_or_else(|| "expected an amount from 1 to 1,000,000,000".to_owned())
 }

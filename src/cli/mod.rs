@@ -32,8 +32,10 @@ mod sweep;
 mod tx;
 
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -116,6 +118,12 @@ impl Failure {
             Self::Usage(report) | Self::Failed(report) | Self::Untrusted(report) => report,
         }
     }
+}
+
+/// As many threads as are asked for, or as there are processors.
+fn threads(asked: Option<u16>) -> NonZeroUsize {
+    let asked = asked.and_then(|threads| NonZeroUsize::new(threads.into()));
+    asked.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// What every command is given.

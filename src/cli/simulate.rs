@@ -8,12 +8,11 @@ mod table;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::thread::available_parallelism;
 
 use clap::Args;
 use eyre::eyre;
 
-use super::{Context, Failure, Outcome};
+use super::{Context, Failure, Outcome, threads};
 use arguments::{MarketArgs, ModelArgs, ModelName, PolicyArgs, StrategyName, VaultArgs};
 
 const NOTES: &str = "\
@@ -82,7 +81,6 @@ impl Simulate {
     }
 
     fn threads(&self) -> NonZeroUsize {
-        let asked = self.threads.and_then(|threads| NonZeroUsize::new(threads.into()));
-        asked.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+        threads(self.threads)
     }
 }

@@ -12,17 +12,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use clap::Args;
 use eyre::{WrapErr, eyre};
-use rust_decimal::Decimal;
 
-use super::backtest::{Format, capital, time};
+use super::backtest::{Format, PastArgs};
 use super::look_back::bar_over;
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
-use crate::backtest::past::prices::Order;
 use crate::backtest::sweep::kept::{Kept, KeptError};
 use crate::backtest::sweep::run::{Halt, Work, run};
 use inputs::Inputs;
@@ -63,30 +60,8 @@ pub(super) struct Sweep {
     /// What varies, in TOML.
     #[arg(long, value_name = "FILE")]
     grid: PathBuf,
-    /// Base fees: CSV, as of `keeper backtest`.
-    #[arg(long, value_name = "FILE")]
-    gas: Option<PathBuf>,
-    /// The setting that is varied, in TOML.
-    #[arg(long, value_name = "FILE")]
-    setting: Option<PathBuf>,
-    /// First bar: a date, a date and time in UTC, or Unix seconds.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    start: Option<u64>,
-    /// First bar that is left out again.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    end: Option<u64>,
-    /// First net asset value, units of the asset; the grid may vary it.
-    #[arg(long, default_value = "1000000", value_parser = capital)]
-    capital: Decimal,
-    /// In which order the prices of a bar are taken to have come.
-    #[arg(long, value_enum, default_value_t = Order::Olhc)]
-    order: Order,
-    /// Threads; no part of the result. Without it all processors.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
-    /// What to print; --json is --format json.
-    #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
-    format: Format,
+    #[command(flatten)]
+    past: PastArgs,
     /// Directory for cells.jsonl, results.csv, results.parquet and report.html.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -132,7 +107,7 @@ impl Sweep {
             return Err(nothing(&swept).into());
         }
         files::write(&self.out, &swept)?;
-        match if context.output.json { Format::Json } else { self.format } {
+        match self.past.format(context.output.json) {
             Format::Table => context.output.text(&text::text(&swept, &self.out))?,
             Format::Json => context.output.json(&swept.printed())?,
             Format::Csv => {
@@ -147,8 +122,7 @@ impl Sweep {
     async fn walked(&self, inputs: Arc<Inputs>, kept: Kept) -> Result<Kept, Failure> {
         tell(&kept, &self.out);
         let halt = Arc::new(Halt::default());
-        let asked = self.threads.and_then(|threads| NonZeroUsize::new(threads.into()));
-        let threads = asked.or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        let threads = self.past.threads();
         let watched = Arc::clone(&halt);
         let mut job = tokio::task::spawn_blocking(move || walk_all(&inputs, kept, threads, &watched));
         let done = tokio::select! {

@@ -9,13 +9,12 @@ use eyre::{WrapErr, eyre};
 use super::Sweep;
 use crate::backtest::bars::Bars;
 use crate::backtest::past::prices::{Tick, ticks};
-use crate::backtest::past::setting::Setting;
 use crate::backtest::sweep::grid::{Grid, Period};
 use crate::backtest::sweep::origin::{Origin, Shared, keys};
 use crate::backtest::sweep::plan::{Base, Plan};
 use crate::cli::Failure;
 use crate::config::load_policy;
-use crate::stage::path::files::{BaseFee, read_base_fees};
+use crate::stage::path::files::BaseFee;
 
 /// What a sweep is of.
 pub(super) struct Inputs {
@@ -46,13 +45,10 @@ impl Inputs {
     /// Wrong usage: a file that cannot be read, or that says what cannot be.
     pub(super) fn read(arguments: &Sweep) -> Result<Self, Failure> {
         let published = load_policy(&arguments.policy).map_err(Failure::usage)?;
-        let setting = arguments.setting.as_deref().map(Setting::read).transpose().map_err(Failure::usage)?;
-        let setting = setting.unwrap_or_default();
+        let (setting, base_fees) = arguments.past.world()?;
         let grid = Grid::read(&arguments.grid).map_err(Failure::usage)?;
-        let base = Base { policy: published.policy(), setting: &setting, capital: arguments.capital };
+        let base = Base { policy: published.policy(), setting: &setting, capital: arguments.past.capital };
         let plan = Plan::of(grid, base).map_err(Failure::usage)?;
-        let base_fees = arguments.gas.as_deref().map(read_base_fees).transpose().map_err(Failure::usage)?;
-        let base_fees = base_fees.unwrap_or_default();
         let mut read = Read::default();
         let ticks = parts(arguments, &plan.grid().periods, &mut read).map_err(Failure::usage)?;
         let shared = Shared { ticks: &ticks, base_fees: &base_fees };
@@ -80,9 +76,9 @@ fn parts(arguments: &Sweep, periods: &[Period], read: &mut Read) -> eyre::Result
     };
     if periods.is_empty() {
         let file = needed()?;
-        return Ok(vec![read.part(arguments, &file, (arguments.start, arguments.end))?]);
+        return Ok(vec![read.part(arguments, &file, (arguments.past.start, arguments.past.end))?]);
     }
-    if arguments.start.is_some() || arguments.end.is_some() {
+    if arguments.past.start.is_some() || arguments.past.end.is_some() {
         return Err(eyre!("the periods stand in the grid: leave --start and --end out"));
     }
     let folder = arguments.grid.parent().unwrap_or_else(|| Path::new(""));
@@ -114,6 +110,6 @@ impl Read {
                 self.notes.push(note);
             }
         }
-        Ok(ticks(bars.bars(), bars.step_seconds(), arguments.order).collect())
+        Ok(ticks(bars.bars(), bars.step_seconds(), arguments.past.order).collect())
     }
 }

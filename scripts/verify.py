@@ -202,6 +202,10 @@ class Case:
         elif float(size) < self.outer:
             return hold(reason("within_band", drift=self.drift, inner=self.band.inner, outer=self.outer))
         else:
+            # No size of a trade brings more than all of the drift does, or costs less than gas.
+            benefit, cost, _ = self._balance(size, ZERO)
+            if benefit <= cost:
+                return hold(reason("not_worth", benefit=benefit, cost=cost))
             size = max(minus(size, from_double(self.band.inner, 18)), ZERO)
         try:
             return self._trade(size)

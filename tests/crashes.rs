@@ -12,14 +12,16 @@
 mod data;
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use rust_decimal::Decimal;
 use vault_keeper::backtest::bars::Bars;
 use vault_keeper::backtest::past::contest::{Entrant, Entry, contest};
+use vault_keeper::backtest::past::metrics::Gauge;
 use vault_keeper::backtest::past::opening::Start;
 use vault_keeper::backtest::past::prices::{Order, Tick, ticks};
-use vault_keeper::backtest::past::run::Past;
+use vault_keeper::backtest::past::run::{Keeper, Past, walk, watch};
 use vault_keeper::backtest::past::setting::Setting;
 use vault_keeper::config::load_policy;
 
@@ -66,5 +68,49 @@ fn crash_the_default_policy_never_ended_below_its_floor_where_bots_did() {
         let fell = |entry: &&Entry| entry.metrics.cash_lock > 0.0 || entry.metrics.last_cushion < 0.0;
         let below = entries.iter().filter(fell);
         assert_eq!(below.map(|entry| entry.entrant).collect::<Vec<_>>(), broken, "{file} {capital}");
+    }
+}
+
+/// Every decision of every file in full, and at a glance where it surely holds.
+#[test]
+fn crash_what_is_glanced_at_comes_to_what_is_decided_in_full() {
+    let Some(data) = data::data("prices") else { return };
+    let setting = Setting::default();
+    for policy in ["cppi", "tipp", "volatility-target"] {
+        let keeper =
+            Keeper::Policy(load_policy(Path::new(&format!("examples/policies/{policy}.toml"))).unwrap());
+        for (file, order, glances) in [
+            ("eth_usdt_1h_2019_2023", Order::Olhc, 0.5),
+            ("eth_usdt_1m_2021-05_crash", Order::Close, 0.5),
+            ("eth_usdt_5m_2022-h1_luna", Order::Olhc, 0.5),
+        ] {
+            let bars = Bars::read(&data.join(format!("{file}.csv"))).unwrap();
+            let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), order).collect();
+            let start = Start::Capital(Decimal::from(250_000));
+            let past = Past { ticks: &ticks, base_fees: &[], setting: &setting, start };
+            let (mut full, mut glanced, mut aims, mut steps, mut quiet) =
+                (Gauge::default(), Gauge::default(), Vec::new(), 0_usize, 0.0);
+            let decided = watch(&past, &keeper, |sight| {
+                full.see(sight.step);
+                aims.push(sight.step.aim.map(|aim| (aim.target, aim.price)));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+            let seen = walk(&past, &keeper, |step| {
+                glanced.see(step);
+                assert_eq!(
+                    step.aim.map(|aim| (aim.target, aim.price)),
+                    aims[steps],
+                    "{policy} {file} {steps}"
+                );
+                quiet += f64::from(step.aim.is_some_and(|aim| aim.band.is_none()));
+                steps += 1;
+            })
+            .unwrap();
+            assert_eq!(decided, seen, "{policy} {file}");
+            assert_eq!(full.metrics(&decided), glanced.metrics(&seen), "{policy} {file}");
+            let part = quiet / f64::from(u32::try_from(steps).unwrap());
+            assert!(part > glances, "{policy} {file}: {part}");
+        }
     }
 }

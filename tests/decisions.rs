@@ -27,6 +27,9 @@ mod pools;
 #[path = "decisions/volatility.rs"]
 mod volatility;
 
+#[path = "decisions/glance.rs"]
+mod glance;
+
 #[path = "decisions/slices.rs"]
 mod slices;
 

@@ -7,7 +7,7 @@ use super::market::{Market, Side};
 use super::models::band::Costs;
 use super::models::cppi::Holding;
 use super::models::shortfall::GapRisk;
-use super::models::tracking::{Appraised, Tracked};
+use super::models::tracking::{Appraised, Surely, Tracked};
 use super::models::{ModelError, years};
 use super::policy::Policy;
 use super::reason::Reason;
@@ -72,7 +72,18 @@ impl Balance {
     }
 }
 
-impl Costing {
+/// A drift and what a trade against it costs, before its band is solved for.
+#[derive(Debug, Clone, Copy)]
+pub struct Priced {
+    tracked: Tracked,
+    side: Side,
+    sending: Sending,
+    /// Units of the asset per unit.
+    proportional: Price,
+    margin: Ratio,
+}
+
+impl Priced {
     /// Prices the drift of `position` from `target`.
     ///
     /// # Errors
@@ -85,7 +96,7 @@ impl Costing {
     ) -> Result<Self, Reason> {
         let books = position.books;
         let side = if books.held > target.units { Side::Sell } else { Side::Buy };
-        let Sending { rebalance: fixed, data_fee, .. } = *market.sending();
+        let sending = *market.sending();
         let proportional = books.price.times(market.marginal_cost(side))?;
         let tracked = Tracked {
             response: target.response,
@@ -96,7 +107,7 @@ impl Costing {
                 volatility: position.volatility.get(),
             },
             target: target.units.real(),
-            costs: Costs { fixed: fixed.real(), proportional: proportional.real() },
+            costs: Costs { fixed: sending.rebalance.real(), proportional: proportional.real() },
             nav: books.nav.real(),
             aversion: policy.risk.aversion.real(),
             horizon: years(policy.risk.horizon_seconds),
@@ -104,11 +115,27 @@ impl Costing {
             gap: gap_risk(position, policy),
             floor_weight: policy.gap.floor_weight.real(),
         };
+        Ok(Self { tracked, side, sending, proportional, margin: policy.execution.cost_margin })
+    }
+
+    /// What [`Costing`] would surely say of `drift` under an economic trigger; see [`Tracked::surely`].
+    #[must_use]
+    pub fn surely(&self, drift: Units, market: &Market<'_>) -> Option<Surely> {
+        self.tracked.surely(drift.real(), self.margin.real(), || market.depth(self.side))
+    }
+}
+
+impl Costing {
+    /// Solves for the band of a drift.
+    ///
+    /// # Errors
+    /// [`Reason::Numbers`] out of range.
+    pub fn of(priced: &Priced, market: &Market<'_>) -> Result<Self, Reason> {
+        let Priced { tracked, side, sending, proportional, margin } = *priced;
         let appraised = tracked.appraise(market.depth(side).as_mut()).map_err(numbers)?;
-        let margin = policy.execution.cost_margin;
         let economics = Economics {
-            fixed,
-            data_fee,
+            fixed: sending.rebalance,
+            data_fee: sending.data_fee,
             proportional,
             penalty: Real::new(appraised.penalty)?,
             sensitivity: Real::new(appraised.gamma)?,
@@ -120,6 +147,17 @@ impl Costing {
             marginal: Real::new(appraised.tangent.costs.proportional)?,
         };
         Ok(Self { economics, appraised, margin })
+    }
+
+    /// Why no trade against a drift pays, if that is certain before its size is known: no size of it brings more than all of
+    /// it does, or costs less than gas.
+    ///
+    /// # Errors
+    /// As [`Costing::balance`].
+    pub fn futile(&self, drift: Units) -> Result<Option<Reason>, Reason> {
+        let all = self.balance(drift, drift.abs(), Usd::ZERO)?;
+        let Balance { benefit, cost, .. } = all;
+        Ok((!all.pays()).then_some(Reason::NotWorth { benefit, cost }))
     }
 
     /// What trading `size` units away from a drift of `drift` units brings, and costs with `venue` for fee and impact.

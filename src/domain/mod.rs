@@ -27,6 +27,7 @@ pub mod guards;
 
 pub mod cushion;
 pub mod volatility;
+mod window;
 
 pub mod options;
 

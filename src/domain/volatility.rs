@@ -1,35 +1,46 @@
 //! The volatility estimate that the policy asks for, from its source at the block and nothing else.
 
+mod rounds;
+
 use super::models::volatility::{
     Garch, GarchParameters, Har, Intervals, MIN_OBSERVATIONS, Observation, VolatilityError, ewma_remembering,
     garch11, har, of_means, realised, widest_gap,
 };
 use super::policy::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
 use super::reason::{HistoryFault, Reason};
-use super::snapshot::{Feed, Pool, Round, Snapshot};
-use super::units::{Checked, Real, raw_to_nearest};
+use super::snapshot::{Pool, Snapshot};
+use super::units::Real;
+
+use rounds::Rounds;
+
+/// What is known of the feed's past from the estimate before.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    rounds: Rounds,
+    intervals: Intervals,
+}
 
 /// Annualised volatility, never below the policy's floor.
 ///
 /// # Errors
 /// [`Reason::NoVolatility`] with too short or too gappy a history and no fallback, [`Reason::Numbers`] out of range.
 pub fn estimate(snapshot: &Snapshot, policy: &VolatilityPolicy) -> Result<Real, Reason> {
-    estimate_remembering(snapshot, policy, &mut Intervals::default())
+    estimate_remembering(snapshot, policy, &mut Memory::default())
 }
 
-/// [`estimate`], where the intervals between a feed's rounds that are known from the estimate before are not worked out again. It is
-/// the same whatever was known.
+/// [`estimate`], where what is known of a feed's rounds from the estimate before is not worked out again. It is the same whatever was
+/// known.
 ///
 /// # Errors
 /// As [`estimate`].
 pub fn estimate_remembering(
     snapshot: &Snapshot,
     policy: &VolatilityPolicy,
-    intervals: &mut Intervals,
+    memory: &mut Memory,
 ) -> Result<Real, Reason> {
     let estimate = match policy.estimator.history() {
-        Some(history) => from_history(snapshot, policy, history, intervals)?,
-        None => model(&policy.estimator, &[], (snapshot.block.timestamp, 0), intervals)?,
+        Some(history) => from_history(snapshot, policy, history, memory)?,
+        None => model(&policy.estimator, &[], (snapshot.block.timestamp, 0), &mut memory.intervals)?,
     };
     Ok(if estimate.get() < policy.floor.real() { Real::new(policy.floor.real())? } else { estimate })
 }
@@ -39,19 +50,21 @@ fn from_history(
     snapshot: &Snapshot,
     policy: &VolatilityPolicy,
     history: History,
-    intervals: &mut Intervals,
+    memory: &mut Memory,
 ) -> Result<Real, Reason> {
     let VolatilityPolicy { source, estimator, .. } = policy;
-    let now = snapshot.block.timestamp;
+    let (now, Memory { rounds, intervals }) = (snapshot.block.timestamp, memory);
+    let means;
     let observations = match source {
-        Source::Feed => observations(&snapshot.feeds.risky_usd, history.rounds, now)?,
-        Source::Pool { .. } => snapshot
-            .pools
-            .iter()
-            .find_map(Pool::observations)
-            .map_or_else(Vec::new, |means| of_means(&means.tick_cumulatives, now, means.step_seconds)),
+        Source::Feed => rounds.follow(&snapshot.feeds.risky_usd, history.rounds, now)?,
+        Source::Pool { .. } => {
+            let known = snapshot.pools.iter().find_map(Pool::observations);
+            means = known
+                .map_or_else(Vec::new, |means| of_means(&means.tick_cumulatives, now, means.step_seconds));
+            means.as_slice()
+        }
     };
-    let observations = reached(&observations, estimator, now);
+    let observations = reached(observations, estimator, now);
     let needed = u32::try_from(MIN_OBSERVATIONS).unwrap_or(u32::MAX).max(history.min_rounds);
     let sound = sound(observations, history, needed);
     let estimate = sound.and_then(|()| model(estimator, observations, (now, needed), intervals));
@@ -82,13 +95,12 @@ fn sound(observations: &[Observation], history: History, needed: u32) -> Result<
     if observations.len() < usize::try_from(needed).unwrap_or(usize::MAX) {
         return Err(missing(observations, needed, None));
     }
+    let Some(limit) = history.max_gap_seconds else { return Ok(()) };
     let seconds = widest_gap(observations);
-    match history.max_gap_seconds {
-        Some(limit) if seconds > limit => {
-            Err(missing(observations, needed, Some(HistoryFault::Gap { seconds, limit })))
-        }
-        _ => Ok(()),
+    if seconds > limit {
+        return Err(missing(observations, needed, Some(HistoryFault::Gap { seconds, limit })));
     }
+    Ok(())
 }
 
 fn missing(observations: &[Observation], needed: u32, fault: Option<HistoryFault>) -> Reason {
@@ -152,26 +164,4 @@ fn reason(error: &VolatilityError, missing: impl FnOnce(Option<HistoryFault>) ->
 
 fn hours(count: u32) -> u64 {
     u64::from(count).saturating_mul(3_600)
-}
-
-/// The last `count` usable rounds up to block time `now`, oldest first. Of several with one time the last counts; one
-/// that is older than the round before it, or dated after the block, is not usable.
-fn observations(feed: &Feed, count: u32, now: u64) -> Checked<Vec<Observation>> {
-    let mut observations: Vec<Observation> = Vec::with_capacity(feed.history.len().saturating_add(1));
-    let answered = |round: &&Round| (1..=now).contains(&round.updated_at) && round.answer.is_positive();
-    for round in feed.history.iter().chain(&feed.latest).filter(answered) {
-        let observation = observation(round, feed.decimals)?;
-        match observations.last_mut() {
-            Some(last) if last.time > observation.time => {}
-            Some(last) if last.time == observation.time => *last = observation,
-            _ => observations.push(observation),
-        }
-    }
-    let surplus = observations.len().saturating_sub(usize::try_from(count).unwrap_or(usize::MAX));
-    Ok(observations.split_off(surplus))
-}
-
-fn observation(round: &Round, decimals: u8) -> Checked<Observation> {
-    let price = raw_to_nearest(round.answer.unsigned_abs(), decimals)?;
-    Ok(Observation { time: round.updated_at, price })
 }

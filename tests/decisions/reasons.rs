@@ -385,8 +385,8 @@ const BEFORE_THE_APPRAISAL: &[Fault] = &[
 ];
 
 const AFTER_IT: &[Fault] = &[
-    ("slippage_over_limit", |_, p| p.limits.max_slippage_bps = 1),
     ("not_worth", |_, p| p.risk.horizon_seconds = 1),
+    ("slippage_over_limit", |_, p| p.limits.max_slippage_bps = 1),
     ("paused", |s, _| s.vault.paused_until = NOW + 50),
     ("no_twap", |_, p| p.limits.twap.as_mut().unwrap().window_seconds = 7),
     ("price_deviation", |_, p| p.limits.twap.as_mut().unwrap().max_deviation_bps = 0),

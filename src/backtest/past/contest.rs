@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::metrics::{Gauge, Metrics};
-use super::run::{Keeper, Outcome, Past, Step, walk};
+use super::run::{Keeper, Outcome, Past, Step, walk_banded};
 use crate::backtest::BacktestError;
 use crate::domain::policy::{GapPolicy, PublishedPolicy, TradeTo, Trigger};
 use crate::domain::units::{Ratio, Usd};
@@ -105,7 +105,7 @@ impl Entrant {
 /// Lets everyone walk, on so many threads, which are no part of the result.
 ///
 /// # Errors
-/// As [`walk`], of the first that has one.
+/// As [`walk_banded`], of the first that has one.
 pub fn contest(
     past: &Past<'_>,
     published: &PublishedPolicy,
@@ -139,13 +139,19 @@ fn entered(past: &Past<'_>, published: &PublishedPolicy, entrant: Entrant) -> Re
     let keeper = entrant.keeper(published)?;
     let (mut gauge, mut picture) = (Gauge::default(), Picture::of(past.ticks.len()));
     let mut closes = Vec::new();
-    let outcome = walk(past, &keeper, |step| {
-        gauge.see(step);
-        picture.see(Pictured { step: *step, drawdown: gauge.drawdown() });
-        if step.tick.closes {
-            closes.push(*step);
-        }
-    })?;
+    let banded = picture.every;
+    let outcome = walk_banded(
+        past,
+        &keeper,
+        |at| Picture::keeps(banded, at),
+        |step| {
+            gauge.see(step);
+            picture.see(Pictured { step: *step, drawdown: gauge.drawdown() });
+            if step.tick.closes {
+                closes.push(*step);
+            }
+        },
+    )?;
     Ok(Entry { entrant, metrics: gauge.metrics(&outcome), outcome, pictured: picture.steps, closes })
 }
 
@@ -163,14 +169,20 @@ impl Picture {
         Self { every: steps.div_ceil(PICTURED / 2).max(1), seen: 0, lowest: None, steps: Vec::new() }
     }
 
+    /// Whether the step of this number is kept for sure: the others are without a band.
+    const fn keeps(every: usize, at: usize) -> bool {
+        at == 0 || at.saturating_add(1).is_multiple_of(every)
+    }
+
     fn see(&mut self, pictured: Pictured) {
         let Step { account, floor, tick, .. } = pictured.step;
         let cushion = account.net().saturating_sub(floor);
         if self.lowest.is_none_or(|(lowest, _)| cushion < lowest) {
             self.lowest = Some((cushion, pictured));
         }
-        self.seen = self.seen.saturating_add(1);
-        if self.seen.is_multiple_of(self.every) || self.seen == 1 {
+        let at = self.seen;
+        self.seen = at.saturating_add(1);
+        if Self::keeps(self.every, at) {
             let lowest = self.lowest.take().map(|(_, lowest)| lowest);
             self.steps.extend(lowest.filter(|lowest| lowest.step.tick.time < tick.time));
             self.steps.push(pictured);

@@ -77,6 +77,8 @@ pub struct Metrics {
 pub struct Gauge {
     first: Option<Step>,
     last: Option<Step>,
+    /// Net asset value, value of what is held, and the market's price at the last step.
+    stood: (f64, f64, f64),
     /// Value per share at the end of the last bar.
     closed: Option<f64>,
     grown: Moments,
@@ -122,12 +124,14 @@ impl Moments {
 impl Gauge {
     /// Takes the next step in.
     pub fn see(&mut self, step: &Step) {
-        let net = to_real(step.account.net());
+        let account = &step.account;
+        let stands = (to_real(account.nav()), to_real(account.value), to_real(step.tick.price));
+        let net = to_real(account.net());
         let floor = to_real(step.floor);
         let share = net / to_real(step.shares).max(f64::MIN_POSITIVE);
         let share = if step.shares.is_zero() { 0.0 } else { share };
         if let Some(last) = self.last {
-            self.pass(&last, step);
+            self.pass(&last, step.tick.time, stands.2);
         } else {
             (self.first, self.closed, self.product, self.peak) = (Some(*step), Some(share), 1.0, share);
         }
@@ -138,7 +142,7 @@ impl Gauge {
         if step.tick.closes {
             self.close(share);
         }
-        self.last = Some(*step);
+        (self.last, self.stood) = (Some(*step), stands);
     }
 
     /// How far value per share is below its peak, as a part of it.
@@ -148,17 +152,17 @@ impl Gauge {
     }
 
     /// Lets the time from one step to the next pass.
-    fn pass(&mut self, last: &Step, step: &Step) {
-        let seconds = step.tick.time.saturating_sub(last.tick.time);
-        self.standing += to_real(last.account.nav()) * years(seconds);
+    fn pass(&mut self, last: &Step, time: u64, price: f64) {
+        let seconds = time.saturating_sub(last.tick.time);
+        let (nav, value, last_price) = self.stood;
+        self.standing += nav * years(seconds);
         if last.locked {
             self.locked = self.locked.saturating_add(seconds);
         }
         let Some(aim) = last.aim else { return };
-        let moved = to_real(step.tick.price) / to_real(last.tick.price) - 1.0;
-        let off = (to_real(last.account.value) - aim.target) * moved;
+        let off = (value - aim.target) * (price / last_price - 1.0);
         self.hedging += off;
-        let part = off / to_real(last.account.nav()).max(1.0);
+        let part = off / nav.max(1.0);
         self.drift += part * part;
     }
 

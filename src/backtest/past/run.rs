@@ -16,7 +16,7 @@ use super::setting::{Absent, Flow, Setting};
 use super::world::{Done, Moment, World};
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::Exchange;
-use crate::domain::decision::{Appraisal, Decider, Decision, Trade, Verdict};
+use crate::domain::decision::{Decider, Decision, Glance, Quiet, Trade, Verdict};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::reason::Reason;
 use crate::domain::snapshot::Snapshot;
@@ -72,8 +72,8 @@ pub struct Step {
 pub struct Aim {
     /// Exposure.
     pub target: f64,
-    /// Drift at which a trade pays, either side of it.
-    pub band: f64,
+    /// Drift at which a trade pays, either side of it; absent where that was not asked for.
+    pub band: Option<f64>,
     /// Price by the feed.
     pub price: f64,
 }
@@ -116,12 +116,25 @@ pub struct Outcome {
     pub absent: u64,
 }
 
-/// Walks `keeper` through the `past`; `seen` is told of every step.
+/// Walks `keeper` through the `past`; `seen` is told of every step, without its band.
 ///
 /// # Errors
 /// A number leaves its range, or the policy is of a rollup.
-pub fn walk(past: &Past<'_>, keeper: &Keeper, mut seen: impl FnMut(&Step)) -> Result<Outcome, BacktestError> {
-    watch(past, keeper, |sight| {
+pub fn walk(past: &Past<'_>, keeper: &Keeper, seen: impl FnMut(&Step)) -> Result<Outcome, BacktestError> {
+    walk_banded(past, keeper, |_| false, seen)
+}
+
+/// The same, with the bands of the ticks that `banded` asks for by their numbers.
+///
+/// # Errors
+/// As [`walk`].
+pub fn walk_banded(
+    past: &Past<'_>,
+    keeper: &Keeper,
+    banded: impl Fn(usize) -> bool,
+    mut seen: impl FnMut(&Step),
+) -> Result<Outcome, BacktestError> {
+    go(past, keeper, banded, |sight| {
         seen(sight.step);
         ControlFlow::Continue(())
     })
@@ -132,7 +145,7 @@ pub fn walk(past: &Past<'_>, keeper: &Keeper, mut seen: impl FnMut(&Step)) -> Re
 pub struct Sight<'a> {
     /// The step.
     pub step: &'a Step,
-    /// What was decided; absent where nobody did.
+    /// What was decided; absent where nobody did, or it was only glanced at.
     pub decision: Option<&'a Decision>,
     /// Whether a transaction is under way.
     pub under_way: bool,
@@ -147,16 +160,30 @@ pub struct Sight<'a> {
 pub fn watch(
     past: &Past<'_>,
     keeper: &Keeper,
+    seen: impl FnMut(&Sight<'_>) -> ControlFlow<()>,
+) -> Result<Outcome, BacktestError> {
+    go(past, keeper, |_| true, seen)
+}
+
+/// Walks on; ticks that are not asked for in `full` are only glanced at.
+fn go(
+    past: &Past<'_>,
+    keeper: &Keeper,
+    full: impl Fn(usize) -> bool,
     mut seen: impl FnMut(&Sight<'_>) -> ControlFlow<()>,
 ) -> Result<Outcome, BacktestError> {
     let Some(first) = past.ticks.first() else { return Ok(Outcome::default()) };
     let mut walk = Walk::begin(past, keeper, *first)?;
     for (at, tick) in past.ticks.iter().enumerate() {
-        let decision = walk.step(*tick, at > 0)?;
-        let aim = decision.as_ref().and_then(|decision| decision.appraisal.as_ref()).map(aim);
-        let step = walk.seen(*tick, aim)?;
+        walk.come_to(*tick, at > 0)?;
+        let glance = walk.decide(*tick, full(at))?;
+        let step = walk.seen(*tick, glance.as_ref().and_then(aim))?;
         let (under_way, snapshot) = (walk.sent.is_some(), walk.world.snapshot());
-        let sight = Sight { step: &step, decision: decision.as_ref(), under_way, snapshot };
+        let decision = match &glance {
+            Some(Glance::Decided(decision)) => Some(decision),
+            Some(Glance::Quiet(_)) | None => None,
+        };
+        let sight = Sight { step: &step, decision, under_way, snapshot };
         if seen(&sight).is_break() {
             break;
         }
@@ -183,20 +210,38 @@ struct Walk<'a> {
 
 /// How often each reason was given. A name is looked up once.
 #[derive(Debug, Default)]
-struct Reasons(Vec<(&'static str, Discriminant<Reason>, String, u64)>);
+struct Reasons {
+    decided: Vec<(&'static str, Discriminant<Reason>, String, u64)>,
+    quiet: Vec<(Quiet, u64)>,
+}
 
 impl Reasons {
     fn count(&mut self, verdict: &Verdict) {
         let (name, kind) = (verdict.name(), discriminant(verdict.reason()));
-        match self.0.iter_mut().find(|(known, reason, ..)| *known == name && *reason == kind) {
+        match self.decided.iter_mut().find(|(known, reason, ..)| *known == name && *reason == kind) {
             Some((.., count)) => *count = count.saturating_add(1),
-            None => self.0.push((name, kind, verdict.reason().code(), 1)),
+            None => self.decided.push((name, kind, verdict.reason().code(), 1)),
+        }
+    }
+
+    fn count_quiet(&mut self, quiet: &Quiet) {
+        match self.quiet.iter_mut().find(|(known, _)| known.surely == quiet.surely) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.quiet.push((*quiet, 1)),
         }
     }
 
     /// By `verdict: code`.
     fn named(self) -> BTreeMap<String, u64> {
-        self.0.into_iter().map(|(verdict, _, code, count)| (format!("{verdict}: {code}"), count)).collect()
+        let decided =
+            self.decided.iter().map(|(verdict, _, code, count)| (format!("{verdict}: {code}"), *count));
+        let quiet = self.quiet.iter().map(|(quiet, count)| (format!("hold: {}", quiet.code()), *count));
+        let mut named = BTreeMap::new();
+        for (name, count) in decided.chain(quiet) {
+            let all: &mut u64 = named.entry(name).or_default();
+            *all = all.saturating_add(count);
+        }
+        named
     }
 }
 
@@ -258,8 +303,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Comes to a tick: what is due is included first, and then it is decided.
-    fn step(&mut self, tick: Tick, moved: bool) -> Result<Option<Decision>, BacktestError> {
+    /// Comes to a tick: what is due is included first, and what is brought and taken is booked.
+    fn come_to(&mut self, tick: Tick, moved: bool) -> Result<(), BacktestError> {
         if moved {
             self.way.go(tick);
         }
@@ -271,7 +316,7 @@ impl<'a> Walk<'a> {
         while let Some(flow) = self.flows.pop_if(|flow| flow.at <= tick.time) {
             self.flow(flow, tick.price)?;
         }
-        self.decide(tick)
+        Ok(())
     }
 
     fn arrive(&mut self, time: u64) -> Result<Decimal, BacktestError> {
@@ -282,7 +327,8 @@ impl<'a> Walk<'a> {
         Ok(price)
     }
 
-    fn decide(&mut self, tick: Tick) -> Result<Option<Decision>, BacktestError> {
+    /// Decides, in `full` or at a glance, and sends what comes of it.
+    fn decide(&mut self, tick: Tick, full: bool) -> Result<Option<Glance>, BacktestError> {
         if !self.past.setting.is_there(Absent::Keeper, tick.time) {
             self.outcome.absent = self.outcome.absent.saturating_add(1);
             return Ok(None);
@@ -290,7 +336,17 @@ impl<'a> Walk<'a> {
         if self.rests {
             return Ok(None);
         }
-        let decision = self.decider.decide(self.world.snapshot());
+        let snapshot = self.world.snapshot();
+        let glance =
+            if full { Glance::Decided(self.decider.decide(snapshot)) } else { self.decider.glance(snapshot) };
+        match &glance {
+            Glance::Quiet(quiet) => self.reasons.count_quiet(quiet),
+            Glance::Decided(decision) => self.act(tick, decision)?,
+        }
+        Ok(Some(glance))
+    }
+
+    fn act(&mut self, tick: Tick, decision: &Decision) -> Result<(), BacktestError> {
         self.reasons.count(&decision.verdict);
         if let (Verdict::Rebalance { reason, trade }, None) = (&decision.verdict, &self.sent) {
             let due = tick.time.saturating_add(self.past.setting.keeper.inclusion_seconds);
@@ -303,7 +359,7 @@ impl<'a> Walk<'a> {
                 self.sent = Some(sent);
             }
         }
-        Ok(Some(decision))
+        Ok(())
     }
 
     fn include(&mut self, sent: Sent) -> Result<(), BacktestError> {
@@ -380,9 +436,16 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn aim(appraisal: &Appraisal) -> Aim {
-    let price = appraisal.price.real();
-    Aim { target: appraisal.target.real() * price, band: appraisal.economics.outer.get() * price, price }
+fn aim(glance: &Glance) -> Option<Aim> {
+    let (price, target, outer) = match glance {
+        Glance::Quiet(quiet) => (quiet.price, quiet.target, None),
+        Glance::Decided(Decision { appraisal, .. }) => {
+            let appraisal = appraisal.as_ref()?;
+            (appraisal.price, appraisal.target, Some(appraisal.economics.outer))
+        }
+    };
+    let price = price.real();
+    Some(Aim { target: target.real() * price, band: outer.map(|outer| outer.get() * price), price })
 }
 
 /// Wei per gas at a time: the last one of the file before it, or that of the setting.

@@ -115,13 +115,18 @@ fn market(tested: &Tested, pictured: &Pictured) -> MarketPoint {
 
 fn contestant(entry: &Entry) -> Contestant {
     let metrics = &entry.metrics;
+    // Not every step has a band of its own; until the next one that has, the last one stands.
+    let mut last = None;
     let point = |Pictured { step, drawdown }: &Pictured| VaultPoint {
         time: step.tick.time,
         nav: to_real(step.account.net()),
         floor: to_real(step.floor),
         exposure: to_real(step.account.value),
         target: step.aim.map(|aim| aim.target),
-        band: step.aim.map(|aim| aim.band),
+        band: step.aim.and_then(|aim| {
+            last = aim.band.or(last);
+            last
+        }),
         past: Some(PastPoint {
             drawdown: *drawdown,
             gas: to_real(step.account.gas),

@@ -2,9 +2,9 @@
 //!
 //! Reasons are evaluated in one order. First what makes a decision impossible (see [`super::valuation::value`], then a
 //! rollup's data fee, the pool, the exit, the volatility, the option book); then whether a trade is wanted at all
-//! (mandate, target, trigger); then, only where one is wanted, what may forbid it: no size left within the limits, not
-//! worth its cost, pause, a pool moved away from its average, cooldown, gas, too small. A missing exit, volatility or
-//! option book is taken at its best first: a sale that is mandatory even so is made.
+//! (mandate, target, trigger) and can pay, whatever its size; then, only where one is wanted, what may forbid it: no size
+//! left within the limits, not worth its cost, pause, a pool moved away from its average, cooldown, gas, too small. A
+//! missing exit, volatility or option book is taken at its best first: a sale that is mandatory even so is made.
 //!
 //! Where a hedge needs a short position, or more than the vault can pay for, what is held is sold and what can be paid for
 //! is bought as far as that pays, since each unit brings the delta nearer to its target; then, or where nothing is left
@@ -12,6 +12,8 @@
 //! hold where nothing is traded, and is told beside any other reason.
 
 mod appraisal;
+mod found;
+mod glance;
 mod recorded;
 mod sizing;
 mod texts;
@@ -22,21 +24,21 @@ use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
 use super::cost::Costing;
-use super::cushion::Cushion;
 use super::limits::SizeLimit;
 use super::market::{Market, Side};
-use super::models::volatility::Intervals;
-use super::options::{self, Book};
 use super::policy::{Policy, PublishedPolicy};
 use super::reason::Reason;
 use super::snapshot::Snapshot;
-use super::strategies::{self, Position, Strategy, Target};
-use super::triggers::{Ask, Clock, ask};
+use super::strategies::{Strategy, Target};
+use super::triggers::Ask;
 use super::units::{Real, Units, Usd};
-use super::valuation::{Valuation, value};
-use super::volatility::estimate_remembering;
+use super::valuation::Valuation;
+use super::volatility::Memory;
+
+use found::Found;
 
 pub use appraisal::Appraisal;
+pub use glance::{Glance, Quiet};
 pub use recorded::{Recorded, Version};
 pub use texts::{Texts, decision_hash};
 
@@ -154,7 +156,7 @@ pub fn decide(snapshot: &Snapshot, published: &PublishedPolicy) -> Decision {
 pub struct Decider<'a> {
     published: &'a PublishedPolicy,
     strategy: &'a dyn Strategy,
-    intervals: Intervals,
+    memory: Memory,
 }
 
 impl<'a> Decider<'a> {
@@ -169,60 +171,37 @@ impl<'a> Decider<'a> {
     /// anything else.
     #[must_use]
     pub fn by(published: &'a PublishedPolicy, strategy: &'a dyn Strategy) -> Self {
-        Self { published, strategy, intervals: Intervals::default() }
+        Self { published, strategy, memory: Memory::default() }
     }
 
     /// Decides on a snapshot.
     pub fn decide(&mut self, snapshot: &Snapshot) -> Decision {
-        match self.appraise(snapshot) {
-            Err(reason) => Decision { verdict: Verdict::Refuse { reason }, appraisal: None },
-            Ok(case) => {
-                let verdict = case.verdict().unwrap_or_else(|reason| Verdict::Refuse { reason });
-                Decision { verdict, appraisal: Some(case.appraisal) }
-            }
+        match self.find(snapshot) {
+            Err(reason) => refused(reason),
+            Ok(found) => found.decided(),
         }
     }
 
-    fn appraise<'s>(&mut self, snapshot: &'s Snapshot) -> Result<Case<'s>, Reason>
+    /// The same decision, where that surely holds only what it comes to: then its band is not solved for.
+    pub fn glance(&mut self, snapshot: &Snapshot) -> Glance {
+        let found = match self.find(snapshot) {
+            Err(reason) => return Glance::Decided(refused(reason)),
+            Ok(found) => found,
+        };
+        found.quiet().map_or_else(|| Glance::Decided(found.decided()), Glance::Quiet)
+    }
+
+    fn find<'s>(&mut self, snapshot: &'s Snapshot) -> Result<Found<'s>, Reason>
     where
         'a: 's,
     {
-        let (published, strategy) = (self.published, self.strategy);
-        let policy = published.policy();
-        let books = value(snapshot, published)?;
-        let market = Market::open(snapshot, policy, &books)?;
-        let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
-        let (volatility, unestimated) = known_volatility(snapshot, policy, &mut self.intervals)?;
-        let (options, unvalued) = known_options(snapshot, published, &books, volatility);
-        let (cash_lock, book) = (snapshot.vault.cash_lock, options.as_ref());
-        let position = Position { books: &books, cushion: &cushion, cash_lock, volatility, options: book };
-        let target = strategies::target(&position, policy, strategy)?;
-        // What is missing was taken at its best: a sale that even so is mandatory is certain, anything else is not.
-        if let Some(missing) = unquoted.or(unestimated).or(unvalued).filter(|_| target.mandate.is_none()) {
-            return Err(missing);
-        }
-        let costing = Costing::of(&position, &target, &market, policy)?;
-        let clock = Clock { now: snapshot.block.timestamp, last_rebalance: snapshot.vault.last_rebalance };
-        let ask = ask(&position, &target, &costing.economics, &policy.trigger, clock)?;
-        let appraisal = Appraisal {
-            price: books.price,
-            pool_price: market.mid(side(&books, &target)),
-            left_out: market.left_out().to_vec(),
-            nav: books.nav,
-            exposure: books.exposure,
-            floor: books.floor,
-            cushion,
-            volatility,
-            multiplier: target.multiplier,
-            held: books.held,
-            target: target.units,
-            drift: books.held.minus(target.units)?,
-            gas_price: market.sending().price,
-            economics: costing.economics,
-            options,
-        };
-        Ok(Case { snapshot, policy, books, market, target, costing, ask, appraisal })
+        Found::of(snapshot, self.published, self.strategy, &mut self.memory)
     }
+}
+
+/// No decision is possible.
+const fn refused(reason: Reason) -> Decision {
+    Decision { verdict: Verdict::Refuse { reason }, appraisal: None }
 }
 
 /// Everything known once the vault is appraised.
@@ -240,34 +219,6 @@ struct Case<'a> {
 /// Which way the target lies.
 fn side(books: &Valuation, target: &Target) -> Side {
     if books.held > target.units { Side::Sell } else { Side::Buy }
-}
-
-/// The estimate, or the policy's floor with the reason why there is none.
-fn known_volatility(
-    snapshot: &Snapshot,
-    policy: &Policy,
-    intervals: &mut Intervals,
-) -> Result<(Real, Option<Reason>), Reason> {
-    match estimate_remembering(snapshot, &policy.volatility, intervals) {
-        Ok(volatility) => Ok((volatility, None)),
-        Err(missing @ Reason::NoVolatility { .. }) => {
-            Ok((Real::new(policy.volatility.floor.real())?, Some(missing)))
-        }
-        Err(reason) => Err(reason),
-    }
-}
-
-/// The option book, or the reason why there is none.
-fn known_options(
-    snapshot: &Snapshot,
-    published: &PublishedPolicy,
-    books: &Valuation,
-    volatility: Real,
-) -> (Option<Book>, Option<Reason>) {
-    match options::value(snapshot, published, books, volatility) {
-        Ok(book) => (book, None),
-        Err(missing) => (None, Some(missing)),
-    }
 }
 
 impl Verdict {

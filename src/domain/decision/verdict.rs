@@ -80,6 +80,11 @@ impl Case<'_> {
     /// its gas, what is worth less than its gas is not sold even where it has to be, and where nothing has to be, what is
     /// wanted may be too small. Only what a limit made too small is refused.
     fn traded(&self, size: Units, motive: &Motive) -> Result<Verdict, Reason> {
+        if matches!(motive, Motive::Economic)
+            && let Some(reason) = self.costing.futile(self.appraisal.drift)?
+        {
+            return Ok(self.hold(reason));
+        }
         let verdict = self.trade_of(size, motive);
         let Err(Reason::TooSmall { .. }) = verdict else { return verdict };
         let held = match motive {

@@ -38,8 +38,7 @@ impl Listing {
 
     /// Whether its price stands within `limit_bps` of `price`.
     pub(super) fn near(&self, price: Price, reference: PriceReference, limit_bps: u32) -> Result<(), Reason> {
-        let distance = self.mid.minus(price)?.abs().over(price)?;
-        if distance > Ratio::from_bps(limit_bps) {
+        if self.mid.minus(price)?.abs() > price.times(Ratio::from_bps(limit_bps))? {
             let (pool, spot) = (self.pool, self.mid);
             return Err(Reason::PriceDeviation { pool, spot, reference, price, limit_bps });
         }

@@ -11,6 +11,7 @@
 //!
 //! Without a fixed cost this is the band of Whalley & Wilmott (1997), without a proportional one `Y = (4F/B)^¼`.
 
+mod bounds;
 mod edges;
 mod tangent;
 
@@ -18,6 +19,7 @@ use super::{ModelError, finite, in_range, non_negative, positive};
 
 use edges::Pace;
 
+pub use bounds::OuterBounds;
 pub use tangent::Tangent;
 
 /// Shift of a barrier that is watched at intervals instead of continuously, in standard deviations per interval:

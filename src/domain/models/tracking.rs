@@ -1,6 +1,6 @@
 //! From a target and its price sensitivity to the band around it: penalty, diffusion and edges in one place.
 
-use super::band::{Costs, Drift, Tangent, Terms, residual_gain};
+use super::band::{Costs, Drift, OuterBounds, Tangent, Terms, residual_gain};
 use super::cppi::{Cppi, Holding, Sensitivity, Tracking, kinked};
 use super::shortfall::{GapRisk, penalty_with_floor};
 use super::{ModelError, in_range, non_negative, positive};
@@ -75,6 +75,18 @@ pub struct Appraised {
     horizon: f64,
 }
 
+/// What holding a drift costs and how fast it diffuses: all that the band depends on beside the cost of a trade.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Pace {
+    /// `c`, above 0.
+    penalty: f64,
+    /// Residual life of the target, years.
+    horizon: f64,
+    sensitivity: Sensitivity,
+    /// `s²`
+    variance_rate: f64,
+}
+
 impl Tracked {
     /// `c = ½·(R/V)·σ²·S²`, raised on the risky side by the price of the gap; `s² = Γ²σ²S²`; the band between them for
     /// the tangent to the cost, with the kink and the monitoring interval (`model.md` §1–3). Without a depth the cost is
@@ -83,26 +95,21 @@ impl Tracked {
     /// # Errors
     /// An input outside the domain of the formulas, or a result beyond the range of `f64`.
     pub fn appraise(&self, depth: Option<&mut Depth<'_>>) -> Result<Appraised, ModelError> {
-        let (penalty, horizon) = (self.penalty()?, self.residual_life()?);
         let linear = Tangent { costs: self.costs, size: 0.0 };
-        if penalty == 0.0 {
+        let Some(Pace { penalty, horizon, sensitivity, variance_rate }) = self.pace()? else {
             // No volatility and no priced gap: a drift costs nothing, so no trade pays.
-            let (gamma, variance_rate) = (0.0, 0.0);
-            let (inner, outer, cost_rate, tangent) = (0.0, 0.0, 0.0, linear);
             return Ok(Appraised {
-                penalty,
-                gamma,
-                variance_rate,
-                inner,
-                outer,
-                cost_rate,
-                tangent,
-                horizon,
+                penalty: 0.0,
+                gamma: 0.0,
+                variance_rate: 0.0,
+                inner: 0.0,
+                outer: 0.0,
+                cost_rate: 0.0,
+                tangent: linear,
+                horizon: self.residual_life()?,
             });
-        }
-        let tracking = Tracking { terms: Terms::new(self.costs, penalty)?, horizon };
-        let sensitivity = self.sensitivity(&self.holding, &tracking)?;
-        let (gamma, variance_rate) = (sensitivity.gamma, self.variance_rate(sensitivity.gamma)?);
+        };
+        let gamma = sensitivity.gamma;
         let tangent = match depth {
             Some(depth) => Tangent::find(self.costs, Drift { variance_rate, penalty }, depth)?,
             None => linear,
@@ -122,6 +129,42 @@ impl Tracked {
     }
 
     /// Until the target ends, at most to the horizon.
+    /// `None` where a drift costs nothing.
+    fn pace(&self) -> Result<Option<Pace>, ModelError> {
+        let (penalty, horizon) = (self.penalty()?, self.residual_life()?);
+        if penalty == 0.0 {
+            return Ok(None);
+        }
+        let tracking = Tracking { terms: Terms::new(self.costs, penalty)?, horizon };
+        let sensitivity = self.sensitivity(&self.holding, &tracking)?;
+        let variance_rate = self.variance_rate(sensitivity.gamma)?;
+        Ok(Some(Pace { penalty, horizon, sensitivity, variance_rate }))
+    }
+
+    /// What surely comes of a drift of `y` units under costs times `margin`, without solving for the band; `None` where that needs
+    /// to be solved. `depth` is asked for only where it matters.
+    ///
+    /// The bounds of `Y` are those of [`OuterBounds`]. Beyond them a trade is wanted, and pays for no size where
+    /// all of the drift is not worth its gas: `c·y²·T ≤ margin·F`.
+    #[must_use]
+    pub fn surely<'d>(
+        &self,
+        drift: f64,
+        margin: f64,
+        depth: impl FnOnce() -> Option<Depth<'d>>,
+    ) -> Option<Surely> {
+        let (drift, gas) = (drift.abs(), self.costs.fixed * margin);
+        let futile = |penalty, horizon| Some(residual_gain(penalty, drift, 0.0, horizon).ok()? <= gas);
+        let Some(Pace { penalty, horizon, variance_rate, .. }) = self.pace().ok()? else {
+            return futile(0.0, self.residual_life().ok()?)?.then_some(Surely::Futile);
+        };
+        let bounds = OuterBounds { costs: self.costs, drift: Drift { variance_rate, penalty } };
+        if drift < bounds.least(self.interval)? {
+            return Some(Surely::Inside);
+        }
+        (futile(penalty, horizon)? && drift > bounds.most(margin, depth())?).then_some(Surely::Futile)
+    }
+
     fn residual_life(&self) -> Result<f64, ModelError> {
         match self.response {
             Response::Hedge { life: Some(life), .. } => {
@@ -204,6 +247,15 @@ impl Tracked {
 pub fn penalty(aversion: f64, nav: f64, deviation: f64) -> Result<f64, ModelError> {
     let penalty = 0.5 * (aversion / positive("net asset value", nav)?) * deviation * deviation;
     in_range("penalty of the drift", penalty)
+}
+
+/// What comes of a drift whatever its band is in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surely {
+    /// It is inside the outer edge.
+    Inside,
+    /// It is beyond the outer edge, and all of it is not worth the gas of a trade.
+    Futile,
 }
 
 impl Appraised {

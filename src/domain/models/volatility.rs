@@ -101,15 +101,22 @@ pub fn widest_gap(observations: &[Observation]) -> u64 {
 
 /// Whether all observations keep the rules.
 fn check(observations: &[Observation], now: u64) -> Result<(), VolatilityError> {
+    check_after(observations, 0, now)
+}
+
+/// The same, where the first `known` keep them for sure.
+fn check_after(observations: &[Observation], known: usize, now: u64) -> Result<(), VolatilityError> {
     let newest = match observations.last() {
         Some(last) if observations.len() >= MIN_OBSERVATIONS => last.time,
         _ => return Err(VolatilityError::TooFew { found: observations.len() }),
     };
-    if let Some(bad) = observations.iter().find(|o| !(o.price.is_finite() && o.price > 0.0)) {
+    let mut new = observations.iter().skip(known);
+    if let Some(bad) = new.find(|o| !(o.price.is_finite() && o.price > 0.0)) {
         return Err(VolatilityError::BadPrice { time: bad.time, price: bad.price });
     }
-    let mut later = observations.iter().skip(1);
-    if let Some((_, bad)) = observations.iter().zip(&mut later).find(|(from, to)| to.time <= from.time) {
+    let later = observations.iter().skip(known.max(1));
+    let mut pairs = observations.iter().skip(known.saturating_sub(1)).zip(later);
+    if let Some((_, bad)) = pairs.find(|(from, to)| to.time <= from.time) {
         return Err(VolatilityError::Unordered { time: bad.time });
     }
     if newest > now { Err(VolatilityError::AfterBlock { time: newest }) } else { Ok(()) }

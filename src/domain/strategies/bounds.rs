@@ -49,10 +49,11 @@ impl Gap {
         Some(Multiplier { effective, largest_safe: self.largest, bound: self.bound })
     }
 
-    /// The most that a gap lets any strategy hold.
-    pub(super) fn survivable(&self, position: &Position<'_>) -> Result<Option<Wanted>, Reason> {
+    /// The most that a gap lets any strategy hold, where that is less than is `wanted`.
+    pub(super) fn survivable(&self, position: &Position<'_>, wanted: Usd) -> Result<Option<Wanted>, Reason> {
         let Some(allowed) = self.allowed else { return Ok(None) };
-        Ok(Some(of_cushion(position, allowed)?))
+        let exposure = position.cushion.net.or_zero().times(allowed)?;
+        if exposure < wanted { Ok(Some(of_cushion(position, allowed, exposure)?)) } else { Ok(None) }
     }
 
     /// `E > m_max·C`: a sale is mandatory, down to what is wanted and never just to the bound.
@@ -105,7 +106,7 @@ pub(super) fn bound(bound: &BoundPolicy, position: &Position<'_>, gap: &Gap) -> 
 }
 
 /// A multiple of the cushion.
-fn of_cushion(position: &Position<'_>, multiplier: Ratio) -> Result<Wanted, Reason> {
+fn of_cushion(position: &Position<'_>, multiplier: Ratio, exposure: Usd) -> Result<Wanted, Reason> {
     let (books, cushion) = (position.books, position.cushion);
     let response = Response::Cppi(model::Cppi {
         multiplier: multiplier.real(),
@@ -113,6 +114,5 @@ fn of_cushion(position: &Position<'_>, multiplier: Ratio) -> Result<Wanted, Reas
         cushion: cushion.net.real(),
         protected: books.floor.plus(cushion.reserve)?.real(),
     });
-    let exposure = cushion.net.or_zero().times(multiplier)?;
     Ok(Wanted { exposure, response, multiplier: Some(multiplier) })
 }

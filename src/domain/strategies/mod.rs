@@ -88,8 +88,8 @@ pub fn target(position: &Position<'_>, policy: &Policy, strategy: &dyn Strategy)
     let gap = Gap::measure(position, &policy.gap)?;
     let locked = bounds::locked(position);
     let mut wanted = strategy.wanted(position, &gap)?;
-    if let Some(survivable) = gap.survivable(position)? {
-        wanted = wanted.within(survivable);
+    if let Some(survivable) = gap.survivable(position, wanted.exposure)? {
+        wanted = survivable;
     }
     let exposure = if locked.is_some() { Usd::ZERO } else { wanted.exposure };
     let units = position.books.price.units_for(exposure)?;

@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::real::{POWERS_OF_TEN, to_real};
+use super::real::{POWERS_OF_TEN, WHOLE_POWERS_OF_TEN, to_real};
 use super::{Checked, NumberError};
 
 /// A raw token amount of `decimals` places as a decimal, rounded down where it has more than 28 digits.
@@ -11,7 +11,16 @@ use super::{Checked, NumberError};
 /// # Errors
 /// [`NumberError::Amount`] where it does not fit.
 pub fn from_raw(amount: U256, decimals: u8) -> Checked<Decimal> {
-    let mut amount = amount;
+    let [low, high, 0, 0] = *amount.as_limbs() else { return cut(amount, decimals) };
+    let mantissa = i128::try_from(u128::from(high) << u64::BITS | u128::from(low)).ok();
+    match mantissa.map(|mantissa| Decimal::try_from_i128_with_scale(mantissa, decimals.into())) {
+        Some(Ok(exact)) => Ok(exact),
+        Some(Err(_)) | None => cut(amount, decimals),
+    }
+}
+
+/// [`from_raw`] of what has too many digits.
+fn cut(mut amount: U256, decimals: u8) -> Checked<Decimal> {
     let mut scale = u32::from(decimals);
     let ten = U256::from(10u8);
     let limit = U256::from(Decimal::MAX.mantissa().unsigned_abs());
@@ -64,9 +73,13 @@ pub fn to_raw_up(value: Decimal, decimals: u8) -> Checked<U256> {
 }
 
 fn raw(value: Decimal, decimals: u8, rounding: RoundingStrategy) -> Checked<U256> {
-    let cut = value.round_dp_with_strategy(u32::from(decimals), rounding);
+    let places = u32::from(decimals);
+    let cut = if value.scale() > places { value.round_dp_with_strategy(places, rounding) } else { value };
     let mantissa = U256::from(u128::try_from(cut.mantissa()).map_err(|_| NumberError::Amount)?);
-    let missing = u32::from(decimals).checked_sub(cut.scale()).ok_or(NumberError::Amount)?;
-    let factor = 10_u128.checked_pow(missing).ok_or(NumberError::Amount)?;
+    let missing = places.checked_sub(cut.scale()).ok_or(NumberError::Amount)?;
+    let factor = match WHOLE_POWERS_OF_TEN.get(missing as usize) {
+        Some(factor) => *factor,
+        None => 10_u128.checked_pow(missing).ok_or(NumberError::Amount)?,
+    };
     mantissa.checked_mul(U256::from(factor)).ok_or(NumberError::Amount)
 }

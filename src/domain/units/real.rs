@@ -121,7 +121,7 @@ const ENOUGH_BITS: u32 = 66;
 
 /// The powers of ten that a decimal may be scaled by.
 #[expect(clippy::indexing_slicing, reason = "done by the compiler, which would refuse to pass the end")]
-const WHOLE_POWERS_OF_TEN: [u128; 29] = {
+pub(super) const WHOLE_POWERS_OF_TEN: [u128; 29] = {
     let mut powers = [1_u128; 29];
     let mut scale = 1;
     while scale < powers.len() {
@@ -154,8 +154,7 @@ pub fn from_real(value: f64, places: u32) -> Checked<Decimal> {
 /// [`from_real`] of most numbers: what a double is made of times a power of ten, in one product of integers.
 fn scaled(value: f64, places: u32) -> Option<Decimal> {
     let (mantissa, exponent) = libm::frexp(value.abs());
-    let below =
-        u32::try_from(53_i32.checked_sub(exponent)?).ok().filter(|below| (1..u128::BITS).contains(below))?;
+    let below = u32::try_from(53_i32.checked_sub(exponent)?).ok().filter(|below| *below > 0)?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -163,6 +162,10 @@ fn scaled(value: f64, places: u32) -> Option<Decimal> {
     )]
     let whole = libm::ldexp(mantissa, 53) as u64;
     let product = u128::from(whole).checked_mul(*WHOLE_POWERS_OF_TEN.get(places as usize)?)?;
+    if below >= u128::BITS {
+        // Less than half of the last place, or too near to say.
+        return (below > u128::BITS).then(|| Decimal::new(0, places));
+    }
     let (quotient, rest) = (product >> below, product & !(u128::MAX << below));
     let half = 1_u128 << below.saturating_sub(1);
     let up = rest > half || (rest == half && quotient & 1 == 1);

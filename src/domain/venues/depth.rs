@@ -94,6 +94,15 @@ impl<'a> Depth<'a> {
         if part < 0.5 { self.begin * part / (1.0 - part) } else { self.begin }
     }
 
+    /// What the last of `size` units loses beyond the price of the first one with the best pool alone, units of the asset per
+    /// unit; `None` where its depth changes before, or is not known so far.
+    #[must_use]
+    pub fn slope_within(&mut self, size: f64) -> Option<f64> {
+        let rise = self.rise_for(size);
+        let first = self.lanes.first()?.known.first()?;
+        (self.begin + rise <= first.to).then(|| self.at(rise, 1).slope)
+    }
+
     /// The trade of the first `pools` that ends where the level has risen by `rise`. Behind the end of what is known no
     /// unit more can be had; what one would cost rises on without bound.
     pub fn at(&mut self, rise: f64, pools: usize) -> Margin {

@@ -1,7 +1,8 @@
 //! Exponentially weighted variance over irregular times (RiskMetrics 1996).
 
 use super::super::YEAR_SECONDS;
-use super::{Observation, VolatilityError, check, elapsed};
+use super::{Observation, VolatilityError, check_after, elapsed};
+use crate::domain::window::Window;
 
 /// Half-lives that are accepted, hours: from four seconds to a century, which keeps every weight in range.
 const HALF_LIFE_HOURS: core::ops::RangeInclusive<f64> = 1e-3..=1e6;
@@ -28,9 +29,9 @@ pub fn ewma(observations: &[Observation], now: u64, half_life_hours: f64) -> Res
 pub struct Intervals {
     /// Per second.
     decay: f64,
-    observations: Vec<Observation>,
+    observations: Window<Observation>,
     /// One less than observations.
-    known: Vec<Interval>,
+    known: Window<Interval>,
 }
 
 /// What an interval contributes.
@@ -60,12 +61,13 @@ pub fn ewma_remembering(
     if !HALF_LIFE_HOURS.contains(&half_life_hours) {
         return Err(VolatilityError::BadHalfLife { hours: half_life_hours });
     }
-    check(observations, now)?;
-    intervals.follow(observations, core::f64::consts::LN_2 / (half_life_hours * 3600.0));
+    let known = intervals.keep(observations, core::f64::consts::LN_2 / (half_life_hours * 3600.0));
+    check_after(observations, known, now)?;
+    intervals.learn(observations.get(known..).unwrap_or_default());
     // What is left of all weight before the interval looked at. Ages count from the newest one: any common factor
     // cancels, and an old series cannot vanish.
     let (mut variance, mut weight, mut left) = (0.0, 0.0, 1.0);
-    for Interval { seconds, share, log_return, .. } in intervals.known.iter().rev() {
+    for Interval { seconds, share, log_return, .. } in intervals.known.as_slice().iter().rev() {
         let time_weight = left * share;
         variance += time_weight * log_return * log_return / seconds;
         weight += time_weight;
@@ -75,23 +77,30 @@ pub fn ewma_remembering(
 }
 
 impl Intervals {
-    /// Makes them those between these observations.
-    fn follow(&mut self, observations: &[Observation], decay: f64) {
+    /// Keeps what is known of these observations, and says of how many.
+    fn keep(&mut self, observations: &[Observation], decay: f64) -> usize {
         if self.decay.to_bits() != decay.to_bits() {
             *self = Self { decay, ..Self::default() };
         }
-        let left = self.observations.iter().take(LEFT).position(|known| Some(known) == observations.first());
-        let left = left.unwrap_or(self.observations.len());
-        self.observations.drain(..left);
-        self.known.drain(..left.min(self.known.len()));
-        let same = self.observations.iter().zip(observations).take_while(|(known, now)| known == now).count();
+        let first = observations.first();
+        let left = self.observations.as_slice().iter().take(LEFT).position(|known| Some(known) == first);
+        let left = left.unwrap_or(self.observations.as_slice().len());
+        self.observations.leave(left);
+        self.known.leave(left);
+        let known = self.observations.as_slice().iter();
+        let same = known.zip(observations).take_while(|(known, now)| known == now).count();
         self.observations.truncate(same);
         self.known.truncate(same.saturating_sub(1));
-        for observation in observations.iter().skip(same) {
-            if let Some(before) = self.observations.last() {
-                let log_before =
-                    self.known.last().map_or_else(|| libm::log(before.price), |known| known.log_price);
-                self.known.push(Interval::between((before.time, log_before), observation, decay));
+        same
+    }
+
+    /// Adds observations that keep the rules, and follow on those that are known.
+    fn learn(&mut self, observations: &[Observation]) {
+        for observation in observations {
+            if let Some(before) = self.observations.as_slice().last() {
+                let known = self.known.as_slice().last();
+                let log_before = known.map_or_else(|| libm::log(before.price), |known| known.log_price);
+                self.known.push(Interval::between((before.time, log_before), observation, self.decay));
             }
             self.observations.push(*observation);
         }

@@ -1,0 +1,36 @@
+//! Decisions to hold that are certain before all of their numbers are.
+
+use super::super::models::tracking::Surely;
+use super::super::units::{Price, Units};
+use super::Decision;
+
+/// A decision, or what it comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Glance {
+    /// It holds.
+    Quiet(Quiet),
+    /// The decision.
+    Decided(Decision),
+}
+
+/// What a decision to hold comes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quiet {
+    /// Why it holds.
+    pub surely: Surely,
+    /// Oracle price of a risky unit in units of the asset.
+    pub price: Price,
+    /// Target units, `q*`.
+    pub target: Units,
+}
+
+impl Quiet {
+    /// Code of the reason that the decision gives.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self.surely {
+            Surely::Inside => "within_band",
+            Surely::Futile => "not_worth",
+        }
+    }
+}

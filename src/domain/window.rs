@@ -41,6 +41,7 @@ impl<T> Window<T> {
     /// Keeps the first `count` and drops the others.
     pub(super) fn truncate(&mut self, count: usize) {
         self.entries.truncate(self.left.saturating_add(count));
+        self.leave(0);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A way through bars: the prices at which something is decided, and those between them.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use rust_decimal::Decimal;
@@ -106,10 +107,32 @@ fn between(from: &Tick, to: &Tick, time: u64) -> Decimal {
         return from.price;
     }
     let (passed, whole) = (time.saturating_sub(from.time), to.time.saturating_sub(from.time));
+    if let Some(price) = between_whole((from.price, to.price), (passed, whole)) {
+        return price;
+    }
     let part = Decimal::from(passed).checked_div(Decimal::from(whole));
     let moved = to.price.checked_sub(from.price).zip(part).and_then(|(way, part)| way.checked_mul(part));
     let price = moved.and_then(|moved| from.price.checked_add(moved));
     price.map_or(from.price, |price| price.round_dp(PLACES))
+}
+
+/// [`between`] of prices that have no more than [`PLACES`] places, in whole numbers.
+fn between_whole((from, to): (Decimal, Decimal), (passed, whole): (u64, u64)) -> Option<Decimal> {
+    let raw = |price: Decimal| {
+        let missing = PLACES.checked_sub(price.scale())?;
+        price.mantissa().checked_mul(10_i128.checked_pow(missing)?)
+    };
+    let (from, whole) = (raw(from)?, i128::from(whole));
+    let way = raw(to)?.checked_sub(from)?.checked_mul(passed.into())?;
+    let (moved, rest) = (way.checked_div_euclid(whole)?, way.checked_rem_euclid(whole)?);
+    let price = from.checked_add(moved)?;
+    // Half to even, as decimals are rounded.
+    let up = match rest.checked_mul(2)?.cmp(&whole) {
+        Ordering::Greater => true,
+        Ordering::Equal => price.checked_rem(2)? != 0,
+        Ordering::Less => false,
+    };
+    Decimal::try_from_i128_with_scale(price.checked_add(up.into())?, PLACES).ok()
 }
 
 /// Decimal places of a price between two ticks.
@@ -179,6 +202,6 @@ mod tests {
         way.go(ticks[4]);
         assert_eq!((way.price(59), way.price(60)), (Decimal::from(90), Decimal::from(70)));
         // Half a minute back is known, and no more.
-        assert_eq!((way.price(30).to_string(), way.price(0)), ("102.00".to_owned(), Decimal::from(80)));
+        assert_eq!((way.price(30), way.price(0)), (Decimal::from(102), Decimal::from(80)));
     }
 }

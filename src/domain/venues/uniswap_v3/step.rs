@@ -10,6 +10,7 @@ use super::PIPS;
 /// Bits behind the point of a price.
 const PRICE_BITS: usize = 96;
 /// The largest price, and the largest amount that may be shifted by [`PRICE_BITS`].
+const U96_MAX: U256 = U256::from_limbs([u64::MAX, u32::MAX as u64, 0, 0]);
 const U160_MAX: U256 = U256::from_limbs([u64::MAX, u64::MAX, u32::MAX as u64, 0]);
 const WHOLE: U256 = U256::from_limbs([PIPS as u64, 0, 0, 0]);
 
@@ -69,6 +70,9 @@ impl Stretch {
         match remaining {
             Remaining::In(given) => {
                 let less_fee = mul_div(given, kept, WHOLE, Round::Down)?;
+                if let Some(inside) = self.inside(given, less_fee) {
+                    return Some(inside);
+                }
                 let whole = self.amount_in(self.target)?;
                 let (sqrt_price, amount_in) = if less_fee >= whole {
                     (self.target, whole)
@@ -97,6 +101,15 @@ impl Stretch {
     }
 
     /// Token0 is given where the price falls.
+    /// The step that ends before the target, without a look at what would reach it: an amount that does so also does after
+    /// the rounding of the price, as long as the price is exact but for that.
+    fn inside(&self, given: U256, less_fee: U256) -> Option<Step> {
+        let sqrt_price = self.price_after_input(less_fee).filter(|_| less_fee <= U96_MAX)?;
+        let before = if self.falls() { sqrt_price > self.target } else { sqrt_price < self.target };
+        let amount_out = if before { self.amount_out(sqrt_price)? } else { return None };
+        Some(Step { sqrt_price, amount_in: less_fee, amount_out, fee: given.checked_sub(less_fee)? })
+    }
+
     fn falls(&self) -> bool {
         self.sqrt_price >= self.target
     }

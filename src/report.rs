@@ -14,6 +14,7 @@ mod calendar;
 mod canvas;
 mod figures;
 mod heat;
+pub mod options;
 mod plots;
 mod scatter;
 mod spread;

@@ -49,6 +49,14 @@ pub enum BacktestError {
     /// A trade gives more than is held.
     #[error("a trade gives more than the simulated vault holds: give it more capital")]
     Overdrawn,
+    /// A written call without a limit comes to more than the vault has idle.
+    #[error(
+        "option {0} owes more than the vault has idle: nothing lies in its book for a written call without a limit"
+    )]
+    Owed(u64),
+    /// Setting and policy do not say the same of options.
+    #[error("{0}")]
+    Options(&'static str),
     /// A withdrawal of all that there is, or more.
     #[error("a withdrawal of {0} would leave no shares in the vault: let it take less")]
     Emptied(Decimal),

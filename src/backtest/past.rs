@@ -5,6 +5,7 @@
 //! contract, gas, a delay until inclusion, outages, deposits and withdrawals.
 
 pub mod account;
+mod book;
 pub mod contest;
 pub mod metrics;
 pub mod opening;
@@ -13,6 +14,7 @@ mod pair;
 mod pools;
 pub mod prices;
 mod protection;
+pub mod rolls;
 pub mod run;
 pub mod setting;
 mod struck;

@@ -59,6 +59,7 @@ impl Subject<'_> {
             gas: Gas { base_fee_wei, ..Gas::default() },
             outages,
             flows: Vec::new(),
+            options: None,
         }
     }
 

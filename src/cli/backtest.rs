@@ -2,9 +2,11 @@
 
 pub(super) mod figures;
 mod files;
+mod options;
 mod past;
 pub(super) mod text;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -25,6 +27,7 @@ use crate::backtest::past::contest::{Entrant, Entry, contest};
 use crate::backtest::past::metrics::Metrics;
 use crate::backtest::past::opening::Start;
 use crate::backtest::past::prices::{Tick, ticks};
+use crate::backtest::past::rolls::Roll;
 use crate::backtest::past::run::Past;
 use crate::backtest::past::setting::Setting;
 use crate::config::load_policy;
@@ -34,7 +37,7 @@ use crate::stage::path::files::BaseFee;
 const NOTES: &str = "\
 The decision is that of `keeper run`, on facts made from the prices: a feed with heartbeat and deviation, pools that trades move \
 and arbitrage brings back, the floor, cash-lock and guards of the vault's contract, gas, and a delay until inclusion. What of that \
-is otherwise, outages, deposits and withdrawals stand in the file of --setting. See docs/backtest.md.
+is otherwise, outages, deposits, withdrawals and the series of an option book stand in the file of --setting. See docs/backtest.md.
 
 Examples:
   keeper backtest --prices eth_1h.csv --policy cppi.toml
@@ -53,7 +56,7 @@ pub(super) struct Backtest {
     policy: PathBuf,
     #[command(flatten)]
     past: PastArgs,
-    /// Directory for report.html, figures.csv, rebalances.csv and course.csv; what is there of these is replaced.
+    /// Directory for report.html, figures.csv, rebalances.csv, options.csv and course.csv; what is there of these is replaced.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -102,7 +105,13 @@ struct Row<'a> {
     entrant: Entrant,
     metrics: &'a Metrics,
     /// How often each reason was given.
-    reasons: &'a std::collections::BTreeMap<String, u64>,
+    reasons: &'a BTreeMap<String, u64>,
+    /// Positions of the option book.
+    #[serde(skip_serializing_if = "<[Roll]>::is_empty")]
+    options: &'a [Roll],
+    /// Ticks at which none were opened that were due, by the reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    unrolled: &'a BTreeMap<&'static str, u64>,
 }
 
 impl Backtest {
@@ -132,6 +141,7 @@ impl Backtest {
     fn read(&self) -> Result<Tested, Failure> {
         let published = load_policy(&self.policy).map_err(Failure::usage)?;
         let (setting, base_fees) = self.past.world()?;
+        setting.suits(published.policy()).map_err(Failure::usage)?;
         let name = self.prices.display().to_string();
         let bars = Bars::read(&self.prices).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
         let bars = bars
@@ -174,6 +184,8 @@ impl Backtest {
             entrant: entry.entrant,
             metrics: &entry.metrics,
             reasons: &entry.outcome.reasons,
+            options: &entry.outcome.rolls,
+            unrolled: &entry.outcome.unrolled,
         };
         let time = |tick: Option<&Tick>| tick.map_or(0, |tick| tick.time);
         Printed {

@@ -136,6 +136,41 @@ pub fn value(
     Ok(Some(book(&total, legs, &terms)?))
 }
 
+/// The volatility that the policy's model has for a leg that has not expired at `price`, units of the asset per risky unit, which need
+/// not be that of the feed; whether the book has the leg or not. `None` where the policy hedges no book. `volatility` is the policy's
+/// estimate.
+///
+/// # Errors
+/// [`Reason::NoImpliedVolatility`], [`Reason::Numbers`] out of range.
+pub fn implied(
+    snapshot: &Snapshot,
+    published: &PublishedPolicy,
+    leg: &OptionLeg,
+    (price, volatility): (Real, Real),
+) -> Result<Option<Real>, Reason> {
+    let Some(HedgePolicy { implied, rate, carry, .. }) = published.policy().strategy.hedge() else {
+        return Ok(None);
+    };
+    let spot = Spot { price: price.get(), rate: rate.real(), carry: carry.real() };
+    let desk = Desk { snapshot, implied, smile: published.smile(), volatility, spot };
+    Ok(Some(desk.implied(leg, &terms(snapshot, leg)?)?.0))
+}
+
+/// A leg in the terms of its model, at the time of the block.
+///
+/// # Errors
+/// A number out of range.
+pub fn terms(snapshot: &Snapshot, facts: &OptionLeg) -> Checked<hedge::Leg> {
+    let OptionLeg { kind, strike, expiry, size, .. } = *facts;
+    let size_of = raw_to_real(size.unsigned_abs(), snapshot.vault.risky.decimals)?;
+    Ok(hedge::Leg {
+        kind,
+        strike: raw_to_real(strike, WAD_PLACES)?,
+        years: years(expiry.saturating_sub(snapshot.block.timestamp)),
+        size: if size.is_negative() { -size_of } else { size_of },
+    })
+}
+
 fn book(total: &Total, legs: Vec<Leg>, terms: &HedgePolicy<'_>) -> Checked<Book> {
     let mut book = Book {
         value: Real::new(total.value)?,
@@ -172,7 +207,7 @@ fn crossed(book: &Book, bounds: &GreekBounds) -> Checked<Vec<Reason>> {
 impl Desk<'_> {
     /// One leg, as recorded and as it adds to the whole.
     fn leg(&self, facts: &OptionLeg) -> Result<(Leg, Total), Reason> {
-        let leg = self.terms(facts)?;
+        let leg = terms(self.snapshot, facts)?;
         if facts.expiry <= self.snapshot.block.timestamp {
             let price = self.price_at(facts.expiry)?;
             let total = Total { value: leg.payoff(price.get()).map_err(numbers)?, ..Total::default() };
@@ -183,17 +218,6 @@ impl Desk<'_> {
         let (years, delta) = (Real::new(leg.years)?, Real::new(total.delta)?);
         let open = Some(OpenLeg { years, volatility, source, delta });
         Ok((Leg { id: facts.id, value: Real::new(total.value)?, open }, total))
-    }
-
-    fn terms(&self, facts: &OptionLeg) -> Checked<hedge::Leg> {
-        let OptionLeg { kind, strike, expiry, size, .. } = *facts;
-        let size_of = raw_to_real(size.unsigned_abs(), self.snapshot.vault.risky.decimals)?;
-        Ok(hedge::Leg {
-            kind,
-            strike: raw_to_real(strike, WAD_PLACES)?,
-            years: years(expiry.saturating_sub(self.snapshot.block.timestamp)),
-            size: if size.is_negative() { -size_of } else { size_of },
-        })
     }
 
     fn implied(&self, facts: &OptionLeg, leg: &hedge::Leg) -> Result<(Real, ImpliedSource), Reason> {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::course::Course;
+use super::options::{self, Position};
 use super::text::{count, escape, number, usd};
 use super::{ReportError, figures, page, plots, summary, tables};
 
@@ -15,6 +16,8 @@ pub struct Backtest<'a> {
     pub figures: &'a [Figure],
     /// How often the policy gave each reason, `verdict: code`.
     pub reasons: &'a [(String, u64)],
+    /// What the policy's option book had.
+    pub options: &'a [Position],
     /// What is to be known of the prices and of the setting.
     pub notes: &'a [String],
 }
@@ -66,6 +69,7 @@ pub fn html(backtest: &Backtest<'_>) -> Result<String, ReportError> {
     let names: Vec<&str> = course.contestants.iter().map(|contestant| contestant.name.as_str()).collect();
     body.push_str(&table(&names, backtest.figures));
     body.push_str(&reasons(backtest.reasons));
+    body.push_str(&options::section(backtest.options));
     body.push_str(&tables::rebalances(course.contestants.first(), MOST_LISTED));
     Ok(page("Backtest", &course.scenario, &body))
 }

@@ -13,6 +13,8 @@ pub struct Sample {
     pub end: f64,
     /// Floor at the end.
     pub floor: f64,
+    /// Net value less floor there, to which an open option is nothing.
+    pub last_cushion: f64,
     /// Lowest of net value less floor, at any step.
     pub lowest_cushion: f64,
     /// The same over the floor there.
@@ -129,6 +131,7 @@ impl Sample {
         Self {
             end: metrics.end,
             floor,
+            last_cushion: metrics.last_cushion,
             lowest_cushion: metrics.lowest_cushion,
             lowest_share: metrics.lowest_cushion_share,
             total_return: metrics.total_return,
@@ -139,10 +142,6 @@ impl Sample {
             reverted: metrics.reverted,
             cash_lock: metrics.cash_lock,
         }
-    }
-
-    fn last_cushion(&self) -> f64 {
-        self.end - self.floor
     }
 }
 
@@ -161,10 +160,10 @@ impl Figures {
         Self {
             paths,
             breach: share(|one| one.lowest_cushion < 0.0),
-            breach_at_end: share(|one| one.last_cushion() < 0.0),
+            breach_at_end: share(|one| one.last_cushion < 0.0),
             shortfall: shortfall(samples.iter().map(|one| (one.lowest_cushion, one.lowest_share))),
             shortfall_at_end: shortfall(
-                samples.iter().map(|one| (one.last_cushion(), over(one.last_cushion(), one.floor))),
+                samples.iter().map(|one| (one.last_cushion, over(one.last_cushion, one.floor))),
             ),
             lowest_cushion: Percentiles::of(all(|one| one.lowest_cushion)),
             mean_return: mean(&returns),
@@ -240,6 +239,7 @@ mod tests {
     fn sample(end: f64, lowest: f64) -> Sample {
         let metrics = Metrics {
             end,
+            last_cushion: end - 80.0,
             lowest_cushion: lowest,
             lowest_cushion_share: lowest / 80.0,
             total_return: end / 100.0 - 1.0,

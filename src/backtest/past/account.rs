@@ -1,5 +1,9 @@
 //! What a vault holds and what it cost, in exact decimals of the tokens' own digits.
 
+mod options;
+
+pub use options::OptionAccount;
+
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -11,6 +15,7 @@ use crate::backtest::BacktestError;
 ///
 /// - [`Account::net`] is `cash + value − gas`, with `value` the risky units at the last price, rounded to 18 places;
 /// - it is also `flows + earned − fees − impact − gas`: what came in, what the price did to what was held, and what trading cost.
+/// - With an option book what that is worth stands beside `value`, and what it has earned beside `earned`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
     /// Asset held.
@@ -31,6 +36,9 @@ pub struct Account {
     pub gas: Decimal,
     /// Value that changed hands in trades.
     pub turnover: Decimal,
+    /// The option book, where the policy hedges one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<OptionAccount>,
 }
 
 /// What changed hands in a trade, in whole tokens.
@@ -50,10 +58,23 @@ pub struct Traded {
 const PLACES: u32 = 18;
 
 impl Account {
-    /// Net asset value of the vault, units of the asset.
+    /// Net asset value with what the option book is worth, units of the asset.
     #[must_use]
     pub fn nav(&self) -> Decimal {
+        let held = self.counted();
+        self.options.map_or(held, |options| sum(held, options.worth()))
+    }
+
+    /// Net asset value as the vault's contract counts it, to which an open option is nothing.
+    #[must_use]
+    pub fn counted(&self) -> Decimal {
         sum(self.cash, self.value)
+    }
+
+    /// The same less the gas that was paid for it: what is held against the floor.
+    #[must_use]
+    pub fn counted_net(&self) -> Decimal {
+        less(self.counted(), self.gas)
     }
 
     /// Net asset value less the gas that was paid for it.

@@ -176,7 +176,7 @@ impl Picture {
 
     fn see(&mut self, pictured: Pictured) {
         let Step { account, floor, tick, .. } = pictured.step;
-        let cushion = account.net().saturating_sub(floor);
+        let cushion = account.counted_net().saturating_sub(floor);
         if self.lowest.is_none_or(|(lowest, _)| cushion < lowest) {
             self.lowest = Some((cushion, pictured));
         }

@@ -1,7 +1,8 @@
 //! What a course comes to: return, risk, floor and cost.
 //!
 //! Returns are those of net asset value per share less the gas that was paid for it, from the end of one bar to the end of the
-//! next, so that deposits and withdrawals are no returns. Definitions stand at each figure.
+//! next, so that deposits and withdrawals are no returns. What the option book is worth is a part of it, but not where it is held
+//! against the floor, which the vault's contract does without. Definitions stand at each figure.
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,24 @@ pub struct Metrics {
     pub cash_lock: f64,
     /// Sum of `(exposure − target)·Δp/p` over ticks: what not being on the target earned.
     pub hedging_error: f64,
+    /// Positions of the option book that were opened. This and what follows is there where the policy hedges a book.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<u64>,
+    /// Premiums received less those paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub premiums: Option<f64>,
+    /// Payoffs received less those owed at settlement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payoffs: Option<f64>,
+    /// What the option book has earned: both, and what the open positions are worth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub book_profit: Option<f64>,
+    /// What prices did to the risky units, before what trading cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedge_profit: Option<f64>,
+    /// Book and hedge together: what is left of a hedge's error, or of a volatility that was sold too cheap or dear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedged_profit: Option<f64>,
 }
 
 /// Gathers figures step by step; its memory does not grow with them.
@@ -138,7 +157,8 @@ impl Gauge {
         self.peak = self.peak.max(share);
         self.drawdown = if self.peak > 0.0 { 1.0 - share / self.peak } else { 0.0 };
         self.max_drawdown = self.max_drawdown.max(self.drawdown);
-        self.hold_against_floor(net - floor, floor);
+        let cushion = if step.account.options.is_some() { to_real(step.account.counted_net()) } else { net };
+        self.hold_against_floor(cushion - floor, floor);
         if step.tick.closes {
             self.close(share);
         }
@@ -229,7 +249,7 @@ impl Gauge {
             lowest_cushion_share,
             floor_breaches: self.breaches,
             breach_depth: self.depth,
-            last_cushion: to_real(account.net().saturating_sub(last.floor)),
+            last_cushion: to_real(account.counted_net().saturating_sub(last.floor)),
             tracking_error: libm::sqrt(over(self.drift, whole)),
             turnover: over(over(to_real(account.turnover), mean_nav), whole),
             rebalances: count(|rebalance| !rebalance.reverted),
@@ -241,8 +261,21 @@ impl Gauge {
             cost_bps: 1e4 * over(over(costs, mean_nav), whole),
             cash_lock: over(years(self.locked), whole),
             hedging_error: self.hedging,
+            options: account.options.map(|_| opened(outcome)),
+            premiums: account.options.map(|options| to_real(options.premiums)),
+            payoffs: account.options.map(|options| to_real(options.payoffs)),
+            book_profit: account.options.map(|options| to_real(options.earned())),
+            hedge_profit: account.options.map(|_| to_real(account.earned)),
+            hedged_profit: account
+                .options
+                .map(|options| to_real(options.earned().saturating_add(account.earned))),
         }
     }
+}
+
+/// Positions that were opened on the way.
+fn opened(outcome: &Outcome) -> u64 {
+    u64::try_from(outcome.rolls.iter().filter(|roll| roll.opened.is_some()).count()).unwrap_or(u64::MAX)
 }
 
 /// Seconds of a week.

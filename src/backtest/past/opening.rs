@@ -13,7 +13,7 @@ use crate::backtest::BacktestError;
 use crate::backtest::ledger::{ASSET_DECIMALS, RISKY_DECIMALS};
 use crate::backtest::market::{ASSET, FEED_DECIMALS, RISKY, feed};
 use crate::domain::policy::{Policy, PublishedPolicy, Source};
-use crate::domain::snapshot::{AllowedPool, Block, Feed, Feeds, Guards, Snapshot, Token, Vault};
+use crate::domain::snapshot::{AllowedPool, Block, Feed, Feeds, Guards, OptionBook, Snapshot, Token, Vault};
 use crate::domain::units::{to_raw, to_real};
 use crate::domain::valuation::{RawPrice, last_price};
 use crate::stage::deploy::vault::default_parameters;
@@ -130,7 +130,8 @@ impl Opening {
         if setting.is_there(Absent::Feed, first.time) {
             oracle::watch(&mut feeds.risky_usd, &setting.feed, (first.price, first.time), rounds)?;
         }
-        let snapshot = Snapshot { block, vault, feeds, pools: states, options: None, rollup: None };
+        let options = policy.option_book().map(|address| OptionBook { address, legs: Vec::new() });
+        let snapshot = Snapshot { block, vault, feeds, pools: states, options, rollup: None };
         Ok(Self { snapshot, pools, floor, turnover, rounds })
     }
 
@@ -203,7 +204,7 @@ fn vault(published: &PublishedPolicy, capital: U256) -> Vault {
         next_nonce: 0,
         last_rebalance: 0,
         paused_until: 0,
-        option_book: None,
+        option_book: policy.option_book(),
         epoch_open: false,
         risky_feed: policy.feeds.risky_usd.address,
         asset_feed: policy.feeds.asset_usd.address,

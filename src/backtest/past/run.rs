@@ -1,8 +1,10 @@
 //! One policy on its way through the past: it decides at every tick, what it decides is included a little later, and every step is
 //! booked.
 
+mod options;
+mod reasons;
+
 use std::collections::BTreeMap;
-use std::mem::{Discriminant, discriminant};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -12,17 +14,18 @@ use rust_decimal::Decimal;
 use super::account::{Account, Traded};
 use super::opening::Start;
 use super::prices::{Tick, Way};
+use super::rolls::Roll;
 use super::setting::{Absent, Flow, Setting};
 use super::world::{Done, Moment, World};
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::Exchange;
-use crate::domain::decision::{Decider, Decision, Glance, Quiet, Trade, Verdict};
+use crate::domain::decision::{Decider, Decision, Glance, Trade, Verdict};
 use crate::domain::policy::PublishedPolicy;
-use crate::domain::reason::Reason;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::strategies::Strategy;
 use crate::domain::units::from_raw;
 use crate::stage::path::files::BaseFee;
+use reasons::Reasons;
 
 /// What is walked through.
 #[derive(Debug)]
@@ -114,6 +117,10 @@ pub struct Outcome {
     pub reasons: BTreeMap<String, u64>,
     /// Ticks at which nobody decided, since the keeper was not there.
     pub absent: u64,
+    /// Every position of the option book, in the order in which they were opened.
+    pub rolls: Vec<Roll>,
+    /// Ticks at which a series was to be opened and was not, by the reason.
+    pub unrolled: BTreeMap<&'static str, u64>,
 }
 
 /// Walks `keeper` through the `past`; `seen` is told of every step, without its band.
@@ -208,43 +215,6 @@ struct Walk<'a> {
     outcome: Outcome,
 }
 
-/// How often each reason was given. A name is looked up once.
-#[derive(Debug, Default)]
-struct Reasons {
-    decided: Vec<(&'static str, Discriminant<Reason>, String, u64)>,
-    quiet: Vec<(Quiet, u64)>,
-}
-
-impl Reasons {
-    fn count(&mut self, verdict: &Verdict) {
-        let (name, kind) = (verdict.name(), discriminant(verdict.reason()));
-        match self.decided.iter_mut().find(|(known, reason, ..)| *known == name && *reason == kind) {
-            Some((.., count)) => *count = count.saturating_add(1),
-            None => self.decided.push((name, kind, verdict.reason().code(), 1)),
-        }
-    }
-
-    fn count_quiet(&mut self, quiet: &Quiet) {
-        match self.quiet.iter_mut().find(|(known, _)| known.surely == quiet.surely) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => self.quiet.push((*quiet, 1)),
-        }
-    }
-
-    /// By `verdict: code`.
-    fn named(self) -> BTreeMap<String, u64> {
-        let decided =
-            self.decided.iter().map(|(verdict, _, code, count)| (format!("{verdict}: {code}"), *count));
-        let quiet = self.quiet.iter().map(|(quiet, count)| (format!("hold: {}", quiet.code()), *count));
-        let mut named = BTreeMap::new();
-        for (name, count) in decided.chain(quiet) {
-            let all: &mut u64 = named.entry(name).or_default();
-            *all = all.saturating_add(count);
-        }
-        named
-    }
-}
-
 struct Sent {
     decided: u64,
     due: u64,
@@ -291,6 +261,7 @@ impl<'a> Walk<'a> {
         };
         let held = walk.world.held()?;
         walk.account.flow(held, first.price)?;
+        walk.bring_options(first.price)?;
         Ok(walk)
     }
 
@@ -313,9 +284,14 @@ impl<'a> Walk<'a> {
         }
         self.arrive(tick.time)?;
         self.account.mark(tick.price)?;
-        while let Some(flow) = self.flows.pop_if(|flow| flow.at <= tick.time) {
+        self.settle_options()?;
+        // With open options nobody enters or leaves.
+        while !self.world.snapshot().vault.epoch_open
+            && let Some(flow) = self.flows.pop_if(|flow| flow.at <= tick.time)
+        {
             self.flow(flow, tick.price)?;
         }
+        self.roll(tick.price)?;
         Ok(())
     }
 

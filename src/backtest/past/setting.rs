@@ -1,4 +1,7 @@
-//! What a backtest takes for granted of the world beside the prices: pools, feeds, gas, the keeper's reach, and who comes and goes.
+//! What a backtest takes for granted of the world beside the prices: pools, feeds, gas, the keeper's reach, who comes and goes, and
+//! which options its book holds.
+
+pub mod options;
 
 use std::path::Path;
 
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
 use crate::stage::path::time::unix_seconds;
+use options::Options;
 
 /// The world of a backtest. Everything has a default; a file in TOML says what is otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub struct Setting {
     pub outages: Vec<Outage>,
     /// Deposits and withdrawals.
     pub flows: Vec<Flow>,
+    /// What the option book holds that the policy hedges.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Options>,
 }
 
 /// Every pool of the policy.
@@ -205,7 +212,7 @@ impl Setting {
         for (number, flow) in flows.iter().enumerate() {
             ensure!(!flow.amount.is_zero(), "flows[{number}].amount: expected an amount other than 0");
         }
-        Ok(())
+        self.options.as_ref().map_or(Ok(()), Options::check)
     }
 
     /// Whether somebody is there at `time`, seconds since 1970.

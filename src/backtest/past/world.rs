@@ -1,8 +1,13 @@
 //! The facts of a vault in the past, moved along in place: what a decision at a moment sees.
 
+mod options;
+
+pub(super) use options::Rolled;
+
 use alloy::primitives::{I256, U256};
 use rust_decimal::Decimal;
 
+use super::book::Book;
 use super::opening::{Opening, Start};
 use super::oracle;
 use super::pair::Pair;
@@ -51,6 +56,8 @@ pub(super) struct World<'a> {
     price: RawPrice,
     /// What one of the asset is in USD by its feed.
     asset_usd: Decimal,
+    /// The option book, where the policy hedges one.
+    book: Option<Box<Book<'a>>>,
 }
 
 /// A swap that was carried out.
@@ -65,11 +72,11 @@ impl<'a> World<'a> {
     /// The vault that `start` says, at the first moment.
     ///
     /// # Errors
-    /// [`BacktestError::Policy`] for one that is made up on a rollup, whose data fees nobody tells; [`BacktestError::Number`] out
-    /// of range.
+    /// [`BacktestError::Policy`] for one that is made up on a rollup, whose data fees nobody tells; [`BacktestError::Options`] where
+    /// policy and setting do not say the same of options; [`BacktestError::Number`] out of range.
     pub(super) fn open(
         setting: &'a Setting,
-        published: &PublishedPolicy,
+        published: &'a PublishedPolicy,
         start: &Start<'_>,
         first: &Moment,
     ) -> Result<Self, BacktestError> {
@@ -78,9 +85,8 @@ impl<'a> World<'a> {
             let why = "a backtest knows no data fees: gas.chain has to be \"ethereum\"";
             return Err(BacktestError::Policy(why.to_owned()));
         }
-        if made_up && published.policy().option_book().is_some() {
-            let why = "a vault that is made up has no option book: such a policy is walked from a vault as it stands alone";
-            return Err(BacktestError::Policy(why.to_owned()));
+        if made_up || setting.options.is_some() {
+            setting.suits(published.policy())?;
         }
         let opening = match start {
             Start::Capital(capital) => Opening::made_up(setting, published, *capital, first)?,
@@ -90,7 +96,20 @@ impl<'a> World<'a> {
         let began = (snapshot.block.number, snapshot.block.timestamp);
         let price = raw_price(&snapshot)?;
         let asset_usd = answered(&snapshot.feeds.asset_usd)?;
-        Ok(Self { setting, snapshot, pools, floor, turnover, rounds, began, at: *first, price, asset_usd })
+        let book = Book::open(&snapshot, published, setting.options.as_ref())?.map(Box::new);
+        Ok(Self {
+            setting,
+            snapshot,
+            pools,
+            floor,
+            turnover,
+            rounds,
+            began,
+            at: *first,
+            price,
+            asset_usd,
+            book,
+        })
     }
 
     /// The facts.
@@ -125,6 +144,7 @@ impl<'a> World<'a> {
             }
         }
         self.pools.follow(pools, (reference, time))?;
+        self.follow_options(reported);
         if reported {
             self.price = raw_price(&self.snapshot)?;
         }
@@ -156,6 +176,7 @@ impl<'a> World<'a> {
             report(feed, self.rounds, answer, block.timestamp);
         }
         self.pools.strike(&mut self.snapshot.pools, (kept, depth), block.timestamp)?;
+        self.follow_options(true);
         self.price = raw_price(&self.snapshot)?;
         self.settle()
     }

@@ -8,7 +8,7 @@ use crate::backtest::past::run::Step;
 /// Where a vault stands at the market's price, units of the asset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Stand {
-    /// Net asset value less the gas that was paid since the beginning.
+    /// Net asset value, to which an open option is nothing, less the gas that was paid since the beginning.
     pub net: Decimal,
     /// Value of the risky units.
     pub exposure: Decimal,
@@ -20,7 +20,7 @@ pub struct Stand {
 
 impl Stand {
     pub(super) fn of(step: &Step) -> Self {
-        let net = step.account.net();
+        let net = step.account.counted_net();
         let cushion = net.saturating_sub(step.floor);
         Self { net, exposure: step.account.value, floor: step.floor, cushion }
     }

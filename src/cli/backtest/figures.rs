@@ -114,7 +114,36 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
     ("cost_bps", "Cost a year", "Gas, fees, depth and lag over mean net asset value.", Unit::Bps, |m| {
         Some(m.cost_bps)
     }),
+    ("options", "Options opened", "Positions of the option book that were opened.", Unit::Count, |m| {
+        m.options.map(count)
+    }),
+    ("premiums", "Premiums", "Received less paid, at the openings.", Unit::Usd, |m| m.premiums),
+    ("payoffs", "Payoffs", "Received less owed, at the settlements.", Unit::Usd, |m| m.payoffs),
+    (
+        "book_profit",
+        "Earned by the book",
+        "Premiums, payoffs, and what the open options are worth by the policy's model.",
+        Unit::Usd,
+        |m| m.book_profit,
+    ),
+    (
+        "hedge_profit",
+        "Earned by the hedge",
+        "What prices did to the risky units, before what trading cost.",
+        Unit::Usd,
+        |m| m.hedge_profit,
+    ),
+    (
+        "hedged_profit",
+        "Earned by both",
+        "Book and hedge together: the error of the hedge, and volatility sold dear or cheap.",
+        Unit::Usd,
+        |m| m.hedged_profit,
+    ),
 ];
+
+/// The first of those that only a policy with an option book has.
+const OF_BOOKS: &str = "options";
 
 /// All of them, with a value for each entry.
 pub(super) fn figures(entries: &[Entry]) -> Vec<Figure> {
@@ -124,7 +153,8 @@ pub(super) fn figures(entries: &[Entry]) -> Vec<Figure> {
         unit: *unit,
         values: entries.iter().map(|entry| of(&entry.metrics).map(|value| signed(id, value))).collect(),
     };
-    DEFINITIONS.iter().map(figure).collect()
+    let booked = entries.iter().any(|entry| entry.metrics.options.is_some());
+    DEFINITIONS.iter().take_while(|(id, ..)| booked || *id != OF_BOOKS).map(figure).collect()
 }
 
 /// A fall is shown below zero.
@@ -143,7 +173,18 @@ mod tests {
 
     #[test]
     fn every_figure_but_the_size_of_the_course_has_a_definition_and_stands_where_it_says() {
-        let metrics = Metrics { annual_return: Some(0.1), calmar: Some(0.2), ..Metrics::default() };
+        let some = Some(0.1);
+        let metrics = Metrics {
+            annual_return: some,
+            calmar: some,
+            options: Some(1),
+            premiums: some,
+            payoffs: some,
+            book_profit: some,
+            hedge_profit: some,
+            hedged_profit: some,
+            ..Metrics::default()
+        };
         let mut told = serde_json::to_value(metrics).unwrap();
         let figures = told.as_object_mut().unwrap();
         for (number, (_, figure)) in (1_u64..).zip(figures.iter_mut()) {

@@ -5,8 +5,8 @@ use std::path::Path;
 use eyre::{Result, WrapErr};
 use rust_decimal::Decimal;
 
-use super::Tested;
 use super::figures::figures as all_figures;
+use super::{Tested, options};
 use crate::backtest::past::contest::{Entry, Pictured};
 use crate::backtest::past::run::{Rebalance, Step};
 use crate::backtest::table::{Table, Values};
@@ -23,6 +23,9 @@ pub(super) fn write(directory: &Path, tested: &Tested) -> Result<()> {
     figures(tested)?.write(&file("figures.csv"))?;
     if let Some(policy) = tested.entries.first() {
         rebalances(&policy.outcome.rebalances)?.write(&file("rebalances.csv"))?;
+        if policy.metrics.options.is_some() {
+            options::table(&policy.outcome.rolls)?.write(&file("options.csv"))?;
+        }
     }
     course_table(&tested.entries)?.write(&file("course.csv"))?;
     Ok(())
@@ -70,6 +73,7 @@ fn course_table(entries: &[Entry]) -> Result<Table> {
         ("target", Values::reals(policy.closes.iter().map(|step| step.aim.map(|aim| aim.target)))),
         ("shares", reals(|step| step.shares)),
     ];
+    columns.extend(options::worth(&policy.closes).map(|worth| ("options", worth)));
     columns.extend(others.iter().map(|other| {
         let values = other.closes.iter().map(|step| to_real(step.account.net()));
         (other.entrant.name(), Values::reals(values))
@@ -87,7 +91,9 @@ pub(super) fn page(tested: &Tested) -> Result<String> {
         .unwrap_or_default();
     reasons.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let figures = all_figures(&tested.entries);
-    let backtest = Backtest { course: &course, figures: &figures, reasons: &reasons, notes: &tested.notes };
+    let rolls = tested.entries.first().map_or(&[][..], |policy| &policy.outcome.rolls);
+    let (options, notes) = (&options::positions(rolls), &tested.notes);
+    let backtest = Backtest { course: &course, figures: &figures, reasons: &reasons, options, notes };
     html(&backtest).wrap_err("the report cannot be drawn")
 }
 

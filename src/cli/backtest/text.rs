@@ -1,8 +1,8 @@
 //! A backtest for people.
 
 use super::super::output::grid;
-use super::Tested;
 use super::figures::figures;
+use super::{Tested, options};
 use crate::backtest::past::contest::Entry;
 use crate::report::backtest::Unit;
 use crate::report::number;
@@ -25,6 +25,7 @@ pub(super) fn text(tested: &Tested) -> String {
     let mut parts = vec![about(tested), grid(&heads, rows.collect())];
     if let Some(policy) = tested.entries.first() {
         parts.push(reasons(policy));
+        parts.extend(options::unrolled(&policy.outcome));
     }
     parts.join("\n\n")
 }

@@ -113,12 +113,13 @@ impl Simulate {
 /// A scenario that cannot be is wrong usage; what happens later is a failure.
 pub(super) fn failure(error: BacktestError) -> Failure {
     match error {
-        BacktestError::Policy(_) => Failure::usage(error),
+        BacktestError::Policy(_) | BacktestError::Options(_) => Failure::usage(error),
         BacktestError::Refused { .. }
         | BacktestError::Overdrawn
         | BacktestError::Number(_)
         | BacktestError::Model(_)
         | BacktestError::Emptied(_)
+        | BacktestError::Owed(_)
         | BacktestError::Idle
         | BacktestError::Stopped => Failure::Failed(error.into()),
     }

@@ -108,8 +108,9 @@ impl Simulate {
     /// Everything that is read, and nothing decided yet.
     fn plan(&self, policy: &Path) -> Result<Plan, Failure> {
         let published = load_policy(policy).map_err(Failure::usage)?;
-        let setting =
-            self.policy.setting.as_deref().map(Setting::read).transpose().map_err(Failure::usage)?;
+        let setting = self.policy.setting.as_deref().map(Setting::read).transpose();
+        let setting = setting.map_err(Failure::usage)?.unwrap_or_default();
+        setting.suits(published.policy()).map_err(Failure::usage)?;
         let capital = from_real(self.vault.capital, PLACES).map_err(Failure::usage)?.normalize();
         if capital < Decimal::ONE || capital > Decimal::from(1_000_000_000) {
             return Err(Failure::usage(eyre!("--capital: expected an amount from 1 to 1,000,000,000")));
@@ -119,7 +120,7 @@ impl Simulate {
             return Err(Failure::usage(eyre!("--paths: expected at most {MOST_PATHS} with --policy")));
         }
         let market = setup::market(self)?;
-        Ok(Plan { market, setting: setting.unwrap_or_default(), published, capital, paths })
+        Ok(Plan { market, setting, published, capital, paths })
     }
 
     /// Walks on threads of its own, so that a signal is answered.

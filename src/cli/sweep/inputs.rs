@@ -46,6 +46,7 @@ impl Inputs {
     pub(super) fn read(arguments: &Sweep) -> Result<Self, Failure> {
         let published = load_policy(&arguments.policy).map_err(Failure::usage)?;
         let (setting, base_fees) = arguments.past.world()?;
+        setting.suits(published.policy()).map_err(Failure::usage)?;
         let grid = Grid::read(&arguments.grid).map_err(Failure::usage)?;
         let base = Base { policy: published.policy(), setting: &setting, capital: arguments.past.capital };
         let plan = Plan::of(grid, base).map_err(Failure::usage)?;

@@ -1,0 +1,239 @@
+//! Option books that roll in `keeper backtest`, `sweep` and `simulate`, as their users run them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails where it stands"
+)]
+
+#[path = "support/program.rs"]
+mod program;
+
+use std::path::Path;
+
+use program::{Ended, Place};
+use serde_json::Value;
+use vault_keeper::backtest::past::setting::Setting;
+
+/// A call that is written, and a put that is bought.
+const SETTING: &str = r#"
+[options]
+tenor_days = 2
+spread = "0.02"
+
+[[options.positions]]
+kind = "call"
+side = "written"
+strike = "1.05"
+limit = "1.5"
+size = { nav = "0.3" }
+
+[[options.positions]]
+kind = "put"
+side = "bought"
+delta = "0.25"
+size = { units = "20" }
+"#;
+
+fn policy(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies").join(name).to_str().unwrap().to_owned()
+}
+
+/// Nine days of hours around 2,000.
+fn desk() -> Place {
+    let place = Place::empty();
+    let mut text = "ts,open,high,low,close\n".to_owned();
+    let mut open = 2_000.0_f64;
+    for hour in 0..216_u32 {
+        let close = 2_000.0 + 120.0 * (f64::from(hour) * 0.05).sin() + 15.0 * (f64::from(hour) * 0.7).sin();
+        let (high, low) = (open.max(close) * 1.002, open.min(close) * 0.998);
+        let time = 1_599_998_400 + 3_600 * hour;
+        text.push_str(&format!("{time},{open:.2},{high:.2},{low:.2},{close:.2}\n"));
+        open = close;
+    }
+    place.write("prices.csv", &text);
+    place.write("setting.toml", SETTING);
+    place
+}
+
+fn run(place: &Place, arguments: &str) -> Ended {
+    let policy = policy("delta-hedge.toml");
+    let arguments = arguments.replace("POLICY", &policy);
+    place.run(&arguments.split_whitespace().collect::<Vec<_>>())
+}
+
+fn real(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
+}
+
+#[test]
+fn figures_page_and_files_tell_of_every_roll() {
+    let place = desk();
+    let given = "backtest --prices prices.csv --policy POLICY --setting setting.toml --out result";
+    let ended = run(&place, &format!("{given} --json"));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let told = ended.json();
+    let row = &told["entrants"][0];
+    let (metrics, rolls) = (&row["metrics"], row["options"].as_array().unwrap());
+    // Two days, until the feed says more, and a day between two series: three are over within nine days.
+    assert_eq!((rolls.len(), &metrics["options"]), (6, &6.into()));
+    let sum = |of: &dyn Fn(&Value) -> f64| rolls.iter().map(of).sum::<f64>();
+    let near = |figure: &str, value: f64| (real(&metrics[figure]) - value).abs() < 1e-6;
+    assert!(near("premiums", sum(&|roll| real(&roll["opened"]["premium"]))), "{row}");
+    let settled =
+        |roll: &Value| if roll["settled"].is_null() { 0.0 } else { real(&roll["settled"]["payoff"]) };
+    assert!(near("payoffs", sum(&settled)), "{row}");
+    assert!(near("hedged_profit", real(&metrics["book_profit"]) + real(&metrics["hedge_profit"])), "{row}");
+    for pair in rolls.chunks(2) {
+        let (call, put) = (&pair[0], &pair[1]);
+        let price = real(&call["opened"]["price"]);
+        assert!((real(&call["strike"]) / price - 1.05).abs() < 1e-12 && real(&put["strike"]) < price);
+        assert!(real(&call["size"]) < 0.0 && real(&call["opened"]["premium"]) > 0.0, "{call}");
+        assert!(real(&put["size"]) == 20.0 && real(&put["opened"]["premium"]) < 0.0, "{put}");
+    }
+    // All of them, whoever keeps the vault; who only holds cash is naked.
+    for entrant in told["entrants"].as_array().unwrap() {
+        assert_eq!(entrant["metrics"]["options"], 6, "{entrant}");
+    }
+    assert_eq!(told["entrants"][2]["metrics"]["hedge_profit"], 0.0);
+
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    let (options, course) = (read("result/options.csv"), read("result/course.csv"));
+    assert_eq!(options.lines().count(), 7);
+    assert!(
+        options.starts_with("number,opened,kind,size,price,strike,limit,expiry,collateral,"),
+        "{options}"
+    );
+    assert!(course.lines().next().unwrap().contains(",options,"), "{course}");
+    let page = read("result/report.html");
+    assert!(page.contains("<h2>Options</h2>") && page.matches("written call</td>").count() == 3);
+    let table = run(&place, given).out;
+    assert!(table.contains("Premiums") && table.contains("Earned by the book"), "{table}");
+}
+
+#[test]
+fn without_a_book_nothing_of_options_is_told() {
+    let place = desk();
+    let cppi = policy("cppi.toml");
+    let ended = place.run(&["backtest", "--prices", "prices.csv", "--policy", &cppi, "--out", "result"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(!ended.out.contains("Premiums"), "{}", ended.out);
+    assert!(!place.path("result/options.csv").exists());
+    let page = std::fs::read_to_string(place.path("result/report.html")).unwrap();
+    assert!(!page.contains("<h2>Options</h2>"));
+}
+
+#[test]
+fn every_command_says_at_once_what_is_missing_or_too_much() {
+    let place = desk();
+    place.write(
+        "grid.toml",
+        "capital = [\"100000\"]\n[setting]\n\"pools.depth\" = [\"500000\", \"2000000\"]\n",
+    );
+    let walks = [
+        "backtest --prices prices.csv",
+        "sweep --prices prices.csv --grid grid.toml --out swept",
+        "simulate",
+    ];
+    for walk in walks {
+        let ended = run(&place, &format!("{walk} --policy POLICY"));
+        assert_eq!(ended.code, 2, "{walk}: {}", ended.err);
+        assert!(ended.err.contains("give one that has [options]"), "{walk}: {}", ended.err);
+        let cppi = format!("{walk} --setting setting.toml --policy {}", policy("cppi.toml"));
+        let ended = place.run(&cppi.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(ended.code, 2, "{walk}: {}", ended.err);
+        assert!(ended.err.contains("take them out of the setting"), "{walk}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_sweep_varies_the_terms_and_a_simulation_walks_them() {
+    let place = desk();
+    place.write(
+        "grid.toml",
+        "[setting]\n\"options.tenor_days\" = [2, 4]\n\"options.spread\" = [\"0\", \"0.1\"]\n",
+    );
+    let swept =
+        "sweep --prices prices.csv --grid grid.toml --out swept --policy POLICY --setting setting.toml";
+    let ended = run(&place, swept);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let results = std::fs::read_to_string(place.path("swept/results.csv")).unwrap();
+    let mut rows = results.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = rows.next().unwrap();
+    let column = |name: &str| head.iter().position(|column| *column == name).unwrap();
+    let came: Vec<(f64, f64)> = rows
+        .map(|row| (row[column("options")].parse().unwrap(), row[column("premiums")].parse().unwrap()))
+        .collect();
+    let opened: Vec<f64> = came.iter().map(|(opened, _)| *opened).collect();
+    assert_eq!(opened, [6.0, 6.0, 4.0, 4.0]);
+    // A wider spread is less of premiums.
+    assert!(came[0].1 > came[1].1 + 1_000.0 && came[2].1 > came[3].1 + 1_000.0, "{came:?}");
+
+    let given = "simulate --policy POLICY --setting setting.toml --days 6 --step-minutes 720 --paths 100 --seed 3 --json";
+    let ended = run(&place, given);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let told = ended.json();
+    let of = |entrant: &str| {
+        let all = told["entrants"].as_array().unwrap();
+        all.iter().find(|row| row["entrant"] == entrant).unwrap()["figures"].clone()
+    };
+    // Some 135,000 of collateral are away from a cushion of 800,000 on every path; who holds cash is short of calls.
+    for entrant in ["policy", "cash"] {
+        let highest = real(&of(entrant)["lowest_cushion"]["p99"]);
+        assert!(highest > 640_000.0 && highest < 680_000.0, "{entrant}: {highest}");
+    }
+    assert!(real(&of("cash")["max_drawdown"]["p95"]) > 0.002, "{}", of("cash"));
+}
+
+#[test]
+fn what_cannot_be_in_a_setting_is_named() {
+    let place = Place::empty();
+    let told = |from: &str, to: &str| {
+        place.write("wrong.toml", &SETTING.replacen(from, to, 1));
+        format!("{:#}", Setting::read(&place.path("wrong.toml")).unwrap_err())
+    };
+    assert!(Setting::read(&desk().path("setting.toml")).is_ok());
+    // The document's own is one.
+    let document = std::fs::read_to_string("docs/backtest.md").unwrap();
+    let from = document.find("    [options]").unwrap();
+    let lines = document[from..].lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    place.write("document.toml", &lines.collect::<Vec<_>>().join("\n"));
+    let options = Setting::read(&place.path("document.toml")).unwrap().options.unwrap();
+    assert_eq!((options.tenor_days, options.window_seconds, options.positions.len()), (28, 86_400, 1));
+    for (from, to, words) in [
+        ("tenor_days = 2", "tenor_days = 93", "options.tenor_days: expected 1 to 92 days"),
+        ("tenor_days = 2", "tenor_days = 2\nvolatility = \"0\"", "options.volatility: expected"),
+        ("spread = \"0.02\"", "spread = \"1\"", "options.spread: expected a part of the volatility"),
+        (
+            "strike = \"1.05\"",
+            "strike = \"1.05\"\ndelta = \"0.3\"",
+            "[0]: expected either `strike` or `delta`",
+        ),
+        ("strike = \"1.05\"", "", "options.positions[0]: expected either `strike` or `delta`"),
+        ("strike = \"1.05\"", "strike = \"0\"", "options.positions[0].strike: expected"),
+        (
+            "limit = \"1.5\"",
+            "limit = \"1.05\"",
+            "options.positions[0].limit: expected where the payoff of a call",
+        ),
+        ("limit = \"1.5\"", "", "options.positions[0].limit: expected where the payoff of a call"),
+        ("delta = \"0.25\"", "delta = \"1\"", "options.positions[1].delta: expected a magnitude"),
+        (
+            "delta = \"0.25\"",
+            "strike = \"0.9\"\nlimit = \"0.9\"",
+            "[1].limit: expected where the payoff of a put",
+        ),
+        ("{ nav = \"0.3\" }", "{ nav = \"0\" }", "options.positions[0].size: expected an amount above 0"),
+        ("{ nav = \"0.3\" }", "{ all = \"1\" }", "unknown variant `all`"),
+        ("side = \"written\"", "side = \"sold\"", "unknown variant `sold`"),
+        ("tenor_days = 2", "tenor_days = 2\nroll = true", "unknown field `roll`"),
+    ] {
+        let told = told(from, to);
+        assert!(told.contains(words), "{to}: {told}");
+    }
+    let none = "[options]\ntenor_days = 7\npositions = []";
+    place.write("wrong.toml", none);
+    let told = format!("{:#}", Setting::read(&place.path("wrong.toml")).unwrap_err());
+    assert!(told.contains("options.positions: expected 1 to 32 positions"), "{told}");
+}

@@ -338,6 +338,33 @@ impl Pair {
         journal.record_block(&roster, &record).await.unwrap();
         journal.close().await;
     }
+
+    /// Records in full what is decided on both vaults at the block.
+    async fn record_in_full(&self) {
+        let mut records = Vec::new();
+        for (name, vault) in [("main", self.scene.vault), ("second", self.second)] {
+            let number = self.number.to_string();
+            let asked = ["--vault", name, "--block", &number, "--json"];
+            let facts = self.home.start(&[&["snapshot"], &asked[..]].concat()).end().await;
+            let decided = self.home.start(&[&["decide"], &asked[..]].concat()).end().await.json();
+            let block = facts.json()["block"].take();
+            records.push(CycleRecord {
+                chain_id: self.scene.stage.chain.chain_id(),
+                vault,
+                block_number: self.number,
+                block_hash: block["hash"].as_str().unwrap().parse().unwrap(),
+                block_timestamp: block["timestamp"].as_str().unwrap().parse().unwrap(),
+                reason: Some(decided["reason"]["code"].as_str().unwrap().to_owned()),
+                snapshot_json: Some(facts.stdout.trim_end().to_owned()),
+                ..of_printed(&decided)
+            });
+        }
+        let journal = Journal::open(&self.home.path("keeper.db")).await.unwrap();
+        for record in &records {
+            journal.record_cycle(record).await.unwrap();
+        }
+        journal.close().await;
+    }
 }
 
 #[tokio::test]
@@ -472,6 +499,18 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
     let leaves = [leaf(pair.scene.vault, first.0, first.1), leaf(pair.second, second.0, second.1)];
     pair.record(DECISION_VERSION, leaves).await;
 
+    // A purchase was decided on each of them, also on the one whose node was decided on before it.
+    let ended = replayed(&pair.home, &["--json"]).await;
+    let printed = ended.json();
+    for vault in printed["vaults"].as_array().unwrap() {
+        let faults: Vec<_> = vault["faults"].as_array().unwrap().iter().collect();
+        assert_eq!((ended.code, faults.len()), (Some(1), 1), "{ended:?}");
+        let (fault, why) = (&faults[0]["fault"], &faults[0]["why"]);
+        assert_eq!((fault, why), (&json!("no_full_record"), &json!("a trade was decided")), "{vault}");
+        assert_eq!(vault["blocks"], json!({"checked": 1, "equal": 0, "orphaned": 0}), "{vault}");
+    }
+    pair.record_in_full().await;
+
     // Both of them are below the node, whichever is asked about.
     for vaults in [&["--vault", "main"][..], &[]] {
         let ended = replayed(&pair.home, &[vaults, &["--json"]].concat()).await;
@@ -519,18 +558,25 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
 /// The full record of a golden decision, as of block 7.
 fn of_golden(name: &str) -> CycleRecord {
     let golden = Golden::named(name);
-    let recorded = golden.recorded();
-    let hash = |member: &str| recorded[member].as_str().unwrap().parse().unwrap();
-    let mut decision = recorded.as_object().unwrap().clone();
-    decision.retain(|member, _| ["verdict", "reason", "trade", "appraisal"].contains(&member.as_str()));
     CycleRecord {
         chain_id: 1,
+        snapshot_json: Some(golden.text("snapshot.json").trim_end().to_owned()),
+        ..of_printed(&golden.recorded())
+    }
+}
+
+/// The full record of a decision as `keeper decide` prints it; of block 7, and without its facts.
+fn of_printed(printed: &Value) -> CycleRecord {
+    let hash = |member: &str| printed[member].as_str().unwrap().parse().unwrap();
+    let mut decision = printed.as_object().unwrap().clone();
+    decision.retain(|member, _| ["verdict", "reason", "trade", "appraisal"].contains(&member.as_str()));
+    CycleRecord {
         policy_hash: hash("policy_hash"),
         snapshot_hash: hash("snapshot_hash"),
         decision_hash: hash("decision_hash"),
-        verdict: recorded["verdict"].as_str().unwrap().to_owned(),
+        verdict: printed["verdict"].as_str().unwrap().to_owned(),
         decision_json: vault_keeper::domain::canonical::json(&decision).unwrap(),
-        snapshot_json: Some(golden.text("snapshot.json").trim_end().to_owned()),
+        snapshot_json: None,
         ..cycle(7)
     }
 }
@@ -593,6 +639,59 @@ async fn blocks_that_really_left_the_chain_are_told_as_such_and_are_no_fault() {
     assert_eq!((told.code, &vault["faults"], &vault["blocks"]["orphaned"]), (Some(0), &json!([]), &json!(4)));
     let verified = home.start(&["journal", "verify", "--json"]).end().await.json();
     assert_eq!(verified["valid"], json!(true), "{verified}");
+}
+
+/// The chain goes back to `saved` and on by other blocks, as many.
+async fn instead(scene: &Scene, saved: &mut Value, blocks: u32) {
+    scene.restore(saved).await;
+    for _ in 0..blocks {
+        scene.stage.chain.mine_after(13).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn heads_that_left_for_a_chain_that_was_shorter_at_the_start_are_known_once_it_has_grown() {
+    let (scene, home) = at_rest().await;
+    let orphaned = async || home.blocks(&scene).await.iter().filter(|block| block.orphaned).count();
+    let mut fork = scene.save().await;
+    watched(&scene, &home, 5, async || {}).await;
+    let five = home.blocks(&scene).await.iter().rev().take(5).map(|block| block.number).collect::<Vec<_>>();
+
+    // Two of the five heights are there again. What is recorded above may be to come.
+    instead(&scene, &mut fork, 2).await;
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, 2);
+    // The third one passes without a keeper, and is below a head that is recorded.
+    scene.mine(2).await;
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, 4);
+    // A keeper that runs over the last one says so by itself.
+    watched(&scene, &home, 1, async || {}).await;
+    let left = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned);
+    let left: Vec<_> = left.map(|block| block.number).collect();
+    assert_eq!(left, five.iter().rev().copied().collect::<Vec<_>>());
+    let told = replayed(&home, &["--vault", "main", "--json"]).await;
+    let vault = &told.json()["vaults"][0];
+    assert_eq!((told.code, &vault["faults"], &vault["blocks"]["orphaned"]), (Some(0), &json!([]), &json!(5)));
+
+    // A keeper that ended between the two leaves a full record and none of the block. Two blocks of one height are known of.
+    let number = five[0];
+    let journal = Journal::open(&home.path("keeper.db")).await.unwrap();
+    journal.record_run(&run()).await.unwrap();
+    let roster = journal.record_roster(31_337, [scene.vault]).await.unwrap();
+    journal.record_block(&roster, &block(number, &roster, decided)).await.unwrap();
+    let record = CycleRecord { vault: scene.vault, ..cycle(number + 1) };
+    journal.record_cycle(&record).await.unwrap();
+    journal.close().await;
+    scene.mine(1).await;
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, 6);
+    let cycles = home.journal().await.cycles((31_337, scene.vault), 0..=u64::MAX, 0).await.unwrap();
+    let gone: Vec<_> =
+        cycles.iter().filter(|cycle| cycle.orphaned).map(|cycle| cycle.record.block_hash).collect();
+    assert!(gone.contains(&record.block_hash), "{gone:?}");
+    let told = replayed(&home, &["--vault", "main", "--json"]).await;
+    assert_eq!((told.code, &told.json()["vaults"][0]["faults"]), (Some(0), &json!([])), "{told:?}");
 }
 
 /// Writes what another program checks: an export with every kind of record, and the proof of a vault's decision.

@@ -107,6 +107,18 @@ async fn a_leaf_that_is_stored_is_proved_without_a_network_with_what_it_is_made_
     let ended = prove(&place, 8);
     assert_eq!(proved(&ended.json()), keccak256(VAULT));
     assert!(ended.json().get("snapshot_hash").is_none(), "it was a leaf alone: {ended:?}");
+    // A policy of another chain than the journal's.
+    let address = VAULT.to_string();
+    let asked = ["journal", "prove", "--vault", &address, "--block", "7", "--policy", "other.toml"];
+    place.write("other.toml", &with(POLICY, "chain_id = 1 ", "chain_id = 10 "));
+    let other = place.run(&[&asked[..], &["--file", "keeper.db"]].concat());
+    let why = "keeper: the policy is for chain 10, the journal has records of chain 1 alone\n";
+    assert_eq!((other.code, other.err.as_str()), (2, why));
+    // Without a configuration nothing names the journal.
+    let nowhere = place.run(&[&["--config", "nowhere.toml"], &asked[..]].concat());
+    let why = "keeper: there is no nowhere.toml that names the journal: name the journal with --file, or a configuration \
+               with --config\n";
+    assert_eq!((nowhere.code, nowhere.err.as_str()), (2, why));
     let table = place.run(&["journal", "prove", "--vault", "eth-cppi", "--block", "7"]);
     for part in ["block hash", "ledger hash", "decision hash", &of_record.to_string()] {
         assert!(table.code == 0 && table.out.contains(part), "{part}: {table:?}");
@@ -533,14 +545,23 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
     assert_eq!(told["blocks"], json!({"checked": 0, "equal": 0, "orphaned": 0}));
     assert_eq!((&told["not_checked"], &told["missing"]), (&json!(1), &json!(pair.second)));
     assert_eq!(told["faults"], json!([]));
-    let missing =
-        format!("the policies of {} are not given: replay with a configuration that has it", pair.second);
+    let missing = format!(
+        "the policies of {0} are not given: replay with a configuration that has it, or name it too, with --vault {0}",
+        pair.second
+    );
     for format in ["table", "html"] {
         let ended = replayed(&pair.home, &[&alone[..], &["--format", format]].concat()).await;
         let words = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ │ ", " ");
         assert!(ended.code == Some(1) && words.contains("not checked"), "{ended:?}");
         assert!(words.replace("│ ", "").contains(&missing) || format == "table", "{words}");
     }
+
+    // As is said there.
+    let second = pair.second.to_string();
+    let ended = replayed(&pair.home, &[&alone[..], &["--vault", &second, "--json"]].concat()).await;
+    let told = ended.json();
+    assert_eq!((ended.code, &told["equal"]), (Some(0), &json!(true)), "{ended:?}");
+    assert_eq!(told["vaults"][0]["blocks"], json!({"checked": 1, "equal": 1, "orphaned": 0}));
 
     // The decision on the second was another than is recorded.
     pair.record(DECISION_VERSION, [leaves[0], B256::repeat_byte(7)]).await;

@@ -186,6 +186,16 @@ impl Journal {
         Ok(Some(self.unsigned(first, "block number")?..=self.unsigned(last, "block number")?))
     }
 
+    /// The chains that anything is recorded of, ascending.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn chains(&self) -> Result<Vec<u64>, JournalError> {
+        let query = "SELECT chain_id FROM rosters UNION SELECT chain_id FROM cycles ORDER BY chain_id";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
+        rows.iter().map(|row| self.unsigned_column(row, "chain_id")).collect()
+    }
+
     /// The processes that wrote this journal, oldest first; after the one of number `after` among processes.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use alloy::primitives::{Address, B256, keccak256};
 use alloy::providers::ext::AnvilApi;
 use alloy::rpc::types::anvil::ReorgOptions;
 use golden::Golden;
-use keeper_process::{Ended, Home, ONCE, PRICE, Scene, published, until, with};
+use keeper_process::{Ended, Home, NODE, ONCE, PRICE, Scene, published, until, with};
 use program::Place;
 use proxy::{Act, Calls, Proxy};
 use records::{VAULT, block, cycle, run};
@@ -711,6 +711,34 @@ async fn heads_that_left_for_a_chain_that_was_shorter_at_the_start_are_known_onc
     let gone: Vec<_> =
         cycles.iter().filter(|cycle| cycle.orphaned).map(|cycle| cycle.record.block_hash).collect();
     assert!(gone.contains(&record.block_hash), "{gone:?}");
+    let told = replayed(&home, &["--vault", "main", "--json"]).await;
+    assert_eq!((told.code, &told.json()["vaults"][0]["faults"]), (Some(0), &json!([])), "{told:?}");
+}
+
+#[tokio::test]
+async fn heads_below_a_gap_that_is_too_wide_to_be_joined_are_asked_for() {
+    let (scene, mut home) = at_rest().await;
+    let node = Proxy::start(scene.stage.chain.endpoint()).await;
+    home.set(NODE, node.url());
+    let mut fork = scene.save().await;
+    let last = home.blocks(&scene).await.last().unwrap().number;
+    let before = home.blocks(&scene).await.len();
+    let daemon = home.start(&["run"]);
+    for seen in 1..=3 {
+        until("the head is recorded", async || home.blocks(&scene).await.len() >= before + seen).await;
+        scene.mine(1).await;
+    }
+    until("the last head is recorded", async || home.blocks(&scene).await.len() == before + 4).await;
+
+    // It hears nothing while the chain changes below it and grows by more than is walked.
+    node.rule("eth_getBlockByNumber", Calls::Every, Act::Drop);
+    instead(&scene, &mut fork, 140).await;
+    node.obey();
+    let newest = async || home.blocks(&scene).await.last().unwrap().number;
+    until("the new head is recorded", async || newest().await == last + 140).await;
+    assert_eq!(daemon.terminate().await.code, Some(0));
+    let left = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned);
+    assert_eq!(left.map(|block| block.number).collect::<Vec<_>>(), [last + 1, last + 2, last + 3]);
     let told = replayed(&home, &["--vault", "main", "--json"]).await;
     assert_eq!((told.code, &told.json()["vaults"][0]["faults"]), (Some(0), &json!([])), "{told:?}");
 }

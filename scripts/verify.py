@@ -3,13 +3,14 @@
 
     verify.py hash   --snapshot FILE --policy FILE --decision FILE
     verify.py decide --snapshot FILE --policy FILE [--decision FILE]
-    verify.py proof  --proof FILE
+    verify.py proof  --proof FILE [--records FILE [--after HASH]]
     verify.py ledger --records FILE [--after HASH]
 
 FILEs are what `keeper snapshot`, `keeper policy show`, `keeper decide --json`, `keeper journal prove --json` and `keeper
 journal export` print. `hash` computes the three hashes anew and holds them against those in the decision. `decide` takes
 the whole decision anew, for policies of the form of examples/policies/cppi.toml, prints it and its hash, and holds it
-against the given one. `proof` makes the root of a block from one leaf and its path. `ledger` makes the hash of every
+against the given one. `proof` makes the root of a block from one leaf and its path; with the records of an export it
+holds root, block and vault against the record that the proof names, after all that `ledger` does. `ledger` makes the hash of every
 record of an export from the one before it (HASH is that of the record before the first), the roots of blocks from
 their levels, and the hashes of full records from their texts. Exit codes: 0 they agree, 1 they differ, 2 wrong usage,
 another version, or a policy that is not covered, each by name.
@@ -454,8 +455,25 @@ def check_proof(arguments):
         print("the leaf is the only one, and so the root itself: that binds nothing but the leaf")
     if None in (proof.get("snapshot_hash"), proof.get("decision_hash")):
         print("the hashes that make the leaf are not given: whose it is is not shown")
-    print(f"that this is the root of {proof['leaves']} leaves at block {proof['block']} stands in record {proof['seq']} of an export")
-    print("(verify.py ledger), against which it has to be held")
+    if arguments.records:
+        return check_bound(arguments, proof)
+    print(f"that this is the root of {proof['leaves']} leaves at block {proof['block']} stands in record {proof['seq']} of an export,")
+    print("against which it has to be held: give it with --records")
+    return True
+
+
+def check_bound(arguments, proof):
+    """Holds block and vault of a proof against the record that it names."""
+    bound = journal.Bound(proof)
+    for record in checked_records(arguments):
+        bound.take(record)
+    bound.check()
+    block, last = bound.block, bound.last
+    print(f"record {block['seq']} has block {block['block_number']} of chain {block['chain_id']}, {block['block_hash']}, with this root")
+    print(f"and leaf {proof['index']} of vault {proof['address']}")
+    if bound.left:
+        print(f"the block has left the chain since, by record {bound.left}")
+    print(f"the export reaches to record {last['seq']}, with the hash {last['ledger_hash']}")
     return True
 
 
@@ -473,17 +491,25 @@ def check_full_record(record, version):
             raise journal.Wrong(f"record {record['seq']}: its texts make the {name} {value}, not {record[name]}")
 
 
-def check_ledger(arguments):
+def checked_records(arguments):
+    """Yields the records of an export, each held against its hash, its level and its texts."""
     after = journal.unhex(arguments.after) if arguments.after else None
-    version, count, first = VERSION, 0, None
+    version, first = VERSION, None
     with arguments.records.open(encoding="utf-8") as lines:
         for record in journal.check_records(keccak_of, map(json.loads, lines), after):
             version = record["decision_version"] if record["kind"] == "run" else version
             if record["kind"] == "cycle":
                 check_full_record(record, version)
-            count, first, last = count + 1, first or record, record
+            first = first or record
+            yield record
     if after is None and first["seq"] != "1":
         print(f"the content of record {first['seq']} was not held against its hash: give the hash of the one before it with --after")
+
+
+def check_ledger(arguments):
+    count = 0
+    for record in checked_records(arguments):
+        count, last = count + 1, record
     print(f"{count} records to number {last['seq']}, with the hash {last['ledger_hash']}")
     return True
 
@@ -510,14 +536,14 @@ def parsed():
     for what, run, names in [
         ("hash", check_given, {"snapshot": True, "policy": True, "decision": True}),
         ("decide", check_given, {"snapshot": True, "policy": True, "decision": False}),
-        ("proof", check_proof, {"proof": True}),
+        ("proof", check_proof, {"proof": True, "records": False}),
         ("ledger", check_ledger, {"records": True}),
     ]:
         command = commands.add_parser(what)
         command.set_defaults(run=run)
         for name, wanted in names.items():
             command.add_argument(f"--{name}", type=Path, metavar="FILE", required=wanted)
-        if what == "ledger":
+        if "records" in names:
             command.add_argument("--after", metavar="HASH")
     return parser.parse_args()
 

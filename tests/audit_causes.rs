@@ -167,6 +167,45 @@ async fn what_follows_a_refused_start_is_a_lost_lease_until_the_next_one() {
     journal.close().await;
 }
 
+#[tokio::test]
+async fn a_lost_lease_ends_with_the_next_start_though_that_one_recorded_no_block() {
+    let directory = TempDir::new().unwrap();
+    let journal = Journal::open(&directory.path().join("keeper.db")).await.unwrap();
+    let (leaf, held) = (Ok(cycle(1).decision_hash), Err(Absence::KeyHeld));
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 20, held).await;
+    assert_eq!(told(&journal, (21, 40)).await, [(Cause::LeaseLost, 20)]);
+    // It got the key, and heard of nothing to the end of the journal.
+    begun(&journal, [VAULT]).await;
+    assert_eq!(told(&journal, (21, 40)).await, [(Cause::Silent, 20)]);
+    assert_eq!(
+        told(&journal, (19, 40)).await,
+        [(Cause::Silent, 20), (Cause::Stopped, 1), (Cause::LeaseLost, 1)]
+    );
+    // Nor before the one that came after it.
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 41, leaf).await;
+    assert_eq!(told(&journal, (21, 40)).await, [(Cause::Stopped, 20)]);
+    assert_eq!(told(&journal, (21, 41)).await, [(Cause::Stopped, 20), (Cause::DecidedOtherwise, 1)]);
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn what_other_vaults_are_told_at_a_height_leaves_what_was_done_with_this_one() {
+    let directory = TempDir::new().unwrap();
+    let journal = Journal::open(&directory.path().join("keeper.db")).await.unwrap();
+    let roster = begun(&journal, [VAULT]).await;
+    seen(&journal, &roster, 50, Err(Absence::GivenUp)).await;
+    let others = begun(&journal, [Address::repeat_byte(0xbb)]).await;
+    seen(&journal, &others, 50, Err(Absence::KeyHeld)).await;
+    assert_eq!(told(&journal, (50, 50)).await, [(Cause::GivenUp, 1)]);
+    // The one that was refused a key of others is not there for this vault.
+    seen(&journal, &others, 53, Ok(cycle(1).decision_hash)).await;
+    assert_eq!(told(&journal, (50, 53)).await, [(Cause::Stopped, 3), (Cause::GivenUp, 1)]);
+    assert_eq!(told(&journal, (51, 52)).await, [(Cause::Stopped, 2)]);
+    journal.close().await;
+}
+
 /// The causes of the only miss that `keeper audit` tells of, with their blocks.
 async fn audited(home: &Home, (from, to): (u64, u64)) -> Vec<(String, u64)> {
     let (from, to) = (from.to_string(), to.to_string());

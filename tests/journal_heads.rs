@@ -9,13 +9,16 @@
 #[path = "support/records.rs"]
 mod records;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use alloy::primitives::{Address, B256, keccak256};
+use alloy::primitives::{Address, B256, U256, keccak256};
 use records::{CHAIN, VAULT, begun, block, cycle, prepared, run, sender, verified};
 use tempfile::TempDir;
 use vault_keeper::domain::merkle::{Tree, TreeHead, stored_height, width};
-use vault_keeper::journal::{Absence, BlockEntry, BlockRecord, Journal, JournalError, Orphaned, Standing};
+use vault_keeper::journal::{
+    Absence, BlockEntry, BlockRecord, CycleRecord, Journal, JournalError, Orphaned, Standing, Unmarked,
+};
 
 struct Place {
     directory: TempDir,
@@ -161,6 +164,51 @@ async fn a_block_is_orphaned_from_when_the_chain_left_it_until_it_is_back() {
     assert_eq!(place.journal.mark_orphaned(1, hash).await.unwrap(), Orphaned { cycles: 0, blocks: 0 });
     // The run, the roster, two heads, a cycle, two ends.
     assert_eq!(place.verified().await, 7);
+}
+
+#[tokio::test]
+async fn what_is_recorded_of_a_height_and_not_marked_is_told_with_whether_it_was_agreed_on() {
+    let place = Place::new().await;
+    let roster = begun(&place.journal, [VAULT]).await;
+    let see = async |number: u64, hash, standing: Standing| {
+        let record = BlockRecord { hash, ..block(number, &roster, |_| standing) };
+        place.journal.record_block(&roster, &record).await.unwrap();
+    };
+    let (one, two) = (B256::repeat_byte(1), B256::repeat_byte(2));
+    see(7, one, Err(Absence::NoVerdict)).await;
+    see(7, two, Ok(B256::ZERO)).await;
+    see(8, one, Err(Absence::NoVerdict)).await;
+    see(8, one, Ok(B256::ZERO)).await;
+    // The process ended between this and the record of the block.
+    place.journal.record_cycle(&cycle(9)).await.unwrap();
+    place.journal.record_cycle(&CycleRecord { block_hash: two, ..cycle(7) }).await.unwrap();
+    let unmarked = async |heights| place.journal.unmarked(CHAIN, heights).await.unwrap();
+    let known = |hash, agreed| Unmarked { hash, agreed };
+    let all = [
+        (7, vec![known(two, true), known(one, false)]),
+        (8, vec![known(one, true)]),
+        (9, vec![known(cycle(9).block_hash, false)]),
+    ];
+    let sorted = |told: BTreeMap<u64, Vec<Unmarked>>| {
+        let by_hash = |mut at: Vec<Unmarked>| {
+            at.sort_by_key(|known| std::cmp::Reverse(known.hash));
+            at
+        };
+        told.into_iter().map(|(number, at)| (number, by_hash(at))).collect::<Vec<_>>()
+    };
+    assert_eq!(sorted(unmarked(0..=u64::MAX).await), all);
+    assert_eq!(sorted(unmarked(8..=8).await), all[1..2]);
+    assert_eq!(place.journal.unmarked(1, 0..=u64::MAX).await.unwrap(), BTreeMap::new());
+    for hash in [two, cycle(9).block_hash] {
+        place.journal.mark_orphaned(CHAIN, hash).await.unwrap();
+    }
+    let left = [(7, vec![known(one, false)]), (8, vec![known(one, true)])];
+    assert_eq!(sorted(unmarked(0..=u64::MAX).await), left);
+    for number in 100..400 {
+        see(number, B256::from(U256::from(number)), Ok(B256::ZERO)).await;
+    }
+    let newest = unmarked(0..=u64::MAX).await;
+    assert_eq!((newest.len(), newest.keys().next(), newest.keys().last()), (256, Some(&144), Some(&399)));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use alloy::primitives::{Address, B256, keccak256};
 use alloy::providers::ext::AnvilApi;
 use alloy::rpc::types::anvil::ReorgOptions;
 use golden::Golden;
-use keeper_process::{Ended, Home, ONCE, PRICE, Scene, published, until, with};
+use keeper_process::{Ended, Home, NODE, ONCE, PRICE, Scene, published, until, with};
 use program::Place;
 use proxy::{Act, Calls, Proxy};
 use records::{VAULT, block, cycle, run};
@@ -107,6 +107,18 @@ async fn a_leaf_that_is_stored_is_proved_without_a_network_with_what_it_is_made_
     let ended = prove(&place, 8);
     assert_eq!(proved(&ended.json()), keccak256(VAULT));
     assert!(ended.json().get("snapshot_hash").is_none(), "it was a leaf alone: {ended:?}");
+    // A policy of another chain than the journal's.
+    let address = VAULT.to_string();
+    let asked = ["journal", "prove", "--vault", &address, "--block", "7", "--policy", "other.toml"];
+    place.write("other.toml", &with(POLICY, "chain_id = 1 ", "chain_id = 10 "));
+    let other = place.run(&[&asked[..], &["--file", "keeper.db"]].concat());
+    let why = "keeper: the policy is for chain 10, the journal has records of chain 1 alone\n";
+    assert_eq!((other.code, other.err.as_str()), (2, why));
+    // Without a configuration nothing names the journal.
+    let nowhere = place.run(&[&["--config", "nowhere.toml"], &asked[..]].concat());
+    let why = "keeper: there is no nowhere.toml that names the journal: name the journal with --file, or a configuration \
+               with --config\n";
+    assert_eq!((nowhere.code, nowhere.err.as_str()), (2, why));
     let table = place.run(&["journal", "prove", "--vault", "eth-cppi", "--block", "7"]);
     for part in ["block hash", "ledger hash", "decision hash", &of_record.to_string()] {
         assert!(table.code == 0 && table.out.contains(part), "{part}: {table:?}");
@@ -338,6 +350,33 @@ impl Pair {
         journal.record_block(&roster, &record).await.unwrap();
         journal.close().await;
     }
+
+    /// Records in full what is decided on both vaults at the block.
+    async fn record_in_full(&self) {
+        let mut records = Vec::new();
+        for (name, vault) in [("main", self.scene.vault), ("second", self.second)] {
+            let number = self.number.to_string();
+            let asked = ["--vault", name, "--block", &number, "--json"];
+            let facts = self.home.start(&[&["snapshot"], &asked[..]].concat()).end().await;
+            let decided = self.home.start(&[&["decide"], &asked[..]].concat()).end().await.json();
+            let block = facts.json()["block"].take();
+            records.push(CycleRecord {
+                chain_id: self.scene.stage.chain.chain_id(),
+                vault,
+                block_number: self.number,
+                block_hash: block["hash"].as_str().unwrap().parse().unwrap(),
+                block_timestamp: block["timestamp"].as_str().unwrap().parse().unwrap(),
+                reason: Some(decided["reason"]["code"].as_str().unwrap().to_owned()),
+                snapshot_json: Some(facts.stdout.trim_end().to_owned()),
+                ..of_printed(&decided)
+            });
+        }
+        let journal = Journal::open(&self.home.path("keeper.db")).await.unwrap();
+        for record in &records {
+            journal.record_cycle(record).await.unwrap();
+        }
+        journal.close().await;
+    }
 }
 
 #[tokio::test]
@@ -472,6 +511,18 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
     let leaves = [leaf(pair.scene.vault, first.0, first.1), leaf(pair.second, second.0, second.1)];
     pair.record(DECISION_VERSION, leaves).await;
 
+    // A purchase was decided on each of them, also on the one whose node was decided on before it.
+    let ended = replayed(&pair.home, &["--json"]).await;
+    let printed = ended.json();
+    for vault in printed["vaults"].as_array().unwrap() {
+        let faults: Vec<_> = vault["faults"].as_array().unwrap().iter().collect();
+        assert_eq!((ended.code, faults.len()), (Some(1), 1), "{ended:?}");
+        let (fault, why) = (&faults[0]["fault"], &faults[0]["why"]);
+        assert_eq!((fault, why), (&json!("no_full_record"), &json!("a trade was decided")), "{vault}");
+        assert_eq!(vault["blocks"], json!({"checked": 1, "equal": 0, "orphaned": 0}), "{vault}");
+    }
+    pair.record_in_full().await;
+
     // Both of them are below the node, whichever is asked about.
     for vaults in [&["--vault", "main"][..], &[]] {
         let ended = replayed(&pair.home, &[vaults, &["--json"]].concat()).await;
@@ -494,14 +545,23 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
     assert_eq!(told["blocks"], json!({"checked": 0, "equal": 0, "orphaned": 0}));
     assert_eq!((&told["not_checked"], &told["missing"]), (&json!(1), &json!(pair.second)));
     assert_eq!(told["faults"], json!([]));
-    let missing =
-        format!("the policies of {} are not given: replay with a configuration that has it", pair.second);
+    let missing = format!(
+        "the policies of {0} are not given: replay with a configuration that has it, or name it too, with --vault {0}",
+        pair.second
+    );
     for format in ["table", "html"] {
         let ended = replayed(&pair.home, &[&alone[..], &["--format", format]].concat()).await;
         let words = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ │ ", " ");
         assert!(ended.code == Some(1) && words.contains("not checked"), "{ended:?}");
         assert!(words.replace("│ ", "").contains(&missing) || format == "table", "{words}");
     }
+
+    // As is said there.
+    let second = pair.second.to_string();
+    let ended = replayed(&pair.home, &[&alone[..], &["--vault", &second, "--json"]].concat()).await;
+    let told = ended.json();
+    assert_eq!((ended.code, &told["equal"]), (Some(0), &json!(true)), "{ended:?}");
+    assert_eq!(told["vaults"][0]["blocks"], json!({"checked": 1, "equal": 1, "orphaned": 0}));
 
     // The decision on the second was another than is recorded.
     pair.record(DECISION_VERSION, [leaves[0], B256::repeat_byte(7)]).await;
@@ -519,18 +579,25 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
 /// The full record of a golden decision, as of block 7.
 fn of_golden(name: &str) -> CycleRecord {
     let golden = Golden::named(name);
-    let recorded = golden.recorded();
-    let hash = |member: &str| recorded[member].as_str().unwrap().parse().unwrap();
-    let mut decision = recorded.as_object().unwrap().clone();
-    decision.retain(|member, _| ["verdict", "reason", "trade", "appraisal"].contains(&member.as_str()));
     CycleRecord {
         chain_id: 1,
+        snapshot_json: Some(golden.text("snapshot.json").trim_end().to_owned()),
+        ..of_printed(&golden.recorded())
+    }
+}
+
+/// The full record of a decision as `keeper decide` prints it; of block 7, and without its facts.
+fn of_printed(printed: &Value) -> CycleRecord {
+    let hash = |member: &str| printed[member].as_str().unwrap().parse().unwrap();
+    let mut decision = printed.as_object().unwrap().clone();
+    decision.retain(|member, _| ["verdict", "reason", "trade", "appraisal"].contains(&member.as_str()));
+    CycleRecord {
         policy_hash: hash("policy_hash"),
         snapshot_hash: hash("snapshot_hash"),
         decision_hash: hash("decision_hash"),
-        verdict: recorded["verdict"].as_str().unwrap().to_owned(),
+        verdict: printed["verdict"].as_str().unwrap().to_owned(),
         decision_json: vault_keeper::domain::canonical::json(&decision).unwrap(),
-        snapshot_json: Some(golden.text("snapshot.json").trim_end().to_owned()),
+        snapshot_json: None,
         ..cycle(7)
     }
 }
@@ -593,6 +660,87 @@ async fn blocks_that_really_left_the_chain_are_told_as_such_and_are_no_fault() {
     assert_eq!((told.code, &vault["faults"], &vault["blocks"]["orphaned"]), (Some(0), &json!([]), &json!(4)));
     let verified = home.start(&["journal", "verify", "--json"]).end().await.json();
     assert_eq!(verified["valid"], json!(true), "{verified}");
+}
+
+/// The chain goes back to `saved` and on by other blocks, as many.
+async fn instead(scene: &Scene, saved: &mut Value, blocks: u32) {
+    scene.restore(saved).await;
+    for _ in 0..blocks {
+        scene.stage.chain.mine_after(13).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn heads_that_left_for_a_chain_that_was_shorter_at_the_start_are_known_once_it_has_grown() {
+    let (scene, home) = at_rest().await;
+    let orphaned = async || home.blocks(&scene).await.iter().filter(|block| block.orphaned).count();
+    let mut fork = scene.save().await;
+    watched(&scene, &home, 5, async || {}).await;
+    let five = home.blocks(&scene).await.iter().rev().take(5).map(|block| block.number).collect::<Vec<_>>();
+
+    // Two of the five heights are there again. What is recorded above may be to come.
+    instead(&scene, &mut fork, 2).await;
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, 2);
+    // The third one passes without a keeper, and is below a head that is recorded.
+    scene.mine(2).await;
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, 4);
+    // A keeper that runs over the last one says so by itself.
+    watched(&scene, &home, 1, async || {}).await;
+    let left = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned);
+    let left: Vec<_> = left.map(|block| block.number).collect();
+    assert_eq!(left, five.iter().rev().copied().collect::<Vec<_>>());
+    let told = replayed(&home, &["--vault", "main", "--json"]).await;
+    let vault = &told.json()["vaults"][0];
+    assert_eq!((told.code, &vault["faults"], &vault["blocks"]["orphaned"]), (Some(0), &json!([]), &json!(5)));
+
+    // A keeper that ended between the two leaves a full record and none of the block. Two blocks of one height are known of.
+    let number = five[0];
+    let journal = Journal::open(&home.path("keeper.db")).await.unwrap();
+    journal.record_run(&run()).await.unwrap();
+    let roster = journal.record_roster(31_337, [scene.vault]).await.unwrap();
+    journal.record_block(&roster, &block(number, &roster, decided)).await.unwrap();
+    let record = CycleRecord { vault: scene.vault, ..cycle(number + 1) };
+    journal.record_cycle(&record).await.unwrap();
+    journal.close().await;
+    scene.mine(1).await;
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, 6);
+    let cycles = home.journal().await.cycles((31_337, scene.vault), 0..=u64::MAX, 0).await.unwrap();
+    let gone: Vec<_> =
+        cycles.iter().filter(|cycle| cycle.orphaned).map(|cycle| cycle.record.block_hash).collect();
+    assert!(gone.contains(&record.block_hash), "{gone:?}");
+    let told = replayed(&home, &["--vault", "main", "--json"]).await;
+    assert_eq!((told.code, &told.json()["vaults"][0]["faults"]), (Some(0), &json!([])), "{told:?}");
+}
+
+#[tokio::test]
+async fn heads_below_a_gap_that_is_too_wide_to_be_joined_are_asked_for() {
+    let (scene, mut home) = at_rest().await;
+    let node = Proxy::start(scene.stage.chain.endpoint()).await;
+    home.set(NODE, node.url());
+    let mut fork = scene.save().await;
+    let last = home.blocks(&scene).await.last().unwrap().number;
+    let before = home.blocks(&scene).await.len();
+    let daemon = home.start(&["run"]);
+    for seen in 1..=3 {
+        until("the head is recorded", async || home.blocks(&scene).await.len() >= before + seen).await;
+        scene.mine(1).await;
+    }
+    until("the last head is recorded", async || home.blocks(&scene).await.len() == before + 4).await;
+
+    // It hears nothing while the chain changes below it and grows by more than is walked.
+    node.rule("eth_getBlockByNumber", Calls::Every, Act::Drop);
+    instead(&scene, &mut fork, 140).await;
+    node.obey();
+    let newest = async || home.blocks(&scene).await.last().unwrap().number;
+    until("the new head is recorded", async || newest().await == last + 140).await;
+    assert_eq!(daemon.terminate().await.code, Some(0));
+    let left = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned);
+    assert_eq!(left.map(|block| block.number).collect::<Vec<_>>(), [last + 1, last + 2, last + 3]);
+    let told = replayed(&home, &["--vault", "main", "--json"]).await;
+    assert_eq!((told.code, &told.json()["vaults"][0]["faults"]), (Some(0), &json!([])), "{told:?}");
 }
 
 /// Writes what another program checks: an export with every kind of record, and the proof of a vault's decision.

@@ -22,17 +22,18 @@ mod rig;
 use std::sync::Arc;
 
 use alloy::node_bindings::Anvil;
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use alloy::providers::ext::AnvilApi;
 use alloy::providers::{Provider, ProviderBuilder};
 use desk::{Desk, Ended, ended};
-use history::{History, source};
+use history::{History, begins, source};
 use keeper_process::{PRICE, published, until, with};
 use proxy::{Act, Calls, Proxy};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
+use vault_keeper::journal::BlockRecord;
 use vault_keeper::reader::Mode;
 use vault_keeper::replay::Subject;
 use vault_keeper::replay::audit::{Audit, Found, Question, Reading};
@@ -406,7 +407,7 @@ fn assert_page(page: &str, vault: &Value) {
         let [predicted, taken] = ["predicted", "realised"].map(|side| {
             let value: Decimal = venue[side].as_str().unwrap().parse().unwrap();
             assert!(value > Decimal::ZERO, "{venue}");
-            value.round_dp(2)
+            format!("{:.2}", value.round_dp(2))
         });
         assert!(page.contains(&format!("<td>{predicted}, {taken}</td>")), "{venue}");
         assert_adds_up(&executed["explained"]);
@@ -517,9 +518,39 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
     assert!(torn.code == 2 && torn.err.contains("at.json is no checkpoint of an audit"), "{}", torn.err);
 }
 
+/// How a transaction is asked for that a record of an action names.
+const ASKED: &str = "eth_getTransactionByHash";
+
+/// A replay that is interrupted before it is told of the third action; `each` takes so many requests.
+async fn interrupted(desk: &Desk, arguments: &[&str], each: usize) {
+    let node = Proxy::start(desk.history.url()).await;
+    node.rule(ASKED, Calls::First(2 * each), Act::Delay(Arc::new(Semaphore::new(1_000))));
+    node.rule(ASKED, Calls::Every, Act::Hang);
+    let running = desk.command("replay", node.url(), arguments).spawn().unwrap();
+    until("two actions are noted", async || {
+        let text = std::fs::read(desk.path("at.json")).unwrap_or_default();
+        let noted: Value = serde_json::from_slice(&text).unwrap_or_default();
+        noted["progress"]["under_way"]["replayed"]["executed"].as_array().is_some_and(|done| done.len() == 2)
+    })
+    .await;
+    let sent = std::process::Command::new("kill").args(["-INT", &running.id().unwrap().to_string()]).status();
+    assert!(sent.unwrap().success());
+    let told = ended(running.wait_with_output().await.unwrap());
+    assert!(told.code == 1 && told.err.contains("the same command goes on from there"), "{}", told.err);
+    assert!(told.err.contains("stopped at record "), "{}", told.err);
+}
+
+/// The keeper goes on, and says of a block of the history a decision that none is: three records.
+async fn written_later(desk: &Desk) {
+    let rig = &desk.history.rig;
+    let (roster, head) = (begins(&rig.journal, rig.scene.vault).await, rig.head().await);
+    let vaults = [(rig.scene.vault, Ok(B256::repeat_byte(9)))].into();
+    let (number, hash, timestamp) = (desk.history.heights.1, head.hash, head.timestamp);
+    rig.journal.record_block(&roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
+}
+
 #[tokio::test]
-async fn an_interrupted_replay_goes_on_and_comes_to_the_same() {
-    const ASKED: &str = "eth_getTransactionByHash";
+async fn an_interrupted_replay_goes_on_and_comes_to_the_same_also_where_the_journal_grew() {
     let desk = Desk::set(SHORT).await;
     let journal = desk.history.rig.directory.path().join("keeper.db").display().to_string();
     let anvil = desk.history.rig.scene.stage.artifacts.anvil().display().to_string();
@@ -535,33 +566,61 @@ async fn an_interrupted_replay_goes_on_and_comes_to_the_same() {
     let again = desk.run("replay", &arguments).await;
     assert_eq!((again.code, again.json()), (0, whole.json()));
     std::fs::remove_file(desk.path("at.json")).unwrap();
+    let table = desk.run("replay", &arguments[..4]).await.out;
+    assert!(table.contains(" 0.00 "), "{table}");
 
-    // The third action is never told of.
-    let node = Proxy::start(desk.history.url()).await;
-    node.rule(ASKED, Calls::First(2 * each), Act::Delay(Arc::new(Semaphore::new(1_000))));
-    node.rule(ASKED, Calls::Every, Act::Hang);
-    let running = desk.command("replay", node.url(), &arguments).spawn().unwrap();
-    until("two actions are noted", async || {
-        let text = std::fs::read(desk.path("at.json")).unwrap_or_default();
-        let noted: Value = serde_json::from_slice(&text).unwrap_or_default();
-        noted["progress"]["under_way"]["replayed"]["executed"].as_array().is_some_and(|done| done.len() == 2)
-    })
-    .await;
-    let sent = std::process::Command::new("kill").args(["-INT", &running.id().unwrap().to_string()]).status();
-    assert!(sent.unwrap().success());
-    let told = ended(running.wait_with_output().await.unwrap());
-    assert!(told.code == 1 && told.err.contains("the same command goes on from there"), "{}", told.err);
-    assert!(told.err.contains("stopped at record "), "{}", told.err);
-
+    interrupted(&desk, &arguments, each).await;
+    written_later(&desk).await;
     let node = Proxy::start(desk.history.url()).await;
     let rest = desk.run_through(node.url(), "replay", &arguments).await;
-    assert_eq!((rest.code, rest.json()), (0, whole.json()), "{}", rest.err);
+    let mut told = rest.json();
+    assert_eq!(told.as_object_mut().unwrap().remove("later"), Some("3".into()));
+    assert_eq!((rest.code, told), (0, whole.json()), "{}", rest.err);
     assert_eq!(count(&node), all - 2 * each);
 
-    let other = desk.run("replay", &[&arguments[..], &["--no-execution"]].concat()).await;
-    assert!(other.code == 2 && other.err.contains("at.json is of another replay"), "{}", other.err);
+    // What was noted reads as what was not.
+    let noted = desk.run("replay", &arguments[..6]).await.out;
+    let later =
+        "; 3 that were written since the checkpoint was begun are not looked at: replay them without it";
+    assert_eq!(with(&noted, later, ""), table);
+    let anew = desk.run("replay", &["--journal", &journal, "--no-execution"]).await;
+    assert!(anew.code == 1 && anew.out.contains("not everything is equal"), "{}", anew.out);
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_another_replay_is_refused_with_what_differs() {
+    let desk = Desk::set(1).await;
+    let journal = desk.history.rig.directory.path().join("keeper.db").display().to_string();
+    let arguments = ["--journal", &journal, "--checkpoint", "at.json", "--no-execution"];
+    let refused = async |arguments: &[&str], why: &str| {
+        let other = desk.run("replay", arguments).await;
+        let why = format!("at.json is of another replay, {why}: name another file, or remove it");
+        let words = other.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(other.code == 2 && words.contains(&why), "{words}");
+    };
+    desk.run("replay", &arguments).await;
+    let anvil = desk.history.rig.scene.stage.artifacts.anvil().display().to_string();
+    let executed = [&arguments[..4], &["--anvil", &anvil]].concat();
+    refused(&executed, "with or without --no-execution otherwise than asked for now").await;
+    refused(&[&arguments[..], &["--from", "1"]].concat(), "of another range or decision").await;
+    let nobody = format!("{:#x}", Address::repeat_byte(9));
+    refused(&[&arguments[..], &["--vault", &nobody]].concat(), "of other vaults, or by other policies").await;
     let other = desk.run("audit", &["--from", "9", "--checkpoint", "at.json"]).await;
     assert!(other.code == 2 && other.err.contains("at.json is no checkpoint of an audit"), "{}", other.err);
+
+    let text = std::fs::read_to_string(desk.path("at.json")).unwrap();
+    let mut noted: Value = serde_json::from_str(&text).unwrap();
+    noted["about"]["records"]["hash"] = B256::repeat_byte(9).to_string().into();
+    std::fs::write(desk.path("at.json"), noted.to_string()).unwrap();
+    let count = noted["about"]["records"]["count"].clone();
+    let why = format!("of a journal that begins with {count} records which this one does not begin with");
+    refused(&arguments, &why).await;
+    written_later(&desk).await;
+    refused(&arguments, &why).await;
+    // Of a journal with more records than this one has.
+    noted["about"]["records"]["count"] = 1_000_000.into();
+    std::fs::write(desk.path("at.json"), noted.to_string()).unwrap();
+    refused(&arguments, &why.replace(&count.to_string(), "1000000")).await;
 }
 
 #[tokio::test]

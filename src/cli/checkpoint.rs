@@ -11,6 +11,12 @@ use tempfile::NamedTempFile;
 
 use super::Failure;
 
+/// What a command is about.
+pub(super) trait About: PartialEq + Serialize + DeserializeOwned {
+    /// How what is noted in a file differs from this, where it does: `of another range of blocks`.
+    fn difference(&self, noted: &Self) -> String;
+}
+
 /// A file that holds how far a command is, and what it is about: only of the same does another go on from it.
 pub(super) struct Checkpoint<A, P> {
     file: PathBuf,
@@ -34,19 +40,25 @@ struct Noting<'a, A, P> {
 
 impl<A, P> Checkpoint<A, P>
 where
-    A: PartialEq + Serialize + DeserializeOwned,
+    A: About,
     P: Clone + Serialize + DeserializeOwned,
 {
     /// What `file` has of `what`, such as `an audit`. What that is about may depend on what is noted there.
     pub(super) fn of(file: &Path, what: &str, about: impl FnOnce(Option<&A>) -> A) -> Result<Self, Failure> {
         let noted: Option<Noted<A, P>> = load(file, what)?;
         let about = about(noted.as_ref().map(|noted| &noted.about));
-        if noted.as_ref().is_some_and(|noted| noted.about != about) {
-            let (file, other) =
+        if let Some(Noted { about: other, .. }) = noted.as_ref().filter(|noted| noted.about != about) {
+            let why = about.difference(other);
+            let (file, what) =
                 (file.display(), what.replacen("an ", "another ", 1).replacen("a ", "another ", 1));
-            return Err(Failure::usage(eyre!("{file} is of {other}: name another file, or remove it")));
+            return Err(Failure::usage(eyre!("{file} is of {what}, {why}: name another file, or remove it")));
         }
         Ok(Self { file: file.to_owned(), about, noted: noted.map(|noted| noted.progress) })
+    }
+
+    /// What `file` is about, where it is there.
+    pub(super) fn about_in(file: &Path, what: &str) -> Result<Option<A>, Failure> {
+        Ok(load::<Noted<A, P>>(file, what)?.map(|noted| noted.about))
     }
 
     /// What it is about.

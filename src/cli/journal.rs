@@ -79,6 +79,12 @@ impl Source {
     async fn open(&self, context: &Context) -> Result<crate::journal::Journal, Failure> {
         let path = match &self.file {
             Some(file) => file.clone(),
+            None if !context.config.exists() => {
+                let config = context.config.display();
+                return Err(Failure::usage(eyre::eyre!(
+                    "there is no {config} that names the journal: name the journal with --file, or a configuration with --config"
+                )));
+            }
             None => configuration(context)?.journal,
         };
         if !path.exists() {

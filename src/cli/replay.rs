@@ -17,9 +17,9 @@ use super::checkpoint::stopped;
 use super::look_back::{Sight, View, bar_over, recorded};
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
-use crate::journal::{Fault as Broken, Journal, Verified};
+use crate::journal::{Fault as Broken, Journal};
 use crate::replay::{Anvil, Fault, Part, Replayed, Subject, check_anvil};
-use checkpoint::{Checkpoint, Noted};
+use checkpoint::{About, Asked, Checkpoint, Noted, Records};
 
 /// Reads the facts of every recorded decision again, decides again, executes what was sent again on a fork, and compares.
 ///
@@ -49,8 +49,8 @@ pub(super) struct Replay {
     /// Program of anvil, on which transactions are executed again.
     #[arg(long, value_name = "FILE", default_value = "anvil")]
     anvil: PathBuf,
-    /// Where to note how far the replay is. Where the file is there, of the same question and the same records, it goes on from
-    /// there.
+    /// Where to note how far the replay is. Where the file is there, of the same question, it goes on from there, with the records
+    /// that the journal had when it was begun.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// What to print; --json is --format json.
@@ -78,6 +78,9 @@ struct Printed {
     records: String,
     /// Hash of all of them.
     records_hash: Option<B256>,
+    /// Records that were added since the checkpoint was begun, which are not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    later: Option<String>,
     /// Whether everything is equal.
     equal: bool,
     /// What is wrong with the journal itself: then nothing in it is looked at.
@@ -109,20 +112,29 @@ impl Replay {
             journal: self.journal.display().to_string(),
             records: String::new(),
             records_hash: None,
+            later: None,
             equal: false,
             broken: None,
             vaults: Vec::new(),
         };
-        match journal.verify().await.wrap_err("the journal cannot be verified")? {
+        let verified = match journal.verify().await.wrap_err("the journal cannot be verified")? {
             Err(Broken { seq, what, .. }) => {
                 printed.broken = Some(Fault::Journal { seq, what });
                 return Ok(printed);
             }
-            Ok(Verified { records, hash }) => {
-                (printed.records, printed.records_hash) = (records.to_string(), Some(hash));
-            }
-        }
-        printed.vaults = self.replayed(view, journal, &printed).await?;
+            Ok(verified) => verified,
+        };
+        let about = About::of(view, verified, (self.asked(), self.part(view, journal).await?));
+        let checkpoint = match &self.checkpoint {
+            Some(file) => Some(checkpoint::of(file, journal, about.clone()).await?),
+            None => None,
+        };
+        let about = checkpoint.as_ref().map_or(&about, Checkpoint::about);
+        let Records { count, hash } = about.records();
+        (printed.records, printed.records_hash) = (count.to_string(), Some(hash));
+        let later = verified.records.saturating_sub(count);
+        printed.later = Some(later.to_string()).filter(|_| later > 0);
+        printed.vaults = self.replayed(view, journal, (about, checkpoint.as_ref())).await?;
         printed.equal = printed.vaults.iter().all(Replayed::is_equal);
         Ok(printed)
     }
@@ -131,25 +143,27 @@ impl Replay {
         &self,
         view: &View,
         journal: &Journal,
-        printed: &Printed,
+        (about, checkpoint): (&About, Option<&Checkpoint>),
     ) -> Result<Vec<Replayed>, Failure> {
-        let part = self.part(view, journal).await?;
-        let noted = |file| checkpoint::of(file, view, (printed, &part), !self.no_execution);
-        let checkpoint = self.checkpoint.as_deref().map(noted).transpose()?;
-        let mut at = checkpoint.as_ref().and_then(Checkpoint::noted).unwrap_or_default();
-        let subjects = concerned(&part, view, journal).await?;
-        let bar = bar_over(records(&part, &subjects, journal, view.source.chain_id()).await?, "records");
+        let mut at = checkpoint.and_then(Checkpoint::noted).unwrap_or_default();
+        let (part, last) = (about.part(), i64::try_from(about.records().count).unwrap_or(i64::MAX));
+        let subjects = concerned(part, view, journal).await?;
+        let bar = bar_over(records(part, &subjects, journal, view.source.chain_id()).await?, "records");
         bar.set_position(at.records);
         let urls: Vec<_> = view.urls.iter().map(|url| url.expose()).collect();
         let anvil = (!self.no_execution).then_some(Anvil { program: &self.anvil, urls: &urls });
         for subject in subjects.into_iter().skip(at.done.len()) {
             let replay = crate::replay::Replay::new(&view.source, journal, subject, anvil);
-            let replay = replay.beside(&view.beside);
-            let done = on(replay, &part, (&mut at, checkpoint.as_ref()), &bar).await;
+            let replay = replay.beside(&view.beside).up_to(last);
+            let done = on(replay, part, (&mut at, checkpoint), &bar).await;
             done.wrap_err_with(|| format!("vault {}", subject.name))?;
         }
         bar.finish_and_clear();
         Ok(at.done)
+    }
+
+    const fn asked(&self) -> Asked {
+        Asked { decision: self.decision, from: self.from, to: self.to, execution: !self.no_execution }
     }
 
     async fn part(&self, view: &View, journal: &Journal) -> Result<Part, Failure> {

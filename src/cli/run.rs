@@ -31,6 +31,7 @@ use crate::journal::{Journal, JournalError, RunRecord};
 use crate::keeper::{Cycle, Dispatch, Keeper};
 use chain::{Chain, of, wrong_key};
 use crew::Crew;
+use left::Left;
 use watch::tell;
 
 /// Keeps the configured vaults: at every block read, decide, act, record.
@@ -157,6 +158,7 @@ impl Run {
             journal: journal.clone(),
             keepers: keepers.collect(),
             roster,
+            left: Left::unknown(),
             reckoned: reckoned(vaults.iter().flat_map(|vault| &vault.policies)),
             crew,
             lease,

@@ -20,7 +20,7 @@ const PAGE: i64 = 200;
 /// Blocks with their places in the ledger; a condition follows. The records are looked up first, whatever SQLite holds for
 /// better: `CROSS JOIN` and the `+` say so (<https://www.sqlite.org/optoverview.html>). A block is orphaned where it left the chain after it was
 /// recorded.
-const BLOCKS: &str = "SELECT b.*, bl.seq, bl.hash AS ledger_hash, EXISTS (\
+pub(super) const BLOCKS: &str = "SELECT b.*, b.leaves > 0 AS agreed, bl.seq, bl.hash AS ledger_hash, EXISTS (\
      SELECT 1 FROM orphans o CROSS JOIN ledger ol ON ol.kind = 'orphaned' AND ol.record = +o.id \
      WHERE o.chain_id = b.chain_id AND o.block_hash = '0x' || lower(hex(b.block_hash)) AND ol.seq > bl.seq\
      ) AS orphaned FROM blocks b CROSS JOIN ledger bl ON bl.kind = 'block' AND bl.record = +b.id";
@@ -186,6 +186,16 @@ impl Journal {
         Ok(Some(self.unsigned(first, "block number")?..=self.unsigned(last, "block number")?))
     }
 
+    /// The chains that anything is recorded of, ascending.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn chains(&self) -> Result<Vec<u64>, JournalError> {
+        let query = "SELECT chain_id FROM rosters UNION SELECT chain_id FROM cycles ORDER BY chain_id";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(|error| self.error(&error))?;
+        rows.iter().map(|row| self.unsigned_column(row, "chain_id")).collect()
+    }
+
     /// The processes that wrote this journal, oldest first; after the one of number `after` among processes.
     ///
     /// # Errors
@@ -310,7 +320,7 @@ impl Journal {
         Ok(RosterEntry { seq: self.column(row, "seq")?, run: self.column(row, "run_id")?, roster })
     }
 
-    fn hash(&self, row: &SqliteRow, name: &'static str) -> Result<B256, JournalError> {
+    pub(super) fn hash(&self, row: &SqliteRow, name: &'static str) -> Result<B256, JournalError> {
         B256::try_from(self.column::<&[u8]>(row, name)?).map_err(|_| self.out_of_range(name))
     }
 
@@ -324,7 +334,7 @@ impl Journal {
 }
 
 /// Heights as the database orders them.
-fn bounds(heights: &RangeInclusive<u64>) -> (i64, i64) {
+pub(super) fn bounds(heights: &RangeInclusive<u64>) -> (i64, i64) {
     (bound(*heights.start()), bound(*heights.end()))
 }
 
@@ -337,6 +347,7 @@ mod tests {
     use sqlx::{Connection, SqliteConnection};
 
     use super::super::store::MIGRATIONS;
+    use super::super::unmarked::{OF_BLOCKS, OF_CYCLES};
     use super::*;
 
     /// How SQLite goes about a query.
@@ -353,6 +364,7 @@ mod tests {
         for (first, query) in [
             ("b USING INDEX blocks_by_number", format!("{BLOCKS} {AT_HEIGHTS}")),
             ("b USING INDEX blocks_by_number", format!("{BLOCKS} {BELOW}")),
+            ("b USING INDEX blocks_by_number", format!("{BLOCKS} {OF_BLOCKS}")),
             ("b", format!("{BLOCKS} {NEWEST}")),
             ("c USING INDEX cycles_by_vault (vault=? AND id>?)", format!("{CYCLES} {OF_VAULT}")),
         ] {
@@ -362,5 +374,10 @@ mod tests {
             assert!(plan[1].contains("ledger_by_record (kind=? AND record=?"), "{plan:#?}");
             assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
         }
+        let expected =
+            "SEARCH cycles USING INDEX cycles_by_number (chain_id=? AND block_number>? AND block_number<?)";
+        let plan = plan(OF_CYCLES).await;
+        assert_eq!(plan[0], expected);
+        assert!(!plan.iter().any(|step| step.contains("ORDER BY")), "{plan:#?}");
     }
 }

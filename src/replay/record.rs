@@ -50,6 +50,19 @@ pub(super) struct Stated {
     policy_hash: B256,
 }
 
+impl Stated {
+    /// What this decision says.
+    pub(super) fn of(again: &Recomputed) -> Self {
+        let verdict = &again.decision.verdict;
+        Self {
+            trades: matches!(verdict, Verdict::Rebalance { .. }),
+            verdict: verdict.name().to_owned(),
+            reason: verdict.reason().code(),
+            policy_hash: again.policy_hash,
+        }
+    }
+}
+
 /// The records of one vault, in a range of heights.
 #[derive(Debug)]
 pub struct Records<'a> {
@@ -66,6 +79,8 @@ pub struct Records<'a> {
     /// What was decided last, by its block and the policy that came first: a full record and the record of its block are
     /// about the same.
     last: Option<((B256, B256), Recomputed)>,
+    /// What the decision on the vault says that was taken again last, with the block of it.
+    stated: Option<(B256, Stated)>,
 }
 
 impl<'a> Records<'a> {
@@ -80,7 +95,8 @@ impl<'a> Records<'a> {
         beside: Option<&'a Beside>,
     ) -> Result<Self> {
         let (runs, orders) = (runs(journal).await?, orders(subject));
-        Ok(Self { source, journal, subject, beside, runs, rosters: BTreeMap::new(), orders, last: None })
+        let (rosters, last, stated) = (BTreeMap::new(), None, None);
+        Ok(Self { source, journal, subject, beside, runs, rosters, orders, last, stated })
     }
 
     /// Holds a full record against the chain.
@@ -129,14 +145,7 @@ impl<'a> Records<'a> {
 
     /// What the decision that was taken again last says, where it is about the block of this hash.
     pub(super) fn stated(&self, block: B256) -> Option<Stated> {
-        let (_, again) = self.last.as_ref().filter(|((about, _), _)| *about == block)?;
-        let verdict = &again.decision.verdict;
-        Some(Stated {
-            trades: matches!(verdict, Verdict::Rebalance { .. }),
-            verdict: verdict.name().to_owned(),
-            reason: verdict.reason().code(),
-            policy_hash: again.policy_hash,
-        })
+        self.stated.as_ref().filter(|(about, _)| *about == block).map(|(_, stated)| stated.clone())
     }
 
     /// The vaults with a leaf in the record of a block, and the place of this one among them.
@@ -169,8 +178,9 @@ impl<'a> Records<'a> {
         Ok(Held::Other(Fault::Leaf { block: header.number, recorded, recomputed }))
     }
 
-    /// Holds a node against the decisions on all vaults below it.
-    async fn node(&self, block: &BlockEntry, header: &Header, subtree: &Subtree<'_>) -> Result<Held> {
+    /// Holds a node against the decisions on all vaults below it. Where that was done for another of them, this one alone is
+    /// decided on again, for what it says.
+    async fn node(&mut self, block: &BlockEntry, header: &Header, subtree: &Subtree<'_>) -> Result<Held> {
         let known = |vault| {
             let beside = || self.beside.and_then(|beside| beside.subject(vault));
             Some(self.subject).filter(|subject| subject.vault == vault).or_else(beside)
@@ -180,14 +190,23 @@ impl<'a> Records<'a> {
             Err(unknown) => return Ok(Held::NotChecked(unknown)),
         };
         let key = (block.seq, subtree.number);
+        let (vaults, recorded) = (subjects.len(), subtree.node);
         let recomputed = match self.beside.and_then(|beside| beside.recalled(key)) {
-            Some(recalled) => recalled,
-            None => node_over(&decided_again(self.source, header, &subjects).await?),
+            Some(recalled) => {
+                self.recomputed(header, first(self.subject)).await?;
+                recalled
+            }
+            None => {
+                let made = decided_again(self.source, header, &subjects).await?;
+                let own = made.get(subtree.place).map(|made| (header.hash, made.stated.clone()));
+                self.stated = own;
+                node_over(&made)
+            }
         };
         if let Some(beside) = self.beside {
             beside.remember(key, recomputed);
         }
-        let (block, vaults, recorded) = (block.number, subjects.len(), subtree.node);
+        let block = block.number;
         Ok(if recomputed == recorded {
             Held::Equal
         } else {
@@ -213,10 +232,12 @@ impl<'a> Records<'a> {
         if let Some((last, recomputed)) = &self.last
             && *last == key
         {
+            self.stated = Some((header.hash, Stated::of(recomputed)));
             return Ok(recomputed.clone());
         }
         let subject = self.orders.iter().find(|order| first_is(order, policy)).unwrap_or(self.subject);
         let recomputed = recompute(self.source, header, subject).await?;
+        self.stated = Some((header.hash, Stated::of(&recomputed)));
         self.last = Some((key, recomputed.clone()));
         Ok(recomputed)
     }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr};
 
+use super::record::Stated;
 use super::{Source, Subject, recompute};
 use crate::chain::Header;
 use crate::domain::merkle::{Tree, leaf, stored_height};
@@ -28,12 +29,14 @@ pub struct Subtree<'a> {
 }
 
 /// A leaf, and the hashes of snapshot and decision that it is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
     /// The leaf.
     pub leaf: B256,
     /// Of the snapshot and of the decision.
     pub hashes: (B256, B256),
+    /// What the decision says.
+    pub(super) stated: Stated,
 }
 
 impl<'a> Subtree<'a> {
@@ -72,7 +75,8 @@ pub async fn decided_again(source: &Source, header: &Header, subjects: &[&Subjec
             format!("vault `{}` cannot be read at block {}", subject.name, header.number)
         })?;
         let hashes = (again.snapshot_hash, again.decision_hash);
-        made.push(Made { leaf: leaf(subject.vault, hashes.0, hashes.1), hashes });
+        let leaf = leaf(subject.vault, hashes.0, hashes.1);
+        made.push(Made { leaf, hashes, stated: Stated::of(&again) });
     }
     Ok(made)
 }

@@ -37,6 +37,8 @@ pub struct Replay<'a> {
     /// How transactions are executed again; absent where they are not.
     anvil: Option<Anvil<'a>>,
     records: Option<Records<'a>>,
+    /// Number in the ledger of the last record of a decision or a block that is looked at.
+    last: i64,
     progress: Progress,
 }
 
@@ -50,13 +52,19 @@ impl<'a> Replay<'a> {
         anvil: Option<Anvil<'a>>,
     ) -> Self {
         let progress = Progress::begin(subject.name.clone(), subject.vault);
-        Self { source, journal, subject, beside: None, anvil, records: None, progress }
+        Self { source, journal, subject, beside: None, anvil, records: None, last: i64::MAX, progress }
     }
 
     /// With the policies of the vaults beside it, which a block with more vaults than leaves are kept of takes.
     #[must_use]
     pub fn beside(self, beside: &'a Beside) -> Self {
         Self { beside: Some(beside), ..self }
+    }
+
+    /// Of the records of decisions and blocks up to this number of the ledger alone: what is written meanwhile is of another replay.
+    #[must_use]
+    pub fn up_to(self, last: i64) -> Self {
+        Self { last, ..self }
     }
 
     /// Going on from where another replay of the same came to.
@@ -122,7 +130,8 @@ impl<'a> Replay<'a> {
     ) -> Result<Place> {
         let page = self.journal.cycles(self.key(), heights.clone(), after).await.wrap_err("the journal")?;
         let Some(last) = page.last() else { return Ok(Place::Blocks { after: None }) };
-        for cycle in &page {
+        let newest = self.last;
+        for cycle in page.iter().filter(|cycle| cycle.seq <= newest) {
             self.cycle(records, cycle).await?;
             watch();
         }
@@ -151,7 +160,8 @@ impl<'a> Replay<'a> {
         let page = self.journal.blocks(self.source.chain_id(), heights.clone(), after).await;
         let page = page.wrap_err("the journal")?;
         let Some(last) = page.last() else { return Ok(Place::Intents { after: 0 }) };
-        for block in &page {
+        let newest = self.last;
+        for block in page.iter().filter(|block| block.seq <= newest) {
             self.progress.count_unrecorded(block.number);
             self.block(records, block).await?;
             watch();

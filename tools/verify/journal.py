@@ -3,6 +3,8 @@
 `keccak` is a function from bytes to the 32 bytes of their hash.
 """
 
+import json
+
 COLUMNS = {
     "cycle": "id recorded_at chain_id vault block_number block_hash block_timestamp policy_hash snapshot_hash decision_hash"
     " verdict reason decision snapshot dispatch urgency",
@@ -136,3 +138,55 @@ def check_records(keccak, records, before=None):
         yield record
     if last is None:
         raise Wrong("there is no record")
+
+
+# ---------------------------------------------------------------- a proof against the ledger
+
+
+def decided(roster, block):
+    """The vaults with a leaf in the record of a block, in the order of the leaves, as they stand in its roster."""
+    every = unhex(roster["vaults"])
+    vaults = [every[at : at + 20] for at in range(0, len(every), 20)]
+    absences = json.loads(block["absences"] or "[]")
+    absent = {unhex(entry["vault"]) for entry in absences if "vault" in entry}
+    return [] if any("vault" not in entry for entry in absences) else [vault for vault in vaults if vault not in absent]
+
+
+class Bound:
+    """Records of an export, taken in one by one, to which a proof is bound.
+
+    Of rosters and of blocks no more is kept than the proof needs.
+    """
+
+    def __init__(self, proof):
+        self.proof, self.block, self.roster, self.rosters, self.left, self.last = proof, None, None, {}, None, None
+
+    def take(self, record):
+        kind, self.last = record["kind"], record
+        if kind == "roster":
+            # A block is of the newest roster of its chain.
+            self.rosters[record["chain_id"]] = record
+        if record["seq"] == self.proof["seq"]:
+            if kind != "block":
+                raise Wrong(f"record {record['seq']} is no block, but of kind {kind}")
+            self.block, self.roster = record, self.rosters.get(record["chain_id"])
+        ours = self.block and (self.block["chain_id"], self.block["block_hash"])
+        if kind == "orphaned" and ours == (record["chain_id"], record["block_hash"]):
+            self.left = self.left or record["seq"]
+
+    def check(self):
+        """Holds the proof against the record that it names."""
+        proof, block, roster = self.proof, self.block, self.roster
+        if block is None:
+            raise Wrong(f"record {proof['seq']}, which the proof names, is not in the export")
+        if roster is None or roster["id"] != block["roster_id"]:
+            raise Wrong(f"roster {block['roster_id']} is not in the export: it has to begin before it")
+        members = {"block": "block_number", "block_hash": "block_hash", "leaves": "leaves", "root": "root"}
+        for name, column in (members | {"ledger_hash": "ledger_hash"}).items():
+            if proof[name] != block[column]:
+                raise Wrong(f"{name}: {proof[name]} in the proof, {block[column]} in record {block['seq']}")
+        vaults, index = decided(roster, block), int(proof["index"])
+        if len(vaults) != int(block["leaves"]):
+            raise Wrong(f"record {block['seq']}: its roster has {len(vaults)} vaults with a leaf, not {block['leaves']}")
+        if vaults[index] != unhex(proof["address"]):
+            raise Wrong(f"address: {proof['address']} in the proof, leaf {index} is that of vault {shown(vaults[index])}")

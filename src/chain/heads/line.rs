@@ -75,7 +75,8 @@ impl Line {
             (Some(previous), None) => oldest.number.saturating_sub(previous.number).saturating_sub(1),
             (_, Some(_)) | (None, None) => 0,
         };
-        Some(NewHead { header, between, skipped, left, replaced_previous })
+        let joined = kept.is_some();
+        Some(NewHead { header, between, skipped, left, replaced_previous, joined })
     }
 
     fn position(&self, hash: B256) -> Option<usize> {

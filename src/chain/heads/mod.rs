@@ -36,6 +36,9 @@ pub struct NewHead {
     /// Whether the previous head is no longer part of the chain. After skipped heights it is not known and reads
     /// `false`.
     pub replaced_previous: bool,
+    /// Whether it descends from a head before it, or was one: then all that left the chain since is in `left`. The first head
+    /// does not, nor does one after skipped heights.
+    pub joined: bool,
 }
 
 /// What there is to know about the head.

@@ -26,6 +26,23 @@ pub(super) struct About {
     counterfactual: Option<B256>,
 }
 
+impl checkpoint::About for About {
+    fn difference(&self, noted: &Self) -> String {
+        let (ours, theirs) = (&self.question, &noted.question);
+        let same = [
+            (self.decision_version == noted.decision_version, "by another version of the decision"),
+            (self.chain_id == noted.chain_id, "of another chain"),
+            ((ours.from, ours.to) == (theirs.from, theirs.to), "of another range of blocks"),
+            (ours == theirs, "with another grace or another way of reading"),
+            (self.vaults == noted.vaults, "of other vaults, or by other policies"),
+        ];
+        let different = same.into_iter().find(|(same, _)| !same);
+        different
+            .map_or("with another policy beside the published ones", |(_, difference)| difference)
+            .to_owned()
+    }
+}
+
 /// What `file` has of an audit of `question`; where the file is there and no last block is asked for, the question is to its
 /// last one.
 pub(super) fn of(

@@ -90,6 +90,7 @@ impl Prove {
         let named = Named::of(context, &vaults, &published(&self.policy)?)?;
         let vault = named.first()?.clone();
         let journal = self.source.open(context).await?;
+        of_chain(&journal, named.chain_id).await?;
         let (block, roster) = self.recorded(&journal, (named.chain_id, vault.vault)).await?;
         let decided: Vec<_> = block.absences.decided(roster.vaults()).copied().collect();
         let index = decided.binary_search(&vault.vault).map_err(|_| damaged(&block))?;
@@ -183,6 +184,19 @@ impl Prove {
         let (below, above) = paths.ok_or_else(|| damaged(block))?;
         Ok(Proved { leaf: vault.leaf, made_of: Some(vault.hashes), path: [below, above].concat() })
     }
+}
+
+/// Refuses a journal that has records of other chains alone.
+async fn of_chain(journal: &Journal, chain_id: u64) -> Result<(), Failure> {
+    let chains = unread(journal.chains().await)?;
+    if chains.is_empty() || chains.contains(&chain_id) {
+        return Ok(());
+    }
+    let known: Vec<_> = chains.iter().map(u64::to_string).collect();
+    let known = known.join(", ");
+    Err(Failure::usage(eyre::eyre!(
+        "the policy is for chain {chain_id}, the journal has records of chain {known} alone"
+    )))
 }
 
 /// The records of all blocks of this height, in the order of their writing: as many as were seen there.

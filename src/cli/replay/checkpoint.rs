@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use alloy::primitives::{Address, B256};
+use eyre::WrapErr;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Failure, checkpoint};
-use super::{Printed, View};
+use super::View;
 use crate::domain::decision::DECISION_VERSION;
+use crate::journal::{Journal, Verified};
 use crate::replay::{Part, Progress, Replayed, Subject};
 
 /// How far a replay is.
@@ -18,15 +20,32 @@ pub(super) type Checkpoint = checkpoint::Checkpoint<About, Noted>;
 pub(super) struct About {
     decision_version: String,
     chain_id: u64,
-    /// Number of the journal's records and their hash: of one that was written since another replay has to begin.
-    records: (String, Option<B256>),
+    /// The records that the journal had: those that were added since are of another replay.
+    records: Records,
+    asked: Asked,
+    /// What that came to of these records.
     part: Part,
-    /// Whether what was sent is executed again.
-    execution: bool,
     /// The vaults with the hashes of the policies given for each.
     vaults: Vec<(Address, Vec<B256>)>,
     /// All whose policies are known, in the same way.
     beside: Vec<(Address, Vec<B256>)>,
+}
+
+/// What is asked for on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub(super) decision: Option<B256>,
+    pub(super) from: Option<u64>,
+    pub(super) to: Option<u64>,
+    /// Whether what was sent is executed again.
+    pub(super) execution: bool,
+}
+
+/// The first records of a journal: how many, and their hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Records {
+    pub(super) count: u64,
+    pub(super) hash: B256,
 }
 
 /// How far the replay of several vaults has come.
@@ -40,20 +59,73 @@ pub(super) struct Noted {
     pub(super) records: u64,
 }
 
-/// What `file` has of a replay of a part of the journal whose records are those of `printed`.
-pub(super) fn of(
-    file: &Path,
-    view: &View,
-    (printed, part): (&Printed, &Part),
-    execution: bool,
-) -> Result<Checkpoint, Failure> {
-    Checkpoint::of(file, "a replay", |_| About {
-        decision_version: DECISION_VERSION.to_owned(),
-        chain_id: view.source.chain_id(),
-        records: (printed.records.clone(), printed.records_hash),
-        part: part.clone(),
-        execution,
-        vaults: view.subjects.iter().map(Subject::hashes).collect(),
-        beside: view.beside.vaults(),
-    })
+impl checkpoint::About for About {
+    fn difference(&self, noted: &Self) -> String {
+        let same = [
+            (self.decision_version == noted.decision_version, "by another version of the decision"),
+            (self.chain_id == noted.chain_id, "of another chain"),
+            (
+                self.asked.execution == noted.asked.execution,
+                "with or without --no-execution otherwise than asked for now",
+            ),
+            (self.asked == noted.asked, "of another range or decision"),
+            (self.vaults == noted.vaults, "of other vaults, or by other policies"),
+            (self.beside == noted.beside, "with other policies of the vaults beside"),
+        ];
+        match same.into_iter().find(|(same, _)| !same) {
+            Some((_, difference)) => difference.to_owned(),
+            None => format!(
+                "of a journal that begins with {} records which this one does not begin with",
+                noted.records.count
+            ),
+        }
+    }
+}
+
+impl About {
+    /// The records that are looked at.
+    pub(super) const fn records(&self) -> Records {
+        self.records
+    }
+
+    /// The part of them.
+    pub(super) const fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// Of what is asked of a journal with these records, of which `part` is that.
+    pub(super) fn of(view: &View, verified: Verified, (asked, part): (Asked, Part)) -> Self {
+        Self {
+            decision_version: DECISION_VERSION.to_owned(),
+            chain_id: view.source.chain_id(),
+            records: Records { count: verified.records, hash: verified.hash },
+            asked,
+            part,
+            vaults: view.subjects.iter().map(Subject::hashes).collect(),
+            beside: view.beside.vaults(),
+        }
+    }
+}
+
+/// What `file` has of a replay that is about the same; where records were added to the journal since, it goes on with those that
+/// there were.
+pub(super) async fn of(file: &Path, journal: &Journal, about: About) -> Result<Checkpoint, Failure> {
+    const WHAT: &str = "a replay";
+    let mut about = about;
+    if let Some(noted) = Checkpoint::about_in(file, WHAT)?
+        && begins_with(journal, about.records, noted.records).await?
+    {
+        (about.records, about.part) = (noted.records, noted.part);
+    }
+    Checkpoint::of(file, WHAT, |_| about)
+}
+
+/// Whether the journal, which has the records `now`, begins with those of `before`.
+async fn begins_with(journal: &Journal, now: Records, before: Records) -> Result<bool, Failure> {
+    let last = i64::try_from(before.count).unwrap_or(i64::MAX);
+    if before.count >= now.count || last == 0 {
+        return Ok(now == before);
+    }
+    let entries = journal.entries_after(last.saturating_sub(1)).await.wrap_err("the journal")?;
+    Ok(entries.first().is_some_and(|entry| entry.hash() == before.hash))
 }

@@ -1,7 +1,7 @@
 //! A replay as one page.
 
 use super::Printed;
-use super::text::{EXECUTED, executed, nothing_compared, rows};
+use super::text::{EXECUTED, executed, later, nothing_compared, rows};
 use crate::replay::Replayed;
 use crate::report::{escape, page};
 
@@ -13,9 +13,10 @@ pub(super) fn html(printed: &Printed) -> String {
         (None, false) => ("bad", escape(&format!("Not everything is equal{}.", nothing_compared(printed)))),
     };
     let mut body = format!(
-        "<p class=\"summary\"><strong class=\"{class}\">{verdict}</strong> {} verified records on chain {}.</p>\n",
+        "<p class=\"summary\"><strong class=\"{class}\">{verdict}</strong> {} verified records on chain {}{}.</p>\n",
         escape(&printed.records),
-        printed.chain_id
+        printed.chain_id,
+        later(printed)
     );
     for vault in &printed.vaults {
         body.push_str(&section(vault));

@@ -27,7 +27,16 @@ pub(super) fn text(printed: &Printed) -> String {
     let vaults: Vec<_> = printed.vaults.iter().map(vault).collect();
     let verdict = if printed.equal { "everything is equal" } else { "not everything is equal" };
     let nothing = nothing_compared(printed);
-    format!("{} records, verified\n\n{}\n\n{verdict}{nothing}", printed.records, vaults.join("\n\n"))
+    let (records, later, vaults) = (&printed.records, later(printed), vaults.join("\n\n"));
+    format!("{records} records, verified{later}\n\n{vaults}\n\n{verdict}{nothing}")
+}
+
+/// The records that are not of this replay, as the end of a sentence; empty where there are none.
+pub(super) fn later(printed: &Printed) -> String {
+    let later = printed.later.as_ref();
+    later.map_or_else(String::new, |later| {
+        format!("; {later} that were written since the checkpoint was begun are not looked at: replay them without it")
+    })
 }
 
 /// The vaults of which nothing was compared, as the end of a sentence; empty where there are none.
@@ -77,7 +86,7 @@ pub(super) fn rows(vault: &Replayed) -> Vec<(&'static str, String)> {
 fn not_checked(blocks: u64, missing: Address) -> String {
     format!(
         "{blocks}: a block holds the decisions on several vaults under one hash there, and the policies of {missing} are not \
-         given: replay with a configuration that has it"
+         given: replay with a configuration that has it, or name it too, with --vault {missing}"
     )
 }
 
@@ -102,7 +111,7 @@ pub(super) fn executed(executed: &Executed) -> Vec<String> {
 }
 
 fn explained(explained: &Explained) -> Vec<String> {
-    let money = |value: crate::domain::units::Usd| value.get().round_dp(2).to_string();
+    let money = |value: crate::domain::units::Usd| format!("{:.2}", value.get().round_dp(2));
     let (gas, venue) = (explained.comparison.gas_units, explained.comparison.venue);
     vec![
         money(explained.comparison.value),

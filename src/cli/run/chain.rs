@@ -9,7 +9,7 @@ use alloy::primitives::Address;
 
 use super::crew::Crew;
 use super::early::Early;
-use super::left;
+use super::left::Left;
 use super::sighting::Sighting;
 use super::watch::{Watch, tell};
 use super::{Failure, alert, log};
@@ -39,6 +39,8 @@ pub(super) struct Chain {
     pub(super) keepers: Vec<Keeper>,
     /// The vaults that this process keeps, those that it has given up among them.
     pub(super) roster: Roster,
+    /// Which records of blocks may have left the chain.
+    pub(super) left: Left,
     /// What one rebalance needs at most.
     pub(super) reckoned: Reckoned,
     /// Vaults that are known to obey another key, and whose.
@@ -48,7 +50,6 @@ pub(super) struct Chain {
 impl Chain {
     /// Takes up what an earlier process left before anything is planned.
     pub(super) async fn recover(&self) -> Result<(), Failure> {
-        left::mark(&self.journal, self.lease.endpoint()).await?;
         for engine in self.crew.engines() {
             match engine.recover().await {
                 Ok(outcomes) => report(&outcomes),
@@ -82,6 +83,7 @@ impl Chain {
                 other => cycles.push(other),
             }
         }
+        self.left.mark(&self.journal, (&self.pool, &self.lease), (header, &[])).await?;
         seen.record(&self.journal, &self.roster, header).await?;
         Ok(cycles)
     }
@@ -126,12 +128,18 @@ impl Chain {
             }
             Ok(HeadEvent::New(head)) => {
                 self.orphan(&head).await?;
+                if !head.joined {
+                    self.left.doubt();
+                }
                 match self.verdict(&head).await {
                     Some(lease) => {
                         self.change_over(lease);
                         self.block(&head).await?;
                     }
-                    None => self.no_verdict(&head.header).await?,
+                    None => {
+                        self.left.doubt();
+                        self.no_verdict(&head.header).await?;
+                    }
                 }
             }
         }
@@ -229,6 +237,7 @@ impl Chain {
             engine.watch_runway(&self.lease, &head.header, self.reckoned).await;
         }
         let (seen, last) = self.cycles(head).await?;
+        self.left.mark(&self.journal, (&self.pool, &self.lease), (&head.header, &head.between)).await?;
         seen.record(&self.journal, &self.roster, &head.header).await?;
         last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
     }

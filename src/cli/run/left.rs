@@ -1,36 +1,115 @@
-//! Heads that the chain left while no keeper was there to see it.
+//! Recorded blocks that the chain has left, also while no keeper was there to see it.
+//!
+//! One rule: what is recorded at the height of a block on which the endpoints agree, or of one of its ancestors, and is another
+//! block, has left the chain.
 
+use std::collections::BTreeMap;
+
+use alloy::primitives::B256;
 use eyre::{Result, WrapErr};
 
-use crate::chain::Endpoint;
-use crate::journal::Journal;
+use crate::chain::pool::{Lease, Pool};
+use crate::chain::{ChainError, Header};
+use crate::journal::{Journal, Unmarked};
 
-/// Recorded heads that are looked at most: no chain goes back further.
-const MOST: u32 = 256;
+/// Whether everything that is recorded up to the last head, and is not of its chain, is marked.
+pub(super) struct Left {
+    marked: bool,
+}
 
-/// Marks the newest recorded heads that the chain has others in place of, down to the first one that it has. One that the node
-/// has nothing in place of may be to come: nothing is said of it. Where the node fails nothing more is marked.
-///
-/// # Errors
-/// What the disk or the file does not allow.
-pub(super) async fn mark(journal: &Journal, endpoint: &Endpoint) -> Result<()> {
-    let (chain_id, mut below) = (endpoint.chain_id(), u64::MAX);
-    for _ in 0..MOST {
-        let Some(block) = journal.block_below(chain_id, below).await.wrap_err("the journal")? else { break };
-        match endpoint.header_by_number(block.number).await {
-            Ok(Some(header)) if header.hash == block.hash => break,
-            Ok(Some(_)) => {
-                let marked = journal.mark_orphaned(chain_id, block.hash).await.wrap_err("the journal")?;
-                tracing::warn!(block = block.number, hash = %block.hash, ?marked, "the chain has left it");
-                // Of this height there may be another record.
-                below = block.number.saturating_add(1);
-            }
-            Ok(None) => below = block.number,
-            Err(error) => {
-                tracing::warn!(block = block.number, %error, "whether the chain has left it is not known");
-                break;
+impl Left {
+    /// At the start of a process nothing is known.
+    pub(super) const fn unknown() -> Self {
+        Self { marked: false }
+    }
+
+    /// After a head that is not joined to the one before, or on which the endpoints did not agree, more may have left than was told.
+    pub(super) const fn doubt(&mut self) {
+        self.marked = false;
+    }
+
+    /// Marks what has left by the word of `header`, on which the endpoints agree, and of the headers `between` it and the head
+    /// before. Where more may have left the recorded heights below are asked for; a node that fails is asked at the next head.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub(super) async fn mark(
+        &mut self,
+        journal: &Journal,
+        (pool, lease): (&Pool, &Lease),
+        (header, between): (&Header, &[Header]),
+    ) -> Result<()> {
+        let chain_id = pool.chain_id();
+        let lowest = between.first().map_or(header.number, |first| first.number.min(header.number));
+        let heights = if self.marked { lowest..=header.number } else { 0..=header.number };
+        let recorded = journal.unmarked(chain_id, heights).await.wrap_err("the journal")?;
+        let told: BTreeMap<u64, B256> =
+            between.iter().chain([header]).map(|header| (header.number, header.hash)).collect();
+        let mut gone = others(&recorded, &told);
+        if !self.marked {
+            match below(&recorded, (pool, lease), told).await {
+                Ok(asked) => {
+                    gone = others(&recorded, &asked);
+                    self.marked = true;
+                }
+                Err(error) => {
+                    let block = header.number;
+                    tracing::warn!(block, %error, "whether the chain has left earlier heads is not known");
+                }
             }
         }
+        for (block, hash) in gone {
+            let marked = journal.mark_orphaned(chain_id, hash).await.wrap_err("the journal")?;
+            tracing::warn!(block, %hash, ?marked, "the chain has left it");
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// What is recorded at the heights of `there` and is not of its chain, by height.
+fn others(recorded: &BTreeMap<u64, Vec<Unmarked>>, there: &BTreeMap<u64, B256>) -> Vec<(u64, B256)> {
+    let other = |(number, hash): (&u64, &B256)| {
+        let at_height = recorded.get(number).into_iter().flatten();
+        let gone = at_height.filter(|known| known.hash != *hash).map(|known| (*number, known.hash));
+        gone.collect::<Vec<_>>()
+    };
+    there.iter().flat_map(other).collect()
+}
+
+/// The hashes that the chain has at recorded heights, `told` among them: from the highest height down to the first with a record on
+/// which the endpoints agreed and which is of the chain, since all below was marked before that was written; and those of which
+/// there is more than one record.
+async fn below(
+    recorded: &BTreeMap<u64, Vec<Unmarked>>,
+    (pool, lease): (&Pool, &Lease),
+    told: BTreeMap<u64, B256>,
+) -> Result<BTreeMap<u64, B256>, ChainError> {
+    let (mut there, mut found) = (told, false);
+    for (number, at_height) in recorded.iter().rev() {
+        if found && at_height.len() < 2 {
+            continue;
+        }
+        let hash = match there.get(number) {
+            Some(hash) => *hash,
+            None => asked((pool, lease), *number, at_height).await?,
+        };
+        there.insert(*number, hash);
+        found |= at_height.iter().any(|known| known.agreed && known.hash == hash);
+    }
+    Ok(there)
+}
+
+/// The hash of the chain's block at a height; where another is recorded the endpoints have to agree on it.
+async fn asked(
+    (pool, lease): (&Pool, &Lease),
+    number: u64,
+    at_height: &[Unmarked],
+) -> Result<B256, ChainError> {
+    let header = lease.header_by_number(number).await?;
+    let missing = || ChainError::NoVerdict { reason: format!("`{}` has no block {number}", lease.name()) };
+    let header = header.ok_or_else(missing)?;
+    if at_height.iter().any(|known| known.hash != header.hash) {
+        pool.agree(lease, &header).await?;
+    }
+    Ok(header.hash)
 }

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use alloy::primitives::Address;
 use eyre::{Result, WrapErr};
@@ -83,12 +83,11 @@ pub async fn causes(journal: &Journal, key: (u64, Address), episode: &Episode) -
 
 /// The last record of a block below this height.
 async fn last_before(journal: &Journal, key: (u64, Address), height: u64) -> Result<Option<Last>> {
-    let (chain_id, vault) = key;
-    let Some(block) = journal.block_below(chain_id, height).await.wrap_err("the journal")? else {
+    let Some(block) = journal.block_below(key.0, height).await.wrap_err("the journal")? else {
         return Ok(None);
     };
-    let kept = keeps(journal, block.roster, vault).await?;
-    Ok(Some(Last { seq: block.seq, refused: kept && was_refused(&block, vault) }))
+    let known = heights(journal, key, block.number..=block.number).await?;
+    Ok(known.into_values().next().map(|known| known.last))
 }
 
 /// Number in the ledger of the record of the lowest block above a height, however far it is.
@@ -146,8 +145,9 @@ async fn heights(
             let cause = if kept { of_block(block, vault) } else { Cause::Stopped };
             let last = Last { seq: block.seq, refused: kept && was_refused(block, vault) };
             match heights.entry(block.number) {
-                // What an earlier process did at the block stands.
+                // What an earlier process did at the block stands, also where a later one does not keep the vault.
                 Entry::Occupied(mut known) if last.refused => known.get_mut().last = last,
+                Entry::Occupied(_) if !kept => {}
                 Entry::Occupied(mut known) => *known.get_mut() = Known { last, cause },
                 Entry::Vacant(place) => drop(place.insert(Known { last, cause })),
             }
@@ -220,22 +220,35 @@ impl Tally {
     }
 
     /// Why there is no record between the last one and that of number `after`: a process that began between them was not there
-    /// before; one that went on over it heard nothing. After a start that was refused nobody was there.
+    /// before; one that went on over it heard nothing. After a start that was refused nobody was there until the next one; where
+    /// more than one followed, nothing says when that was.
     fn unseen(&self, after: i64) -> Cause {
         let Some(before) = self.before else { return Cause::Stopped };
-        if before.refused {
-            return Cause::LeaseLost;
+        match (before.refused, self.begun(before.seq..after)) {
+            (true, 0 | 1) => Cause::LeaseLost,
+            (true, _) | (false, 1..) => Cause::Stopped,
+            (false, 0) => Cause::Endpoint,
         }
-        let begun = self.runs.iter().any(|run| (before.seq..after).contains(run));
-        if begun { Cause::Stopped } else { Cause::Endpoint }
+    }
+
+    /// How many processes began at these places of the ledger.
+    fn begun(&self, places: Range<i64>) -> usize {
+        self.runs.iter().filter(|run| places.contains(run)).count()
+    }
+
+    /// Why there is no record after the last one, with which the journal ends, or a process that began and recorded none.
+    fn ended(&self) -> Cause {
+        match self.before {
+            Some(last) if last.refused && self.begun(last.seq..i64::MAX) == 0 => Cause::LeaseLost,
+            Some(_) | None => Cause::Silent,
+        }
     }
 
     /// The causes, the most frequent first, where the first record after the episode has this number in the ledger.
     fn causes(mut self, after: Option<i64>) -> Vec<Caused> {
         if !self.is_done() {
-            let ended =
-                if self.before.is_some_and(|last| last.refused) { Cause::LeaseLost } else { Cause::Silent };
-            self.count(after.map_or(ended, |after| self.unseen(after)), self.left.1);
+            let cause = after.map_or_else(|| self.ended(), |after| self.unseen(after));
+            self.count(cause, self.left.1);
         }
         let counted = self.counted.into_iter().map(|(cause, blocks)| Caused { cause, blocks });
         let mut causes: Vec<_> = counted.collect();

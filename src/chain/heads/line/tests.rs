@@ -41,6 +41,7 @@ fn hashes(headers: &[Header]) -> Vec<B256> {
 #[test]
 fn the_next_block_skips_nothing_and_replaces_nothing() {
     let head = line().take(vec![header(8, 8, 7)]).unwrap();
+    assert!(head.joined && !Line::default().take(vec![header(8, 8, 7)]).unwrap().joined);
     assert_eq!((head.between, head.skipped, head.left, head.replaced_previous), (vec![], 0, vec![], false));
 }
 
@@ -66,7 +67,7 @@ fn a_chain_that_went_back_lost_all_above_its_new_head() {
     assert_eq!(line.place(&header(5, 5, 4)), Place::Earlier);
     let head = line.take(vec![header(5, 5, 4)]).unwrap();
     assert_eq!((hashes(&head.left), head.replaced_previous), (vec![hash(6), hash(7)], true));
-    assert_eq!((head.between.len(), line.tip().unwrap().hash), (0, hash(5)));
+    assert_eq!((head.between.len(), line.tip().unwrap().hash, head.joined), (0, hash(5), true));
 }
 
 #[test]
@@ -82,6 +83,7 @@ fn a_lower_head_of_another_branch_is_joined_at_the_common_ancestor() {
 fn what_cannot_be_joined_is_counted_and_only_what_was_overtaken_has_left() {
     let head = line().take(vec![header(20, 20, 19), header(19, 19, 18)]).unwrap();
     assert_eq!((head.skipped, head.left.len(), head.replaced_previous), (11, 0, false));
+    assert!(!head.joined);
     let mut line = line();
     // Below what is remembered nothing is looked for.
     assert_eq!(line.missing_parent(&header(5, 50, 40)), None);

@@ -9,21 +9,23 @@ import { contents, widths } from "./looks.mjs";
 import { assertSays, read } from "./tables.mjs";
 
 const folder = resolve(process.argv[2]);
-const KEYS = ["policy.strategy.multiplier", "policy.risk.aversion"];
+// The trigger is a value that is longer than a column.
+const KEYS = ["policy.strategy.multiplier", "policy.risk.aversion", "policy.trigger"];
+const [, AVERSION, TRIGGER] = KEYS;
 const FIGURES = ["Cost a year, bps", "Tracking error", "Return", "Rebalances", "Lowest cushion over the floor", "Breaches"];
 
 // Of each policy what its worlds come to.
 function policies(rows) {
   const groups = new Map();
   for (const row of rows) {
-    const name = KEYS.map((key) => Number(row[key])).join();
+    const name = KEYS.map((key) => row[key]).join();
     groups.set(name, [...(groups.get(name) ?? []), row]);
   }
-  return [...groups.entries()].map(([name, worlds]) => {
+  return [...groups.values()].map((worlds) => {
     const of = (figure) => worlds.map((row) => Number(row[figure]));
     const mean = (figure) => of(figure).reduce((sum, value) => sum + value, 0) / worlds.length;
     return {
-      values: name.split(",").map(Number),
+      values: KEYS.map((key) => worlds[0][key]),
       cost: mean("cost_bps"),
       risk: Math.max(...of("tracking_error")),
       earned: mean("total_return"),

@@ -97,13 +97,13 @@ impl Simulate {
     }
 
     /// What risk is measured by, and where costs are compared.
-    const fn risk(&self) -> (Measure, Level) {
+    fn risk(&self) -> (Measure, Level) {
         match (self.strategy, self.model) {
             (StrategyName::DeltaHedge, ModelName::Gbm | ModelName::Merton | ModelName::Heston) => {
-                (Measure::Profit, Level::OfPremium(self.vault.risk_share))
+                (Measure::Profit, Level::OfPremium(self.vault.risk_share()))
             }
             (StrategyName::DeltaHedge, ModelName::Bootstrap) => {
-                (Measure::Tracking, Level::OfPremium(self.vault.risk_share))
+                (Measure::Tracking, Level::OfPremium(self.vault.risk_share()))
             }
             (StrategyName::Cppi | StrategyName::ConstantWeight, _) => (Measure::Tracking, Level::OfDefault),
         }

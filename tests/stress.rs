@@ -18,6 +18,7 @@ mod proxy;
 #[path = "support/rig.rs"]
 mod rig;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use alloy::primitives::U256;
@@ -338,6 +339,10 @@ async fn the_table_that_is_written_and_printed_says_what_the_document_says() {
     let of = |key: &str| document[key].as_array().unwrap().clone();
     let (shocks, crashes) = (of("shocks"), of("crashes"));
     assert_eq!((shocks.len(), crashes.len()), (10, 1));
+    let page = read("stress.html");
+    let (name, held) = ("<tr class=\"bad\"><td>−50 %</td><td>broken by ", "<tr><td>−30 %</td><td>holds</td>");
+    assert!(page.contains(name) && page.contains(held), "{page}");
+    assert_eq!(page.matches("no guard acts").count(), 4, "{page}");
 
     // Names alone have commas, and are in quotes then.
     let table = read("stress.csv").replace(", ", "; ").replace('"', "");
@@ -347,41 +352,46 @@ async fn the_table_that_is_written_and_printed_says_what_the_document_says() {
     let rows: Vec<Vec<&str>> = lines.collect();
     assert_eq!(rows.len(), 11);
     for (row, (kind, trial)) in rows.iter().zip(kinds) {
-        let at = |name: &str| row[head.iter().position(|head| *head == name).unwrap()];
-        let real = |name: &str| at(name).parse::<f64>().unwrap();
-        let money = |value: &Value| to_real(told(value));
-        assert_eq!(at("kind"), kind);
-        assert_eq!(at("name").replace("; ", ", "), trial["name"].as_str().unwrap());
-        for moment in ["before", "after", "end"] {
-            for figure in ["net", "exposure", "floor", "cushion"] {
-                assert_eq!(real(&format!("{moment}_{figure}")), money(&trial[moment][figure]), "{row:?}");
-            }
-        }
-        for figure in ["price", "lowest_cushion", "shortfall", "gas", "fees", "impact"] {
-            assert_eq!(real(figure), money(&trial[figure]), "{figure}: {row:?}");
-        }
-        assert_eq!(real("shortfall_share"), trial["shortfall_share"].as_f64().unwrap());
-        assert_eq!(at("holds") == "true", told(&trial["shortfall"]).is_zero());
-        for count in ["transactions", "reverted", "seconds_to_rest"] {
-            let known = trial.get(count).map(ToString::to_string).unwrap_or_default();
-            assert_eq!(at(count), known, "{count}: {row:?}");
-        }
-        let code = trial.get("decision").map_or("", |decision| decision["code"].as_str().unwrap());
-        assert_eq!(at("code"), code);
-        let guards = trial["guards"].as_array().unwrap();
-        let guards: Vec<String> = guards
-            .iter()
-            .map(|act| format!("{}@{}", act["guard"].as_str().unwrap(), act["after_seconds"]))
-            .collect();
-        assert_eq!(at("guards"), guards.join(" "));
-        if kind == "crash" || trial["decision"]["verdict"] != "rebalance" {
-            assert_eq!(at("risky_traded"), "");
-        } else {
-            let trade = &trial["decision"]["trade"];
-            let sign = if trade["sell"] == true { -1.0 } else { 1.0 };
-            assert!(near(real("risky_traded"), sign * number(&trade["units"]), 1e-12), "{row:?}");
-        }
+        let row = head.iter().copied().zip(row.iter().copied()).collect();
+        assert_says(&row, kind, trial);
     }
+}
+
+/// A row of the table by its columns, against the same trial of the document.
+fn assert_says(row: &BTreeMap<&str, &str>, kind: &str, trial: &Value) {
+    let real = |name: &str| row[name].parse::<f64>().unwrap();
+    let money = |value: &Value| to_real(told(value));
+    assert_eq!(row["kind"], kind);
+    assert_eq!(row["name"].replace("; ", ", "), trial["name"].as_str().unwrap());
+    for moment in ["before", "after", "end"] {
+        let figures = ["net", "exposure", "floor", "cushion"];
+        let [table, document] = [
+            figures.map(|figure| real(&format!("{moment}_{figure}"))),
+            figures.map(|figure| money(&trial[moment][figure])),
+        ];
+        assert_eq!(table, document, "{moment}: {row:?}");
+    }
+    for figure in ["price", "lowest_cushion", "shortfall", "gas", "fees", "impact"] {
+        assert_eq!(real(figure), money(&trial[figure]), "{figure}: {row:?}");
+    }
+    assert_eq!(real("shortfall_share"), trial["shortfall_share"].as_f64().unwrap());
+    assert_eq!(row["holds"], told(&trial["shortfall"]).is_zero().to_string());
+    for count in ["transactions", "reverted", "seconds_to_rest"] {
+        let known = trial.get(count).map(ToString::to_string).unwrap_or_default();
+        assert_eq!(row[count], known, "{count}: {row:?}");
+    }
+    for said in ["verdict", "code"] {
+        let decided = trial.get("decision").map_or("", |decision| decision[said].as_str().unwrap());
+        assert_eq!(row[said], decided, "{row:?}");
+    }
+    let act = |act: &Value| format!("{}@{}", act["guard"].as_str().unwrap(), act["after_seconds"]);
+    let guards: Vec<String> = trial["guards"].as_array().unwrap().iter().map(act).collect();
+    assert_eq!(row["guards"], guards.join(" "));
+    let trade = trial.get("decision").and_then(|decision| decision.get("trade"));
+    let Some(trade) = trade else { return assert_eq!(row["risky_traded"], "", "{row:?}") };
+    let sold = trade["sell"] == true;
+    assert_eq!(row["risky_traded"].starts_with('-'), sold, "{row:?}");
+    assert!(near(real("risky_traded").abs(), number(&trade["units"]), 1e-12), "{row:?}");
 }
 
 /// A vault with a pair, whose asset has so many places; a unit of everything is worth the same.

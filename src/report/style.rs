@@ -88,6 +88,8 @@ th:first-child,td:first-child{position:sticky;left:0;background:var(--paper)}
 .words th{text-align:left}
 .words td{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .words td:first-child{min-width:7em;vertical-align:top}
+.named td:first-child{white-space:normal;min-width:7em}
+.named thead th{min-width:5em}
 tbody tr.first th,tbody tr.first td{background:var(--shade)}
 details{margin-top:14px;font-size:.875rem}
 summary{cursor:pointer}

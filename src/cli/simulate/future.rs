@@ -34,6 +34,7 @@ use crate::domain::units::{from_real, to_real};
 /// Paths where the arguments do not say, and the most whose samples are kept at once.
 const PATHS: u32 = 1_000;
 const MOST_PATHS: u32 = 100_000;
+const HOUR: u64 = 3_600;
 /// Decimal places of the asset.
 const PLACES: u32 = 6;
 
@@ -170,9 +171,12 @@ impl Simulate {
             Process::Bootstrap { history, block } => {
                 let name = self.market.prices.as_deref().and_then(Path::file_stem).unwrap_or_default();
                 let steps = u64::try_from(*block).unwrap_or(u64::MAX);
-                let hours = 365.0 * 24.0 * years(history.step_seconds().saturating_mul(steps));
+                let seconds = history.step_seconds().saturating_mul(steps);
+                let whole = seconds.checked_rem(HOUR).is_some_and(|rest| rest == 0);
+                let hours = 365.0 * 24.0 * years(seconds);
+                let hours = if whole { format!("{hours:.0}") } else { format!("{hours:.2}") };
                 let gas = if self.policy.gas.is_some() { " with their gas" } else { "" };
-                format!("blocks of {hours:.1} hours of {}{gas}", name.to_string_lossy())
+                format!("blocks of {hours} hours of {}{gas}", name.to_string_lossy())
             }
         }
     }

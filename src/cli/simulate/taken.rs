@@ -18,9 +18,9 @@ const STATED: &[ModelName] = &[ModelName::Gbm, ModelName::Merton, ModelName::Hes
 /// # Errors
 /// Wrong usage, with all of them.
 pub(super) fn check(arguments: &Simulate) -> Result<(), Failure> {
-    let mut wrong = refused("--model", arguments.model, &of_models(arguments));
+    let mut wrong = refused("--model", &arguments.model, &of_models(arguments));
     if arguments.compare {
-        wrong.extend(refused("--strategy", arguments.strategy, &of_strategies(arguments)));
+        wrong.extend(refused("--strategy", &arguments.strategy, &of_strategies(arguments)));
     }
     if wrong.is_empty() { Ok(()) } else { Err(Failure::usage(eyre!("{}", wrong.join("; ")))) }
 }
@@ -65,16 +65,16 @@ const fn of_strategies(arguments: &Simulate) -> [Taken<StrategyName>; 6] {
 }
 
 /// What is given and not taken, in words.
-fn refused<T: ValueEnum + PartialEq>(by: &str, chosen: T, all: &[Taken<T>]) -> Vec<String> {
+fn refused<T: ValueEnum + PartialEq>(by: &str, chosen: &T, all: &[Taken<T>]) -> Vec<String> {
     let told = |(_, argument, takers): &Taken<T>| {
         let takers: Vec<String> = takers.iter().map(name).collect();
         format!(
             "{argument} is taken by {by} {}, and this is {}: leave {argument} out",
             takers.join(", "),
-            name(&chosen)
+            name(chosen)
         )
     };
-    all.iter().filter(|(given, _, takers)| *given && !takers.contains(&chosen)).map(told).collect()
+    all.iter().filter(|(given, _, takers)| *given && !takers.contains(chosen)).map(told).collect()
 }
 
 /// As it stands on the command line.

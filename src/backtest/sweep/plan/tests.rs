@@ -9,9 +9,9 @@ fn plan(text: &str) -> Result<Plan, Vec<String>> {
     let setting = Setting::default();
     let grid = Grid::parse(Path::new("g.toml"), text).unwrap();
     let base = Base { policy: published.policy(), setting: &setting, capital: Decimal::from(1_000) };
-    let (documents, made) = (grid.documents(), std::cell::Cell::new(0));
-    let plan = Plan::of(grid, base, || made.set(made.get() + 1));
-    assert_eq!(made.get(), documents);
+    let (documents, made) = (grid.documents(), std::cell::RefCell::new(Vec::new()));
+    let plan = Plan::of(grid, base, || made.borrow_mut().push(()));
+    assert_eq!(made.borrow().len(), documents);
     plan.map_err(|error| match error {
         GridError::Mistakes(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
         GridError::TooMany { .. } | GridError::Unreadable { .. } => vec![error.to_string()],

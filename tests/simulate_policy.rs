@@ -1,6 +1,7 @@
 //! `keeper simulate --policy` as its users run it.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test fails where it stands"
@@ -281,13 +282,24 @@ fn a_block_is_told_by_the_hours_that_it_has() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_is_answered_in_the_middle_of_it() {
+fn a_signal_is_answered_in_the_middle_of_it_and_of_a_path_that_takes_minutes() {
     use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
 
     let place = Place::empty();
     let mut keeper = Command::new(env!("CARGO_BIN_EXE_keeper"));
-    keeper.args(["simulate", "--policy", &policy(), "--paths", "100000", "--days", "2"]);
-    let keeper =
+    keeper.args([
+        "simulate",
+        "--policy",
+        &policy(),
+        "--paths",
+        "100",
+        "--days",
+        "730",
+        "--step-minutes",
+        "1",
+    ]);
+    let mut keeper =
         keeper.current_dir(place.path("")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Until it listens: the bit of SIGTERM among the signals that are caught.
     let listens = || {
@@ -300,6 +312,14 @@ fn a_signal_is_answered_in_the_middle_of_it() {
     }
     let asked = Command::new("kill").args(["-TERM", &keeper.id().to_string()]).status().unwrap();
     assert!(asked.success());
+    let asked = Instant::now();
+    while keeper.try_wait().unwrap().is_none() {
+        if asked.elapsed() > Duration::from_secs(30) {
+            keeper.kill().unwrap();
+            panic!("it goes on");
+        }
+        std::thread::yield_now();
+    }
     let ended = keeper.wait_with_output().unwrap();
     let said = String::from_utf8(ended.stderr).unwrap();
     assert!(

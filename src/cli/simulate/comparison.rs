@@ -57,10 +57,9 @@ impl Simulate {
         tokio::select! {
             biased;
             signal = interrupted() => {
+                // What is under way is not waited for: nothing of it is kept.
                 watch.stop();
                 signal?;
-                // The threads end at their next path.
-                let _ = job.await;
                 Err(eyre!("stopped by a signal").into())
             }
             done = &mut job => done.wrap_err("the simulation broke off")?.map_err(failure),

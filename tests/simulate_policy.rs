@@ -241,6 +241,8 @@ fn what_is_wrong_is_told_with_what_to_do() {
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{arguments}: {}", ended.err);
         assert!(ended.err.contains(words), "{arguments}: {}", ended.err);
     }
+    let far = run(&place, "--paths 100 --days 2 --step-minutes 1440 --volatility 1e6");
+    assert!(far.code == 1 && far.err.contains("a price is out of range: ask for a --price"), "{}", far.err);
     let alone = place.run(&["simulate", "--compare", "--model", "heston"]);
     assert!(alone.code == 2 && alone.err.contains("--policy"), "{}", alone.err);
     let without = place.run(&["simulate", "--compare", "--out", "x"]);

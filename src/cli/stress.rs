@@ -154,9 +154,7 @@ impl Stress {
     }
 
     fn crashes(&self) -> Result<Vec<Crash>, Failure> {
-        let read = |file: &PathBuf| {
-            Crash::read(file).wrap_err_with(|| file.display().to_string()).map_err(Failure::usage)
-        };
+        let read = |file: &PathBuf| Crash::read(file).map_err(Failure::usage);
         self.crash.iter().map(read).collect()
     }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::arguments::Format;
 use super::{Simulate, comparison, setup};
+use crate::backtest::BacktestError;
 use crate::backtest::ensemble::{Paths, Watch};
 use crate::backtest::future::check::{LIMIT, Row, failed};
 use crate::backtest::future::fan::Spread;
@@ -151,7 +152,7 @@ impl Simulate {
                 signal?;
                 Err(eyre!("stopped by a signal").into())
             }
-            done = &mut job => done.wrap_err("the simulation broke off")?.map_err(comparison::failure),
+            done = &mut job => done.wrap_err("the simulation broke off")?.map_err(failure),
         }
     }
 
@@ -179,6 +180,14 @@ impl Simulate {
             }
         }
     }
+}
+
+/// A number out of its range is of a path that no market takes.
+fn failure(error: BacktestError) -> Failure {
+    let BacktestError::Number(what) = error else { return comparison::failure(error) };
+    Failure::Failed(eyre!(
+        "on a path {what} is out of range: ask for a --price, a --volatility and a --drift nearer to a market's, or for fewer --days"
+    ))
 }
 
 /// Figures of paths that are not what they should be are not told.

@@ -109,7 +109,7 @@ impl Read {
         (start, end): (Option<u64>, Option<u64>),
     ) -> eyre::Result<Vec<Tick>> {
         if !self.bars.contains_key(file) {
-            let bars = Bars::read(file).wrap_err_with(|| file.display().to_string())?;
+            let bars = Bars::read(file)?;
             self.bars.insert(file.to_owned(), bars);
         }
         let bars = self.bars.get(file).cloned().ok_or_else(|| eyre!("{} is gone", file.display()))?;

@@ -88,5 +88,29 @@ fn what_cannot_be_simulated_is_wrong_usage_and_says_what_to_do() {
     assert!(wrong(&["--threads", "0"]).contains("--threads"));
     let without = Place::empty().run(&["simulate"]);
     assert_eq!(without.code, 2);
-    assert!(without.err.contains("--compare"), "{}", without.err);
+    assert!(without.err.contains("<--policy <FILE>|--compare>"), "{}", without.err);
+    for (arguments, words) in [
+        (
+            "--weight 0.4",
+            "--weight is taken by --strategy constant-weight, and this is delta-hedge: leave --weight out",
+        ),
+        ("--capital 5e6", "--capital is taken by --strategy cppi, constant-weight, and this is delta-hedge"),
+        (
+            "--strategy cppi --calls 10 --risk-share 0.1",
+            "leave --calls out; --risk-share is taken by --strategy delta-hedge",
+        ),
+        (
+            "--strategy constant-weight --multiplier 3 --floor 0.9",
+            "leave --multiplier out; --floor is taken by --strategy cppi",
+        ),
+        (
+            "--half-life-hours 24 --rounds 100",
+            "leave --half-life-hours out; --rounds is taken by --model bootstrap",
+        ),
+        ("--jumps-per-year 4", "--jumps-per-year is taken by --model merton, and this is gbm"),
+        ("--gas-units 50000", "--gas-prices"),
+    ] {
+        let told = wrong(&arguments.split_whitespace().collect::<Vec<_>>());
+        assert!(told.contains(words), "{arguments}: {told}");
+    }
 }

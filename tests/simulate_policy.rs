@@ -1,6 +1,7 @@
 //! `keeper simulate --policy` as its users run it.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test fails where it stands"
@@ -195,6 +196,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
     place.write("prices.csv", &prices(300));
     place.write("bad.csv", "ts,open,high,low,close\n0,1,2,1,1\n60,1,x,1,1\n");
     place.write("bad.toml", "[pools]\ndeep = 1\n");
+    place.write("two.csv", &prices(3));
     for (arguments, words) in [
         ("--compare", "cannot be used with"),
         ("--strategy cppi", "cannot be used with"),
@@ -202,8 +204,30 @@ fn what_is_wrong_is_told_with_what_to_do() {
         ("--model bootstrap --prices none.csv", "none.csv"),
         ("--model bootstrap --prices bad.csv", "line 3"),
         ("--model bootstrap --prices prices.csv --step-minutes 60", "leave --step-minutes out"),
-        ("--model bootstrap --prices prices.csv --drift 0.1", "leave --drift out"),
-        ("--prices prices.csv", "--model bootstrap"),
+        ("--prices prices.csv", "--prices is taken by --model bootstrap, and this is gbm"),
+        ("--jumps-per-year 4", "--jumps-per-year is taken by --model merton, and this is gbm"),
+        ("--model heston --jump-mean 0.1", "--jump-mean is taken by --model merton, and this is heston"),
+        ("--model heston --jump-deviation 0.1", "leave --jump-deviation out"),
+        ("--model merton --kappa 3", "--kappa is taken by --model heston, and this is merton"),
+        ("--xi 1 --rho 0.1", "leave --xi out; --rho is taken by --model heston"),
+        ("--v0 0.5", "leave --v0 out"),
+        ("--block-hours 48", "--block-hours is taken by --model bootstrap, and this is gbm"),
+        (
+            "--model bootstrap --prices prices.csv --volatility 0.8",
+            "--volatility is taken by --model gbm, merton, heston, and this is bootstrap",
+        ),
+        ("--model bootstrap --prices prices.csv --drift 0", "leave --drift out"),
+        ("--model bootstrap --prices two.csv", "2 returns, and two blocks of 168 h are 84"),
+        (
+            "--model bootstrap --prices prices.csv --block-hours 600",
+            "299 returns, and two blocks of 600 h are 300",
+        ),
+        (
+            "--model bootstrap --prices prices.csv --block-hours 3",
+            "shorter than a step of these prices, which is 14400 s",
+        ),
+        ("--model merton --jump-mean nan", "expected a number"),
+        ("--paths 99", "100..=1000000"),
         ("--model merton --jumps-per-year 400", "--volatility"),
         ("--setting bad.toml", "unknown field `deep`"),
         ("--rho 1.5", "correlation from -1 to 1"),
@@ -217,21 +241,67 @@ fn what_is_wrong_is_told_with_what_to_do() {
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{arguments}: {}", ended.err);
         assert!(ended.err.contains(words), "{arguments}: {}", ended.err);
     }
+    let far = run(&place, "--paths 100 --days 2 --step-minutes 1440 --volatility 1e6");
+    assert!(far.code == 1 && far.err.contains("a price is out of range: ask for a --price"), "{}", far.err);
     let alone = place.run(&["simulate", "--compare", "--model", "heston"]);
     assert!(alone.code == 2 && alone.err.contains("--policy"), "{}", alone.err);
     let without = place.run(&["simulate", "--compare", "--out", "x"]);
     assert!(without.code == 2 && without.err.contains("cannot be used with"), "{}", without.err);
 }
 
+/// A jump on every second path a year, and hardly anything else that moves: a hundred paths of two days have none, so that they
+/// rise by what jumps would take.
+#[test]
+fn paths_that_are_not_what_their_model_says_are_told_nothing_of_and_end_in_a_code_of_their_own() {
+    let place = Place::empty();
+    let rare = "--model merton --volatility 0.4245 --jumps-per-year 0.5 --jump-mean -0.6 --jump-deviation 0 --days 2 \
+                --step-minutes 1440 --paths 100 --seed 2 --out result";
+    for format in ["table", "json", "csv", "html"] {
+        let ended = run(&place, &format!("{rare} --format {format}"));
+        assert_eq!((ended.code, ended.out.as_str()), (3, ""), "{}", ended.err);
+        for words in
+            ["mean return of a step: 0.00057", "0 in closed form, 10.8 standard errors", "more --paths"]
+        {
+            assert!(ended.err.contains(words), "{words}: {}", ended.err);
+        }
+    }
+    assert_eq!(std::fs::read_dir(place.path("result")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_block_is_told_by_the_hours_that_it_has() {
+    let place = Place::empty();
+    place.write("prices.csv", &prices(60));
+    let told = |hours: &str| {
+        json(
+            &place,
+            &format!("--model bootstrap --prices prices.csv --days 1 --paths 100 --block-hours {hours}"),
+        )
+    };
+    // Rows are four hours apart.
+    assert_eq!(told("10")["model"], "blocks of 8 hours of prices");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_is_answered_in_the_middle_of_it() {
+fn a_signal_is_answered_in_the_middle_of_it_and_of_a_path_that_takes_minutes() {
     use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
 
     let place = Place::empty();
     let mut keeper = Command::new(env!("CARGO_BIN_EXE_keeper"));
-    keeper.args(["simulate", "--policy", &policy(), "--paths", "100000", "--days", "2"]);
-    let keeper =
+    keeper.args([
+        "simulate",
+        "--policy",
+        &policy(),
+        "--paths",
+        "100",
+        "--days",
+        "730",
+        "--step-minutes",
+        "1",
+    ]);
+    let mut keeper =
         keeper.current_dir(place.path("")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Until it listens: the bit of SIGTERM among the signals that are caught.
     let listens = || {
@@ -244,6 +314,14 @@ fn a_signal_is_answered_in_the_middle_of_it() {
     }
     let asked = Command::new("kill").args(["-TERM", &keeper.id().to_string()]).status().unwrap();
     assert!(asked.success());
+    let asked = Instant::now();
+    while keeper.try_wait().unwrap().is_none() {
+        if asked.elapsed() > Duration::from_secs(30) {
+            keeper.kill().unwrap();
+            panic!("it goes on");
+        }
+        std::thread::yield_now();
+    }
     let ended = keeper.wait_with_output().unwrap();
     let said = String::from_utf8(ended.stderr).unwrap();
     assert!(

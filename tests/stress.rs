@@ -18,6 +18,9 @@ mod proxy;
 #[path = "support/rig.rs"]
 mod rig;
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use alloy::primitives::U256;
 use keeper_process::{Home, PRICE, number, published};
 use program::{Ended, Place};
@@ -308,6 +311,89 @@ async fn a_vault_in_cash_lock_is_told_so_and_another_policy_is_refused() {
     assert_eq!(fall["transactions"], 0, "{fall}");
 }
 
+/// A fall by 40 % within a day, from 200 on, an hour at a time.
+fn march() -> String {
+    let mut rows = "unix_time,open,high,low,close\n".to_owned();
+    for hour in 0..24 {
+        let at = |hours: f64| 200.0 - 80.0 * hours / 24.0;
+        let (open, close) = (at(f64::from(hour)), at(f64::from(hour) + 1.0));
+        rows += &format!("{},{open:.4},{open:.4},{close:.4},{close:.4}\n", 1_584_000_000 + 3_600 * hour);
+    }
+    rows
+}
+
+/// What it writes stays in `target/tmp/stress`, whose page `scripts/test-browser` looks at.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_that_is_written_and_printed_says_what_the_document_says() {
+    let rig = invested().await;
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stress");
+    let _ = std::fs::remove_dir_all(&kept);
+    let crashes = tempfile::tempdir().unwrap();
+    let file = crashes.path().join("march, 2020.csv");
+    std::fs::write(&file, march()).unwrap();
+    let given = ["--crash", file.to_str().unwrap(), "--out", kept.to_str().unwrap(), "--format", "csv"];
+    let (ended, _) = stressed(&rig, &rig.scene.policy.clone(), &given).await;
+    let read = |name: &str| std::fs::read_to_string(kept.join(name)).unwrap();
+    assert_eq!((ended.code, ended.out), (1, read("stress.csv")));
+    let document: Value = serde_json::from_str(&read("stress.json")).unwrap();
+    let of = |key: &str| document[key].as_array().unwrap().clone();
+    let (shocks, crashes) = (of("shocks"), of("crashes"));
+    assert_eq!((shocks.len(), crashes.len()), (10, 1));
+    let page = read("stress.html");
+    let (name, held) = ("<tr class=\"bad\"><td>−50 %</td><td>broken by ", "<tr><td>−30 %</td><td>holds</td>");
+    assert!(page.contains(name) && page.contains(held), "{page}");
+    assert_eq!(page.matches("no guard acts").count(), 4, "{page}");
+
+    // Names alone have commas, and are in quotes then.
+    let table = read("stress.csv").replace(", ", "; ").replace('"', "");
+    let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let kinds = shocks.iter().map(|trial| ("shock", trial)).chain([("crash", &crashes[0])]);
+    let rows: Vec<Vec<&str>> = lines.collect();
+    assert_eq!(rows.len(), 11);
+    for (row, (kind, trial)) in rows.iter().zip(kinds) {
+        let row = head.iter().copied().zip(row.iter().copied()).collect();
+        assert_says(&row, kind, trial);
+    }
+}
+
+/// A row of the table by its columns, against the same trial of the document.
+fn assert_says(row: &BTreeMap<&str, &str>, kind: &str, trial: &Value) {
+    let real = |name: &str| row[name].parse::<f64>().unwrap();
+    let money = |value: &Value| to_real(told(value));
+    assert_eq!(row["kind"], kind);
+    assert_eq!(row["name"].replace("; ", ", "), trial["name"].as_str().unwrap());
+    for moment in ["before", "after", "end"] {
+        let figures = ["net", "exposure", "floor", "cushion"];
+        let [table, document] = [
+            figures.map(|figure| real(&format!("{moment}_{figure}"))),
+            figures.map(|figure| money(&trial[moment][figure])),
+        ];
+        assert_eq!(table, document, "{moment}: {row:?}");
+    }
+    for figure in ["price", "lowest_cushion", "shortfall", "gas", "fees", "impact"] {
+        assert_eq!(real(figure), money(&trial[figure]), "{figure}: {row:?}");
+    }
+    assert_eq!(real("shortfall_share"), trial["shortfall_share"].as_f64().unwrap());
+    assert_eq!(row["holds"], told(&trial["shortfall"]).is_zero().to_string());
+    for count in ["transactions", "reverted", "seconds_to_rest"] {
+        let known = trial.get(count).map(ToString::to_string).unwrap_or_default();
+        assert_eq!(row[count], known, "{count}: {row:?}");
+    }
+    for said in ["verdict", "code"] {
+        let decided = trial.get("decision").map_or("", |decision| decision[said].as_str().unwrap());
+        assert_eq!(row[said], decided, "{row:?}");
+    }
+    let act = |act: &Value| format!("{}@{}", act["guard"].as_str().unwrap(), act["after_seconds"]);
+    let guards: Vec<String> = trial["guards"].as_array().unwrap().iter().map(act).collect();
+    assert_eq!(row["guards"], guards.join(" "));
+    let trade = trial.get("decision").and_then(|decision| decision.get("trade"));
+    let Some(trade) = trade else { return assert_eq!(row["risky_traded"], "", "{row:?}") };
+    let sold = trade["sell"] == true;
+    assert_eq!(row["risky_traded"].starts_with('-'), sold, "{row:?}");
+    assert!(near(real("risky_traded").abs(), number(&trade["units"]), 1e-12), "{row:?}");
+}
+
 /// A vault with a pair, whose asset has so many places; a unit of everything is worth the same.
 fn with_places(places: u8, change: impl FnOnce(&mut Policy)) -> (Snapshot, PublishedPolicy) {
     let text = include_str!("fixtures/snapshot.json");
@@ -368,14 +454,7 @@ fn a_crash_goes_through_the_vault_from_its_own_price_and_bounds_the_multiplier()
     let (snapshot, policy) = with_places(6, |_| {});
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("march.csv");
-    let mut rows = "unix_time,open,high,low,close\n".to_owned();
-    // From 200 down to 120 within a day, an hour at a time.
-    for hour in 0..24 {
-        let at = |hours: f64| 200.0 - 80.0 * hours / 24.0;
-        let (open, close) = (at(f64::from(hour)), at(f64::from(hour) + 1.0));
-        rows += &format!("{},{open:.4},{open:.4},{close:.4},{close:.4}\n", 1_584_000_000 + 3_600 * hour);
-    }
-    std::fs::write(&file, rows).unwrap();
+    std::fs::write(&file, march()).unwrap();
     let crash = Crash::read(&file).unwrap();
     let subject = subject(&snapshot, &policy);
     let trial = crashed(&subject, &crash).unwrap();

@@ -373,6 +373,10 @@ fn what_is_wrong_is_told_before_anything_runs() {
             ],
         ),
         (["--figure", "costs"], vec!["there is no figure costs; there are end, flows"]),
+        (
+            ["--fix=capital=100000", "--fix=capital=10000000"],
+            vec!["--fix: capital stands twice: name one of its values"],
+        ),
         (["--fix", "capital=5"], vec!["--fix: capital has no value 5; it has 100000, 10000000"]),
         (
             ["--y", "multiplier"],
@@ -390,6 +394,9 @@ fn what_is_wrong_is_told_before_anything_runs() {
     }
     let ended = desk.run(&["sweep", "--grid", "grid.toml", "--out", "o"]);
     assert!(ended.code == Some(2) && ended.err.contains("--prices is needed"), "{}", ended.err);
+    let ended = desk.run(&["sweep", "--prices", "none.csv", "--grid", "grid.toml", "--out", "o"]);
+    let told = "keeper: none.csv: cannot be read: No such file";
+    assert!(ended.code == Some(2) && ended.err.starts_with(told), "{}", ended.err);
 }
 
 #[test]

@@ -5,14 +5,14 @@ mod comparison;
 mod future;
 mod setup;
 mod table;
+mod taken;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
-use clap::Args;
-use eyre::eyre;
+use clap::{ArgGroup, Args};
 
-use super::{Context, Failure, Outcome, threads};
+use super::{Context, Outcome, threads};
 use arguments::{MarketArgs, ModelArgs, ModelName, PolicyArgs, StrategyName, VaultArgs};
 
 const NOTES: &str = "\
@@ -36,9 +36,10 @@ Examples:
 /// Decides along many simulated paths: how likely a policy breaks its floor, or its trigger beside others at equal risk.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES, allow_negative_numbers = true)]
+#[command(group = ArgGroup::new("question").args(["policy", "compare"]).required(true))]
 pub(super) struct Simulate {
     /// Compare the keeper's own trigger with what others run, each tuned to the same risk on the same paths.
-    #[arg(long, required_unless_present = "policy")]
+    #[arg(long)]
     compare: bool,
     #[command(flatten)]
     policy: PolicyArgs,
@@ -48,7 +49,7 @@ pub(super) struct Simulate {
     /// How prices move.
     #[arg(long, value_enum, default_value_t = ModelName::Gbm)]
     model: ModelName,
-    /// Paths that are walked; 2000 for --compare, 1000 for --policy.
+    /// Paths that are walked, at least 100; where absent 2000 for --compare and 1000 for --policy, which takes at most 100000.
     #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     paths: Option<u32>,
     /// Paths, the first of them, that parameters are tuned on.
@@ -70,9 +71,7 @@ pub(super) struct Simulate {
 
 impl Simulate {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
-        if self.market.prices.is_some() && !matches!(self.model, ModelName::Bootstrap) {
-            return Err(Failure::usage(eyre!("--prices are for --model bootstrap alone")));
-        }
+        taken::check(self)?;
         match &self.policy.policy {
             Some(policy) => self.simulate(context, policy).await?,
             None => self.compare(context).await?,

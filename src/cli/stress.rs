@@ -1,5 +1,6 @@
 //! `keeper stress`: what shocks and crashes would do to a vault as it stands.
 
+mod files;
 mod html;
 mod read;
 mod text;
@@ -59,7 +60,7 @@ pub(super) struct Stress {
     /// What to print; --json is --format json.
     #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
     format: Format,
-    /// Directory for stress.html and stress.json; what is there of these is replaced.
+    /// Directory for stress.html, stress.json and stress.csv; what is there of these is replaced.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -71,6 +72,8 @@ enum Format {
     Table,
     /// One JSON document.
     Json,
+    /// The shocks and crashes.
+    Csv,
     /// One page that needs no network.
     Html,
 }
@@ -138,27 +141,21 @@ impl Stress {
         match if context.output.json { Format::Json } else { self.format } {
             Format::Table => context.output.text(&text::text(&printed))?,
             Format::Json => context.output.json(&printed)?,
+            Format::Csv => {
+                let trials = files::trials(&printed)?.to_text().wrap_err("the shocks and crashes")?;
+                context.output.text(trials.trim_end())?;
+            }
             Format::Html => context.output.text(&html::html(&printed))?,
         }
-        self.write(&printed)?;
+        if let Some(directory) = &self.out {
+            files::write(directory, &printed)?;
+        }
         Ok(if printed.holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     fn crashes(&self) -> Result<Vec<Crash>, Failure> {
-        let read = |file: &PathBuf| {
-            Crash::read(file).wrap_err_with(|| file.display().to_string()).map_err(Failure::usage)
-        };
+        let read = |file: &PathBuf| Crash::read(file).map_err(Failure::usage);
         self.crash.iter().map(read).collect()
-    }
-
-    fn write(&self, printed: &Printed) -> eyre::Result<()> {
-        let Some(directory) = &self.out else { return Ok(()) };
-        let json = serde_json::to_string(printed).wrap_err("the result has no JSON form")?;
-        for (name, text) in [("stress.html", html::html(printed)), ("stress.json", json)] {
-            let file = directory.join(name);
-            std::fs::write(&file, text).wrap_err_with(|| format!("{} cannot be written", file.display()))?;
-        }
-        Ok(())
     }
 }
 

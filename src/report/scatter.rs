@@ -25,6 +25,8 @@ struct Kind {
     name: &'static str,
     ink: Ink,
     radius: u32,
+    /// Of the front although the floor broke: a ring in the colour of the front around it.
+    ringed: bool,
     points: Vec<Point>,
 }
 
@@ -41,8 +43,12 @@ pub(super) fn figure(
     let mut out = format!("<figure>\n<figcaption><h2>{TITLE}</h2></figcaption>\n<ul class=\"legend\">");
     for kind in kinds.iter().rev().filter(|kind| !kind.points.is_empty()) {
         let ink = kind.ink.name;
-        let _infallible =
-            write!(out, "<li><span class=\"mark\" style=\"color:var(--{ink})\">●</span>{}</li>", kind.name);
+        let _infallible = write!(
+            out,
+            "<li><span class=\"mark\" style=\"color:var(--{ink})\">{}</span>{}</li>",
+            if kind.ringed { "◉" } else { "●" },
+            kind.name
+        );
     }
     let what = if by_policy {
         "A point is a policy: the mean of its cost and the highest of its risk over the worlds that it was \
@@ -73,7 +79,7 @@ pub(super) fn figure(
 }
 
 /// Those of the front are drawn last.
-fn kinds(marks: &[Mark], unit: Unit) -> [Kind; 3] {
+fn kinds(marks: &[Mark], unit: Unit) -> [Kind; 4] {
     let scale = if unit == Unit::Percent { 100.0 } else { 1.0 };
     let of = |wanted: &dyn Fn(&Mark) -> bool| -> Vec<Point> {
         let finite = |mark: &&Mark| mark.risk.is_finite() && mark.cost.is_finite() && wanted(mark);
@@ -84,14 +90,34 @@ fn kinds(marks: &[Mark], unit: Unit) -> [Kind; 3] {
             name: "beaten",
             ink: style::MARKET,
             radius: 3,
+            ringed: false,
             points: of(&|mark| !mark.front && !mark.broken),
         },
-        Kind { name: "floor broken", ink: style::FLOOR, radius: 4, points: of(&|mark| mark.broken) },
-        Kind { name: "front", ink: style::KEEPER, radius: 4, points: of(&|mark| mark.front && !mark.broken) },
+        Kind {
+            name: "floor broken",
+            ink: style::FLOOR,
+            radius: 4,
+            ringed: false,
+            points: of(&|mark| !mark.front && mark.broken),
+        },
+        Kind {
+            name: "front, floor broken",
+            ink: style::FLOOR,
+            radius: 4,
+            ringed: true,
+            points: of(&|mark| mark.front && mark.broken),
+        },
+        Kind {
+            name: "front",
+            ink: style::KEEPER,
+            radius: 4,
+            ringed: false,
+            points: of(&|mark| mark.front && !mark.broken),
+        },
     ]
 }
 
-fn svg(kinds: &[Kind; 3], across: &str, format: &Format) -> Result<String, Error> {
+fn svg(kinds: &[Kind; 4], across: &str, format: &Format) -> Result<String, Error> {
     let mut out = String::new();
     let (width, height) = format.size;
     let area = SVGBackend::with_string(&mut out, (px(width), px(height))).into_drawing_area();
@@ -130,6 +156,9 @@ fn svg(kinds: &[Kind; 3], across: &str, format: &Format) -> Result<String, Error
     for kind in kinds {
         let colour = kind.ink.colour().mix(0.85).filled();
         let points = spread(&kind.points, (&risk, &cost));
+        let ring = style::KEEPER.colour().stroke_width(px(2));
+        let ringed = points.iter().filter(|_| kind.ringed).copied();
+        chart.draw_series(ringed.map(|point| Circle::new(point, px(kind.radius.saturating_add(3)), ring)))?;
         chart.draw_series(points.into_iter().map(|point| Circle::new(point, px(kind.radius), colour)))?;
     }
     area.present()?;
@@ -139,8 +168,8 @@ fn svg(kinds: &[Kind; 3], across: &str, format: &Format) -> Result<String, Error
 }
 
 /// The edge of what can be had: from each point of the front to the right up to the risk of the next cheaper one, and down to it.
-fn stairs(kinds: &[Kind; 3]) -> Vec<Point> {
-    let [_, broken, front] = kinds;
+fn stairs(kinds: &[Kind; 4]) -> Vec<Point> {
+    let [_, _, broken, front] = kinds;
     let mut all: Vec<Point> = front.points.iter().chain(&broken.points).copied().collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let mut out: Vec<Point> = Vec::new();

@@ -73,17 +73,23 @@ section,figure{margin:36px 0 0}
 .note{margin:6px 0 0;color:var(--quiet);font-size:.85rem}
 .good{color:var(--good)}
 .bad{color:var(--bad)}
-.scroll{margin-top:10px;overflow-x:auto}
+.scroll{margin-top:10px;overflow-x:auto;background:linear-gradient(to left,var(--paper) 40%,transparent) right/36px 100% no-repeat \
+local,linear-gradient(to left,var(--rule),transparent) right/14px 100% no-repeat scroll}
 table{width:100%;border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 th,td{padding:7px 10px;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
 th{color:var(--quiet);font-weight:600;vertical-align:bottom}
 thead th{border-bottom-width:2px;min-width:7em;white-space:normal;line-height:1.3}
+thead th.left{min-width:4em}
 tbody th{color:inherit;white-space:normal;overflow-wrap:break-word;min-width:9.5em;max-width:16em}
 .left,th:first-child,td:first-child{text-align:left}
+td.value{text-align:left;white-space:normal;overflow-wrap:break-word;min-width:6em}
+td.long{min-width:8.5em}
 th:first-child,td:first-child{position:sticky;left:0;background:var(--paper)}
 .words th{text-align:left}
 .words td{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .words td:first-child{min-width:7em;vertical-align:top}
+.named td:first-child{white-space:normal;min-width:7em}
+.named thead th{min-width:5em}
 tbody tr.first th,tbody tr.first td{background:var(--shade)}
 details{margin-top:14px;font-size:.875rem}
 summary{cursor:pointer}

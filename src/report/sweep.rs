@@ -111,6 +111,9 @@ pub struct Parameter {
 /// Rows of the front that the page lists; those beyond are counted.
 const MOST_LISTED: usize = 500;
 
+/// Letters of a value that has more than a line of its own.
+const LONG: usize = 20;
+
 /// The page, as one self-contained HTML file.
 ///
 /// # Errors
@@ -159,6 +162,14 @@ fn summary(sweep: &Sweep) -> String {
             let _infallible = write!(out, " to {cost}&#160;bps at {risk}");
         }
         out.push('.');
+        let broken = sweep.front.iter().filter(|row| row.breaches > 0).count();
+        if broken > 0 {
+            let _infallible = write!(
+                out,
+                " <strong class=\"bad\">The floor was broken by {} of these.</strong>",
+                number(real(broken), 0)
+            );
+        }
     }
     if sweep.without > 0 {
         let _infallible = write!(out, " {} without a result.", count(sweep.without, "combination"));
@@ -179,22 +190,35 @@ fn front(sweep: &Sweep) -> String {
     if sweep.front.len() > MOST_LISTED {
         let _infallible = write!(note, " The first {MOST_LISTED} are listed.");
     }
-    let names = sweep.names.iter().map(|name| escape(name));
+    // A long key may go on in the next line after each of its parts.
+    let names = sweep.names.iter().map(|name| escape(name).replace('.', ".<wbr/>"));
     let risk = format!("{}{}", escape(risk), beside(unit));
-    let figures =
-        ["Cost a year, bps", &risk, "Return", "Rebalances", "Lowest cushion over the floor", "Breaches"];
+    let figures = [
+        "Floor",
+        "Cost a year, bps",
+        &risk,
+        "Return",
+        "Rebalances",
+        "Lowest cushion over the floor",
+        "Breaches",
+    ];
     let columns: Vec<String> = names.chain(figures.map(str::to_owned)).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let mut out = tables::opened("The front", &note, &columns, sweep.names.len());
+    let mut out = tables::opened("The front", &note, &columns, sweep.names.len().saturating_add(1));
     for row in sweep.front.iter().take(MOST_LISTED) {
         out.push_str("<tr>");
         for value in &row.values {
-            let _infallible = write!(out, "<td class=\"left\">{}</td>", escape(value));
+            let long = if value.chars().count() > LONG { " long" } else { "" };
+            let _infallible = write!(out, "<td class=\"value{long}\">{}</td>", escape(value));
         }
-        let class = if row.breaches > 0 { " class=\"bad\"" } else { "" };
+        let (class, floor) = if row.breaches > 0 {
+            (" class=\"bad\"", "<td class=\"left bad\"><strong>✕ broken</strong></td>")
+        } else {
+            ("", "<td class=\"left good\">held</td>")
+        };
         let _infallible = writeln!(
             out,
-            "<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td{class}>{}</td><td>{}</td></tr>",
+            "{floor}<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td{class}>{}</td><td{class}>{}</td></tr>",
             written(row.cost, Unit::Bps),
             written(row.risk, unit),
             written(row.earned, Unit::Percent),
@@ -221,7 +245,7 @@ fn parameters(parameters: &[Parameter]) -> String {
             .collect();
         let _infallible = writeln!(
             out,
-            "<tr><th scope=\"row\"><code>{}</code></th><td class=\"left\">{}</td></tr>",
+            "<tr><th scope=\"row\"><code>{}</code></th><td class=\"value\">{}</td></tr>",
             escape(name),
             values.join(", ")
         );
@@ -241,7 +265,7 @@ fn refused(sweep: &Sweep) -> String {
     for (values, why) in &sweep.refused {
         let _infallible = writeln!(
             out,
-            "<tr><td class=\"left\">{}</td><td class=\"left\">{}</td></tr>",
+            "<tr><td class=\"value\">{}</td><td class=\"value\">{}</td></tr>",
             escape(values),
             escape(why)
         );
@@ -320,8 +344,11 @@ mod tests {
             "<strong class=\"bad\">The floor was broken in 3 of them.</strong> Of 9 policies, 1 is"
         ));
         let row = "<td>1,234.6</td><td>2.17&#160;%</td><td>−10.00&#160;%</td><td>2.5</td><td class=\"bad\">−0.40&#160;%</td>\
-                   <td>1</td></tr>";
+                   <td class=\"bad\">1</td></tr>";
         assert!(page.contains(row));
+        assert!(page.contains("<td class=\"left bad\"><strong>✕ broken</strong></td><td>1,234.6</td>"));
+        assert!(page.contains("<strong class=\"bad\">The floor was broken by 1 of these.</strong>"));
+        assert!(page.contains("policy.<wbr/>&lt;b&gt;</th>"));
         assert!(page.contains("#1 a value longer than an axis"));
         assert!(page.contains("from weak, 0.0, to strong, 22.0"));
         assert!(page.contains("A cell is the mean of up to 4 combinations"));

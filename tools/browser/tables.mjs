@@ -2,9 +2,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-// The rows of a CSV file without quotes, each by the names of its columns.
+// The fields of a line of a CSV file, of which some may be in quotes.
+function fields(line) {
+  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain);
+}
+
+// The rows of a CSV file, each by the names of its columns.
 export function read(path) {
-  const [head, ...rows] = readFileSync(path, "utf8").trimEnd().split("\n").map((line) => line.split(","));
+  const [head, ...rows] = readFileSync(path, "utf8").trimEnd().split("\n").map(fields);
   return rows.map((row) => Object.fromEntries(head.map((name, at) => [name, row[at]])));
 }
 

@@ -1,6 +1,7 @@
 //! What a sweep varies, as it stands in a file: keys of the policy and of the setting with the values that they take, capitals,
 //! and periods of the past.
 
+mod notes;
 mod period;
 mod range;
 mod reading;
@@ -142,6 +143,15 @@ impl Grid {
         let keys = self.policy.iter().chain(&self.setting).chain(&self.capital);
         let periods = (!self.periods.is_empty()).then_some(self.periods.len());
         keys.map(|parameter| parameter.values.len()).chain(periods).collect()
+    }
+
+    /// How many policies and settings it makes, which is what a check of it takes.
+    #[must_use]
+    pub fn documents(&self) -> usize {
+        let of = |parameters: &[Parameter]| -> usize {
+            parameters.iter().map(|parameter| parameter.values.len()).product()
+        };
+        of(&self.policy).saturating_add(of(&self.setting))
     }
 
     /// The capitals, units of the asset; `otherwise` where they do not vary.

@@ -13,18 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::origin::Origin;
-use super::run::Done;
-use crate::backtest::past::metrics::Metrics;
-
-/// What came of a combination.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It was walked to its end.
-    Walked(Box<Metrics>),
-    /// It could not be, and why.
-    Failed(String),
-}
+use super::outcome::{Done, Outcome};
 
 /// First line of a file.
 #[derive(Serialize, Deserialize)]

@@ -62,18 +62,19 @@ impl Origin {
     }
 }
 
-/// What the result of each combination is kept under: the hash of everything it follows from. None of what cannot be.
+/// What the result of each combination is kept under: the hash of everything it follows from. None of what cannot be. Calls
+/// `made` after each.
 ///
 /// # Errors
 /// [`CanonicalError`]: a setting has no canonical form.
-pub fn keys(plan: &Plan, shared: Shared<'_>) -> Result<Vec<Option<B256>>, CanonicalError> {
+pub fn keys(plan: &Plan, shared: Shared<'_>, made: impl Fn()) -> Result<Vec<Option<B256>>, CanonicalError> {
     let prices: Vec<B256> = shared.ticks.iter().map(|ticks| prices_hash(ticks)).collect();
     let gas = gas_hash(shared.base_fees);
     let key = |number| match plan.cell(number) {
         Ok(cell) => key(&cell, prices.get(cell.period).copied().unwrap_or_default(), gas).map(Some),
         Err(_) => Ok(None),
     };
-    (0..plan.cells()).map(key).collect()
+    (0..plan.cells()).map(key).inspect(|_| made()).collect()
 }
 
 fn key(cell: &Cell<'_>, prices: B256, gas: B256) -> Result<B256, CanonicalError> {

@@ -47,16 +47,26 @@ pub struct Cell<'a> {
 }
 
 impl Plan {
-    /// Makes every combination of the policy's keys, and of the setting's.
+    /// Makes every combination of the policy's keys, and of the setting's, and calls `made` after each, of which there are
+    /// [`Grid::documents`].
     ///
     /// # Errors
     /// [`GridError::Mistakes`]: a value that fits into no combination, with what is wrong with it. What does not fit into some of
     /// them is no mistake: those are told by [`Plan::cell`].
-    pub fn of(grid: Grid, base: Base<'_>) -> Result<Self, GridError> {
-        let policies = combined(&grid.policy, |amendments| {
-            amended_policy(base.policy, amendments).map_err(|mistakes| Unfit::of_policy(&mistakes))
-        });
-        let settings = combined(&grid.setting, |amendments| amended_setting(base.setting, amendments));
+    pub fn of(grid: Grid, base: Base<'_>, made: impl Fn()) -> Result<Self, GridError> {
+        let policy = |amendments: &[Amendment]| {
+            let policy =
+                amended_policy(base.policy, amendments).map_err(|mistakes| Unfit::of_policy(&mistakes));
+            made();
+            policy
+        };
+        let setting = |amendments: &[Amendment]| {
+            let setting = amended_setting(base.setting, amendments);
+            made();
+            setting
+        };
+        let policies = combined(&grid.policy, policy);
+        let settings = combined(&grid.setting, setting);
         let mut mistakes = unfit::mistakes(("policy", &grid.policy), &policies);
         mistakes.extend(unfit::mistakes(("setting", &grid.setting), &settings));
         if !mistakes.is_empty() {

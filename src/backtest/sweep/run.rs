@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use super::kept::Outcome;
 use super::origin::Shared;
+use super::outcome::{Done, Outcome};
 use super::plan::{Cell, Plan};
 use crate::backtest::past::metrics::{Gauge, Metrics};
 use crate::backtest::past::opening::Start;
@@ -43,9 +43,6 @@ pub struct Work<'a> {
     /// The wish to end.
     pub halt: &'a Halt,
 }
-
-/// A combination's number and what came of it.
-pub type Done = (usize, Outcome);
 
 /// Walks what is left, and hands over what is done, several at a time where more has been done meanwhile, in any order.
 ///

@@ -43,10 +43,23 @@ pub(in crate::cli) enum Cells {
     Words,
     /// Figures and hashes, each on a line.
     Figures,
+    /// Figures after a name, which may have several lines.
+    Named,
 }
 
 /// A table with its title; nothing where it has no rows. A cell may have several lines.
 pub(in crate::cli) fn table(title: &str, cells: Cells, headings: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<(&str, &[String])> = rows.iter().map(|row| ("", row.as_slice())).collect();
+    marked(title, cells, headings, &rows)
+}
+
+/// The same of rows that each have a class of the style sheet, none where it is empty.
+pub(in crate::cli) fn marked(
+    title: &str,
+    cells: Cells,
+    headings: &[&str],
+    rows: &[(&str, &[String])],
+) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -54,12 +67,17 @@ pub(in crate::cli) fn table(title: &str, cells: Cells, headings: &[&str], rows: 
     let class = match cells {
         Cells::Words => " class=\"words\"",
         Cells::Figures => "",
+        Cells::Named => " class=\"named\"",
     };
     let head: String = headings.iter().map(|heading| format!("<th scope=\"col\">{heading}</th>")).collect();
-    let written = |row: &Vec<String>| -> String {
+    let written = |row: &[String]| -> String {
         row.iter().map(|cell| format!("<td>{}</td>", escape(cell).replace('\n', "<br/>"))).collect()
     };
-    let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", written(row))).collect();
+    let opened = |class: &str| {
+        if class.is_empty() { "<tr>".to_owned() } else { format!("<tr class=\"{class}\">") }
+    };
+    let rows: String =
+        rows.iter().map(|(class, row)| format!("{}{}</tr>\n", opened(class), written(row))).collect();
     format!(
         "<section><h2>{title}</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\">\
          <table{class}><thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div></section>\n"

@@ -57,10 +57,9 @@ impl Simulate {
         tokio::select! {
             biased;
             signal = interrupted() => {
+                // What is under way is not waited for: nothing of it is kept.
                 watch.stop();
                 signal?;
-                // The threads end at their next path.
-                let _ = job.await;
                 Err(eyre!("stopped by a signal").into())
             }
             done = &mut job => done.wrap_err("the simulation broke off")?.map_err(failure),
@@ -97,13 +96,13 @@ impl Simulate {
     }
 
     /// What risk is measured by, and where costs are compared.
-    const fn risk(&self) -> (Measure, Level) {
+    fn risk(&self) -> (Measure, Level) {
         match (self.strategy, self.model) {
             (StrategyName::DeltaHedge, ModelName::Gbm | ModelName::Merton | ModelName::Heston) => {
-                (Measure::Profit, Level::OfPremium(self.vault.risk_share))
+                (Measure::Profit, Level::OfPremium(self.vault.risk_share()))
             }
             (StrategyName::DeltaHedge, ModelName::Bootstrap) => {
-                (Measure::Tracking, Level::OfPremium(self.vault.risk_share))
+                (Measure::Tracking, Level::OfPremium(self.vault.risk_share()))
             }
             (StrategyName::Cppi | StrategyName::ConstantWeight, _) => (Measure::Tracking, Level::OfDefault),
         }

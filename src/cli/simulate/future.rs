@@ -13,8 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::arguments::{Format, ModelName};
+use super::arguments::Format;
 use super::{Simulate, comparison, setup};
+use crate::backtest::BacktestError;
 use crate::backtest::ensemble::{Paths, Watch};
 use crate::backtest::future::check::{LIMIT, Row, failed};
 use crate::backtest::future::fan::Spread;
@@ -23,6 +24,7 @@ use crate::backtest::future::market::{BEGIN, Market};
 use crate::backtest::future::run::{Future, Simulated, simulate};
 use crate::backtest::past::contest::Entrant;
 use crate::backtest::past::setting::Setting;
+use crate::backtest::paths::{Heston, Jumps, Process};
 use crate::cli::signals::interrupted;
 use crate::cli::{Context, Failure};
 use crate::config::load_policy;
@@ -33,6 +35,7 @@ use crate::domain::units::{from_real, to_real};
 /// Paths where the arguments do not say, and the most whose samples are kept at once.
 const PATHS: u32 = 1_000;
 const MOST_PATHS: u32 = 100_000;
+const HOUR: u64 = 3_600;
 /// Decimal places of the asset.
 const PLACES: u32 = 6;
 
@@ -90,7 +93,8 @@ impl Simulate {
         trusted(&simulated.check)?;
         let of = |(entrant, samples): (&Entrant, &Vec<Sample>)| (*entrant, Figures::of(samples));
         let figures = Entrant::ALL.iter().zip(&simulated.samples).map(of).collect();
-        let done = Done { model: self.model_in_words(), seed: self.seed, plan, simulated, figures };
+        let done =
+            Done { model: self.model_in_words(&plan.market), seed: self.seed, plan, simulated, figures };
         match if context.output.json { Format::Json } else { self.policy.format } {
             Format::Table => context.output.text(&text::text(&done))?,
             Format::Json => context.output.json(&done.printed())?,
@@ -111,7 +115,7 @@ impl Simulate {
         let setting = self.policy.setting.as_deref().map(Setting::read).transpose();
         let setting = setting.map_err(Failure::usage)?.unwrap_or_default();
         setting.suits(published.policy()).map_err(Failure::usage)?;
-        let capital = from_real(self.vault.capital, PLACES).map_err(Failure::usage)?.normalize();
+        let capital = from_real(self.vault.capital(), PLACES).map_err(Failure::usage)?.normalize();
         if capital < Decimal::ONE || capital > Decimal::from(1_000_000_000) {
             return Err(Failure::usage(eyre!("--capital: expected an amount from 1 to 1,000,000,000")));
         }
@@ -144,41 +148,47 @@ impl Simulate {
         tokio::select! {
             biased;
             signal = interrupted() => {
+                // What is under way is not waited for: nothing of it is kept.
                 watch.stop();
                 signal?;
-                // The threads end at their next path.
-                let _ = job.await;
                 Err(eyre!("stopped by a signal").into())
             }
-            done = &mut job => done.wrap_err("the simulation broke off")?.map_err(comparison::failure),
+            done = &mut job => done.wrap_err("the simulation broke off")?.map_err(failure),
         }
     }
 
-    fn model_in_words(&self) -> String {
-        let (market, moves) = (&self.market, &self.moves);
-        let volatility = format!("volatility {}", market.volatility);
-        let drift = format!("drift {} a year", moves.drift);
-        match self.model {
-            ModelName::Gbm => format!("geometric Brownian motion, {volatility}, {drift}"),
-            ModelName::Merton => format!(
-                "Merton's jump diffusion, {volatility}, {drift}, {} jumps a year of {} ± {}",
-                market.jumps_per_year, market.jump_mean, market.jump_deviation
+    fn model_in_words(&self, market: &Market) -> String {
+        let volatility = format!("volatility {}", self.market.volatility());
+        let drift = format!("drift {} a year", market.drift);
+        match &market.process {
+            Process::Gbm { .. } => format!("geometric Brownian motion, {volatility}, {drift}"),
+            Process::Merton { jumps: Jumps { rate, mean, deviation }, .. } => format!(
+                "Merton's jump diffusion, {volatility}, {drift}, {rate} jumps a year of {mean} ± {deviation}"
             ),
-            ModelName::Heston => format!(
-                "Heston's stochastic volatility, long-run {volatility}, {drift}, κ {}, ξ {}, ρ {}, v₀ {:.4}",
-                moves.kappa,
-                moves.xi,
-                moves.rho,
-                moves.v0.unwrap_or(market.volatility * market.volatility)
+            Process::Heston(Heston { reversion, vol_of_vol, correlation, initial, .. }) => format!(
+                "Heston's stochastic volatility, long-run {volatility}, {drift}, κ {reversion}, ξ {vol_of_vol}, ρ {correlation}, \
+                 v₀ {initial:.4}"
             ),
-            ModelName::Bootstrap => {
-                let name = market.prices.as_deref().and_then(Path::file_stem).unwrap_or_default();
-                let hours = market.block_hours;
+            Process::Bootstrap { history, block } => {
+                let name = self.market.prices.as_deref().and_then(Path::file_stem).unwrap_or_default();
+                let steps = u64::try_from(*block).unwrap_or(u64::MAX);
+                let seconds = history.step_seconds().saturating_mul(steps);
+                let whole = seconds.checked_rem(HOUR).is_some_and(|rest| rest == 0);
+                let hours = 365.0 * 24.0 * years(seconds);
+                let hours = if whole { format!("{hours:.0}") } else { format!("{hours:.2}") };
                 let gas = if self.policy.gas.is_some() { " with their gas" } else { "" };
                 format!("blocks of {hours} hours of {}{gas}", name.to_string_lossy())
             }
         }
     }
+}
+
+/// A number out of its range is of a path that no market takes.
+fn failure(error: BacktestError) -> Failure {
+    let BacktestError::Number(what) = error else { return comparison::failure(error) };
+    Failure::Failed(eyre!(
+        "on a path {what} is out of range: ask for a --price, a --volatility and a --drift nearer to a market's, or for fewer --days"
+    ))
 }
 
 /// Figures of paths that are not what they should be are not told.

@@ -5,8 +5,8 @@ use eyre::{WrapErr, eyre};
 use super::Simulate;
 use super::arguments::{ModelName, StrategyName};
 use crate::backtest::future::market::Market;
-use crate::backtest::paths::{Heston, History, Jumps, Process, Span};
-use crate::backtest::scenario::{Gas, Scenario, Strategy, Volatility};
+use crate::backtest::paths::{History, Process, Span};
+use crate::backtest::scenario::{Gas, Scenario, Volatility};
 use crate::cli::Failure;
 
 /// Minutes of a step where the arguments do not say, and of a row of the prices that a comparison resamples.
@@ -18,6 +18,11 @@ const POLICY_PRICE: f64 = 2_000.0;
 /// Days of a path where the arguments do not say.
 const HEDGE_DAYS: u32 = 30;
 const YEAR_DAYS: u32 = 365;
+/// What the volatility of resampled prices is estimated from where the arguments do not say.
+const HALF_LIFE_HOURS: u32 = 168;
+const ROUNDS: u32 = 336;
+/// Hours of a block where the arguments do not say.
+const BLOCK_HOURS: u32 = 168;
 
 /// The scenario that the arguments describe.
 ///
@@ -26,14 +31,15 @@ const YEAR_DAYS: u32 = 365;
 pub(super) fn scenario(arguments: &Simulate) -> Result<Scenario, Failure> {
     let market = &arguments.market;
     let volatility = match arguments.model {
-        ModelName::Gbm | ModelName::Merton => Volatility::Known(market.volatility),
+        ModelName::Gbm | ModelName::Merton => Volatility::Known(market.volatility()),
         ModelName::Heston => {
             return Err(Failure::usage(eyre!(
                 "the model `heston` is for --policy alone: a comparison knows its volatility"
             )));
         }
         ModelName::Bootstrap => {
-            Volatility::Estimated { half_life_hours: market.half_life_hours, rounds: market.rounds }
+            let half_life_hours = market.half_life_hours.unwrap_or(HALF_LIFE_HOURS);
+            Volatility::Estimated { half_life_hours, rounds: market.rounds.unwrap_or(ROUNDS) }
         }
     };
     let days = market.days.unwrap_or(match arguments.strategy {
@@ -50,7 +56,7 @@ pub(super) fn scenario(arguments: &Simulate) -> Result<Scenario, Failure> {
     }
     let start = market.price.unwrap_or(COMPARED_PRICE);
     Ok(Scenario {
-        strategy: strategy(arguments),
+        strategy: arguments.vault.strategy(arguments.strategy),
         process,
         span: Span {
             before: Scenario::past(volatility),
@@ -80,11 +86,6 @@ pub(super) fn market(arguments: &Simulate) -> Result<Market, Failure> {
                 let why = eyre!("these prices have steps of {step} seconds: leave --step-minutes out");
                 return Err(Failure::usage(why));
             }
-            if arguments.moves.drift != 0.0 {
-                return Err(Failure::usage(eyre!(
-                    "recorded prices have a drift of their own: leave --drift out"
-                )));
-            }
             step
         }
         Process::Gbm { .. } | Process::Merton { .. } | Process::Heston(_) => asked.unwrap_or(HOUR),
@@ -94,7 +95,7 @@ pub(super) fn market(arguments: &Simulate) -> Result<Market, Failure> {
     if span.steps == 0 {
         return Err(Failure::usage(eyre!("a path has no step: take more --days, or shorter steps")));
     }
-    Ok(Market { process, drift: arguments.moves.drift, span })
+    Ok(Market { process, drift: arguments.moves.drift(), span })
 }
 
 fn span(start: f64, days: u32, step_seconds: u64) -> Span {
@@ -102,27 +103,13 @@ fn span(start: f64, days: u32, step_seconds: u64) -> Span {
     Span { start, before: 0, steps: usize::try_from(steps).unwrap_or(usize::MAX), step_seconds }
 }
 
-const fn strategy(arguments: &Simulate) -> Strategy {
-    let vault = &arguments.vault;
-    match arguments.strategy {
-        StrategyName::DeltaHedge => Strategy::DeltaHedge { calls: vault.calls },
-        StrategyName::Cppi => {
-            Strategy::Cppi { capital: vault.capital, multiplier: vault.multiplier, floor: vault.floor }
-        }
-        StrategyName::ConstantWeight => {
-            Strategy::ConstantWeight { capital: vault.capital, weight: vault.weight }
-        }
-    }
-}
-
 fn process(arguments: &Simulate) -> Result<Process, Failure> {
     let market = &arguments.market;
-    let volatility = market.volatility;
+    let volatility = market.volatility();
     match (arguments.model, &market.prices) {
         (ModelName::Gbm, _) => Ok(Process::Gbm { volatility }),
         (ModelName::Merton, _) => {
-            let (rate, mean, deviation) = (market.jumps_per_year, market.jump_mean, market.jump_deviation);
-            let jumps = Jumps { rate, mean, deviation };
+            let jumps = market.jumps();
             if jumps.variance_rate() >= volatility * volatility {
                 return Err(Failure::usage(eyre!(
                     "these jumps alone have a volatility of {:.3}: ask for more by --volatility, or for smaller or fewer",
@@ -131,28 +118,36 @@ fn process(arguments: &Simulate) -> Result<Process, Failure> {
             }
             Ok(Process::Merton { volatility, jumps })
         }
-        (ModelName::Heston, _) => {
-            let long_run = volatility * volatility;
-            let moves = &arguments.moves;
-            Ok(Process::Heston(Heston {
-                reversion: moves.kappa,
-                long_run,
-                vol_of_vol: moves.xi,
-                correlation: moves.rho,
-                initial: moves.v0.unwrap_or(long_run),
-            }))
-        }
+        (ModelName::Heston, _) => Ok(Process::Heston(arguments.moves.heston(volatility * volatility))),
         (ModelName::Bootstrap, Some(prices)) => {
             let gas = market.gas_prices.as_deref().or(arguments.policy.gas.as_deref());
             let history =
                 History::read(prices, gas).wrap_err("the history to resample").map_err(Failure::usage)?;
-            let block =
-                u64::from(market.block_hours).saturating_mul(HOUR).checked_div(history.step_seconds());
-            let block = usize::try_from(block.unwrap_or_default()).unwrap_or(usize::MAX).max(1);
+            let block = block(&history, market.block_hours.unwrap_or(BLOCK_HOURS))?;
             Ok(Process::Bootstrap { history, block })
         }
         (ModelName::Bootstrap, None) => Err(Failure::usage(eyre!("the model `bootstrap` needs --prices"))),
     }
+}
+
+/// Steps of a block of so many hours, of which the history has two at least: less than that would be drawn from hardly anything.
+fn block(history: &History, hours: u32) -> Result<usize, Failure> {
+    let step = history.step_seconds();
+    let block = u64::from(hours).saturating_mul(HOUR).checked_div(step).unwrap_or_default();
+    let block = usize::try_from(block).unwrap_or(usize::MAX);
+    if block == 0 {
+        return Err(Failure::usage(eyre!(
+            "a block of {hours} h is shorter than a step of these prices, which is {step} s: ask for longer ones by --block-hours"
+        )));
+    }
+    let (returns, needed) = (history.len(), block.saturating_mul(2));
+    if returns < needed {
+        return Err(Failure::usage(eyre!(
+            "these prices have {returns} returns, and two blocks of {hours} h are {needed}: give more --prices, or ask for shorter \
+             blocks by --block-hours"
+        )));
+    }
+    Ok(block)
 }
 
 /// Basis points, 0 to 1,000, in their hundredths.

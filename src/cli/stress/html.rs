@@ -1,6 +1,6 @@
 //! A stress as one page.
 
-use super::super::replay::html::{Cells, table};
+use super::super::replay::html::{Cells, marked, table};
 use super::Printed;
 use super::text::{COLUMNS, row, stands, told, verdict};
 use crate::report::{escape, page};
@@ -17,8 +17,10 @@ pub(super) fn html(printed: &Printed) -> String {
         stands(printed).into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     body.push_str(&table("As it stands", Cells::Words, &["What", "Now"], &stands));
     for (title, trials) in [("Shocks", &printed.shocks), ("Crashes", &printed.crashes)] {
-        let rows: Vec<_> = trials.iter().map(row).collect();
-        body.push_str(&table(title, Cells::Figures, &COLUMNS, &rows));
+        let rows: Vec<_> = trials.iter().map(|trial| (trial.holds(), row(trial))).collect();
+        let rows: Vec<(&str, &[String])> =
+            rows.iter().map(|(holds, row)| (if *holds { "" } else { "bad" }, row.as_slice())).collect();
+        body.push_str(&marked(title, Cells::Named, &COLUMNS, &rows));
         let rows: Vec<_> = trials.iter().map(told).collect();
         let title = format!("{title}: decisions and guards");
         body.push_str(&table(&title, Cells::Words, &["what happens", "the keeper, and the guards"], &rows));

@@ -10,15 +10,13 @@ use crate::domain::units::{Ratio, to_real};
 use crate::report::number;
 
 /// Columns of a trial.
-pub(super) const COLUMNS: [&str; 11] = [
+pub(super) const COLUMNS: [&str; 9] = [
     "what happens",
+    "floor",
     "price",
-    "net before",
     "net after",
-    "cushion before",
     "cushion after",
     "lowest cushion",
-    "below the floor",
     "transactions",
     "at rest after",
     "cost",
@@ -99,21 +97,19 @@ pub(super) fn row(trial: &Trial) -> Vec<String> {
         0 => trial.transactions.to_string(),
         reverted => format!("{} and {reverted} reverted", trial.transactions),
     };
-    let below = if trial.holds() {
-        "–".to_owned()
+    let floor = if trial.holds() {
+        "holds".to_owned()
     } else {
-        format!("{} ({} %)", usd(trial.shortfall), number(100.0 * trial.shortfall_share, 2))
+        format!("broken by {} ({} %)", usd(trial.shortfall), number(100.0 * trial.shortfall_share, 2))
     };
     let cost = trial.gas.saturating_add(trial.fees).saturating_add(trial.impact);
     vec![
         trial.name.clone(),
+        floor,
         usd(trial.price),
-        usd(trial.before.net),
         usd(trial.after.net),
-        usd(trial.before.cushion),
         usd(trial.after.cushion),
         usd(trial.lowest_cushion),
-        below,
         transactions,
         rest,
         usd(cost),
@@ -125,7 +121,11 @@ pub(super) fn told(trial: &Trial) -> Vec<String> {
     let decided = trial.decision.iter().map(said);
     let acts =
         trial.guards.iter().map(|act| format!("after {} s {}: {}", act.after_seconds, act.guard, act.what));
-    vec![trial.name.clone(), decided.chain(acts).collect::<Vec<_>>().join("\n")]
+    let mut all: Vec<String> = decided.chain(acts).collect();
+    if trial.guards.is_empty() {
+        all.push("no guard acts".to_owned());
+    }
+    vec![trial.name.clone(), all.join("\n")]
 }
 
 fn said(decided: &Decided) -> String {

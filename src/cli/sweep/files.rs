@@ -8,7 +8,7 @@ use eyre::{Result, WrapErr};
 use super::swept::Swept;
 use crate::backtest::past::metrics::Metrics;
 use crate::backtest::sweep::grid::Dimension;
-use crate::backtest::sweep::kept::Outcome;
+use crate::backtest::sweep::outcome::Outcome;
 use crate::backtest::table::{Table, Values, replace};
 use crate::cli::backtest::figures::DEFINITIONS;
 use crate::report::backtest::Unit;

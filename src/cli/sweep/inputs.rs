@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::B256;
 use eyre::{WrapErr, eyre};
+use indicatif::ProgressBar;
 
 use super::Sweep;
 use crate::backtest::bars::Bars;
@@ -13,6 +14,7 @@ use crate::backtest::sweep::grid::{Grid, Period};
 use crate::backtest::sweep::origin::{Origin, Shared, keys};
 use crate::backtest::sweep::plan::{Base, Plan};
 use crate::cli::Failure;
+use crate::cli::look_back::bar_over;
 use crate::config::load_policy;
 use crate::stage::path::files::BaseFee;
 
@@ -49,12 +51,14 @@ impl Inputs {
         setting.suits(published.policy()).map_err(Failure::usage)?;
         let grid = Grid::read(&arguments.grid).map_err(Failure::usage)?;
         let base = Base { policy: published.policy(), setting: &setting, capital: arguments.past.capital };
-        let plan = Plan::of(grid, base).map_err(Failure::usage)?;
+        let bar = checking(&grid);
+        let plan = Plan::of(grid, base, || bar.inc(1)).map_err(Failure::usage)?;
         let mut read = Read::default();
         let ticks = parts(arguments, &plan.grid().periods, &mut read).map_err(Failure::usage)?;
         let shared = Shared { ticks: &ticks, base_fees: &base_fees };
         let origin = Origin::of(&base, &plan, shared).wrap_err("the inputs have no hash")?;
-        let keys = keys(&plan, shared).wrap_err("the inputs have no hash")?;
+        let keys = keys(&plan, shared, || bar.inc(1)).wrap_err("the inputs have no hash")?;
+        bar.finish_and_clear();
         let stem = |file: &PathBuf| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let name = read.bars.keys().map(stem).collect::<Vec<_>>().join(", ");
         let policy = published.policy().name.clone();
@@ -65,6 +69,12 @@ impl Inputs {
     pub(super) fn shared(&self) -> Shared<'_> {
         Shared { ticks: &self.ticks, base_fees: &self.base_fees }
     }
+}
+
+/// A bar over what is checked of a grid: its policies and settings, and then its combinations.
+fn checking(grid: &Grid) -> ProgressBar {
+    let checks = grid.sizes().into_iter().product::<usize>().saturating_add(grid.documents());
+    bar_over(u64::try_from(checks).unwrap_or(u64::MAX), "checked")
 }
 
 /// The prices of each period, or of the whole past.
@@ -100,7 +110,7 @@ impl Read {
         (start, end): (Option<u64>, Option<u64>),
     ) -> eyre::Result<Vec<Tick>> {
         if !self.bars.contains_key(file) {
-            let bars = Bars::read(file).wrap_err_with(|| file.display().to_string())?;
+            let bars = Bars::read(file)?;
             self.bars.insert(file.to_owned(), bars);
         }
         let bars = self.bars.get(file).cloned().ok_or_else(|| eyre!("{} is gone", file.display()))?;

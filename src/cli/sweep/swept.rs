@@ -9,7 +9,8 @@ use super::view::{Risk, View};
 use super::{front, heat};
 use crate::backtest::past::metrics::Metrics;
 use crate::backtest::sweep::grid::Dimension;
-use crate::backtest::sweep::kept::{Kept, Outcome};
+use crate::backtest::sweep::kept::Kept;
+use crate::backtest::sweep::outcome::Outcome;
 use crate::backtest::sweep::plan::Unfit;
 
 /// Everything that is known at the end.

@@ -25,8 +25,10 @@ pub(super) fn text(swept: &Swept, out: &Path) -> String {
     if let Some(point) = points.first() {
         let (risk, _) = swept.view.risk.name();
         let names: Vec<&str> = swept.told_apart(point).into_iter().map(|(name, _)| name).collect();
-        let heads =
-            [&names[..], &["Cost a year", risk, "Return", "Rebalances", "Lowest cushion", "Breaches"]];
+        let heads = [
+            &names[..],
+            &["Floor", "Cost a year", risk, "Return", "Rebalances", "Lowest cushion", "Breaches"],
+        ];
         parts.push(grid(&heads.concat(), rows));
     }
     let more = front.len().saturating_sub(MOST_ROWS);
@@ -70,6 +72,7 @@ fn about(swept: &Swept) -> String {
 fn row(swept: &Swept, point: &Point) -> Vec<String> {
     let (_, unit) = swept.view.risk.name();
     let figures = [
+        if point.breaches > 0 { "BROKEN" } else { "held" }.to_owned(),
         written(point.cost, Unit::Bps),
         written(point.risk, unit),
         written(point.earned, Unit::Percent),

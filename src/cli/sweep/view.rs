@@ -59,6 +59,7 @@ impl View {
             eyre!("there is no figure {}; there are {}", shown.figure, names.join(", "))
         })?;
         let fixed = shown.fix.iter().map(|text| fixed(text, dimensions)).collect::<Result<Vec<_>>>()?;
+        once(&fixed, dimensions)?;
         let [x, y] = [("--x", &shown.x), ("--y", &shown.y)].map(|(option, name)| {
             name.as_deref().map(|name| dimension(option, name, dimensions)).transpose()
         });
@@ -124,6 +125,15 @@ fn fixed(text: &str, dimensions: &[Dimension]) -> Result<(usize, usize)> {
     let place =
         place.ok_or_else(|| eyre!("--fix: {} has no value {}; it has {}", name, value, values.join(", ")))?;
     Ok((at, place))
+}
+
+/// Refuses a dimension that is held at two values, with which nothing would be left.
+fn once(fixed: &[(usize, usize)], dimensions: &[Dimension]) -> Result<()> {
+    let twice =
+        (0..).zip(fixed).find(|(place, (at, _))| fixed.iter().take(*place).any(|(before, _)| before == at));
+    let Some((_, (at, _))) = twice else { return Ok(()) };
+    let name = dimensions.get(*at).map_or("", |dimension| dimension.name.as_str());
+    Err(eyre!("--fix: {name} stands twice: name one of its values, or none"))
 }
 
 impl Risk {

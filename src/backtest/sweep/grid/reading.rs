@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use rust_decimal::Decimal;
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::notes::{Notes, Placed};
 use super::period::Period;
 use super::range::{MOST_STEPS, Scale, values};
 use super::{Choice, Grid, Parameter};
 use crate::config::{KeyPath, Mistake};
-
-/// A value with its place.
-pub(super) type Placed<'t> = Spanned<DeValue<'t>>;
 
 const VALUES: &str =
     "a list of values, or a range such as { from = \"1\", to = \"100\", steps = 5, scale = \"log\" }";
@@ -23,28 +20,23 @@ const VALUES: &str =
 /// All mistakes, in the order of the text.
 pub(super) fn read(file: &Path, text: &str) -> Result<Grid, Vec<Mistake>> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { file, text, mistakes: Vec::new() };
+    let mut reader = Reader { file, text, notes: Notes::of(file, text) };
     for error in &errors {
         let offset = error.span().map_or(0, |span| span.start);
-        reader.mistake(offset, "", format!("not TOML: {}", error.message()));
+        reader.notes.mistake(offset, "", format!("not TOML: {}", error.message()));
     }
     let grid = reader.grid(table.get_ref());
-    reader.mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
-    if reader.mistakes.is_empty() { Ok(grid) } else { Err(reader.mistakes) }
+    if reader.notes.count() == 0 { Ok(grid) } else { Err(reader.notes.in_order()) }
 }
 
 /// Notes mistakes and goes on.
-pub(super) struct Reader<'t> {
+struct Reader<'t> {
     file: &'t Path,
     text: &'t str,
-    mistakes: Vec<Mistake>,
+    notes: Notes<'t>,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn mistake(&mut self, offset: usize, key: &str, message: impl Into<String>) {
-        self.mistakes.push(Mistake::at(self.file, self.text, offset, key.to_owned(), message.into()));
-    }
-
     fn grid(&mut self, table: &DeTable<'t>) -> Grid {
         let (mut policy, mut setting, mut capital, mut periods) = (Vec::new(), Vec::new(), None, Vec::new());
         for (key, value) in table {
@@ -55,13 +47,17 @@ impl<'t> Reader<'t> {
                 "period" => periods = self.periods(value),
                 other => {
                     let message = "unknown key; expected one of `policy`, `setting`, `capital`, `period`";
-                    self.mistake(key.span().start, other, message);
+                    self.notes.mistake(key.span().start, other, message);
                 }
             }
         }
         let nothing = policy.is_empty() && setting.is_empty() && capital.is_none() && periods.is_empty();
-        if nothing && self.mistakes.is_empty() {
-            self.mistake(0, "", "it varies nothing; expected keys with values under [policy] or [setting]");
+        if nothing && self.notes.count() == 0 {
+            self.notes.mistake(
+                0,
+                "",
+                "it varies nothing; expected keys with values under [policy] or [setting]",
+            );
         }
         Grid { file: self.file.to_owned(), policy, setting, capital, periods, text: self.text.to_owned() }
     }
@@ -69,7 +65,7 @@ impl<'t> Reader<'t> {
     /// The keys of a table with their values, in the order of the text.
     fn keys(&mut self, of: &str, value: &Placed<'t>) -> Vec<Parameter> {
         let Some(table) = value.get_ref().as_table() else {
-            self.mistake(value.span().start, of, "expected a table of keys with their values");
+            self.notes.mistake(value.span().start, of, "expected a table of keys with their values");
             return Vec::new();
         };
         let mut found = Vec::new();
@@ -80,7 +76,7 @@ impl<'t> Reader<'t> {
             if let Some((_, before)) = before {
                 let message =
                     format!("stands in `{of}.{}`, or that in it: leave one of the two out", before.path);
-                self.mistake(*offset, &format!("{of}.{}", parameter.path), message);
+                self.notes.mistake(*offset, &format!("{of}.{}", parameter.path), message);
             }
         }
         found.into_iter().map(|(_, parameter)| parameter).collect()
@@ -112,7 +108,7 @@ impl<'t> Reader<'t> {
                         let values = self.values(&name, value);
                         found.push((key.span().start, Parameter { path, values }));
                     }
-                    Err(why) => self.mistake(key.span().start, &name, why),
+                    Err(why) => self.notes.mistake(key.span().start, &name, why),
                 },
             }
         }
@@ -123,7 +119,11 @@ impl<'t> Reader<'t> {
         let offset = value.span().start;
         let values = match value.get_ref() {
             DeValue::Array(list) if list.is_empty() => {
-                self.mistake(offset, name, "the list is empty; leave the key out where it does not vary");
+                self.notes.mistake(
+                    offset,
+                    name,
+                    "the list is empty; leave the key out where it does not vary",
+                );
                 Vec::new()
             }
             DeValue::Array(list) => list.iter().map(|value| self.choice(value)).collect(),
@@ -133,13 +133,13 @@ impl<'t> Reader<'t> {
             | DeValue::Float(_)
             | DeValue::Boolean(_)
             | DeValue::Datetime(_) => {
-                self.mistake(offset, name, format!("expected {VALUES}"));
+                self.notes.mistake(offset, name, format!("expected {VALUES}"));
                 Vec::new()
             }
         };
         for (at, choice) in values.iter().enumerate() {
             if values.iter().take(at).any(|before| same(&before.shown, &choice.shown)) {
-                self.mistake(choice.offset, name, format!("{} stands twice in the list", choice.shown));
+                self.notes.mistake(choice.offset, name, format!("{} stands twice in the list", choice.shown));
             }
         }
         values
@@ -161,18 +161,18 @@ impl<'t> Reader<'t> {
     }
 
     fn range(&mut self, name: &str, offset: usize, table: &DeTable<'t>) -> Vec<Choice> {
-        let before = self.mistakes.len();
+        let before = self.notes.count();
         for (key, _) in table {
             if !["from", "to", "steps", "scale"].contains(&key.get_ref().as_ref()) {
                 let message = "unknown key; expected one of `from`, `to`, `steps`, `scale`";
-                self.mistake(key.span().start, &format!("{name}.{}", key.get_ref()), message);
+                self.notes.mistake(key.span().start, &format!("{name}.{}", key.get_ref()), message);
             }
         }
         let ends = ["from", "to"].map(|key| self.end(name, (key, offset), table));
         let steps = table.get("steps").map_or(0, |steps| self.steps(name, steps));
         let scale = table.get("scale").map_or(Scale::Linear, |scale| self.scale(name, scale));
         let [Some((from, first_whole)), Some((to, last_whole))] = ends else { return Vec::new() };
-        if self.mistakes.len() > before {
+        if self.notes.count() > before {
             return Vec::new();
         }
         let whole = first_whole && last_whole;
@@ -184,7 +184,7 @@ impl<'t> Reader<'t> {
         match values((from, to), steps, scale, whole) {
             Ok(values) => values.into_iter().map(written).collect(),
             Err(why) => {
-                self.mistake(offset, name, why);
+                self.notes.mistake(offset, name, why);
                 Vec::new()
             }
         }
@@ -202,7 +202,7 @@ impl<'t> Reader<'t> {
         let number = choice.and_then(|choice| choice.shown.parse::<Decimal>().ok());
         if number.is_none() {
             let offset = value.map_or(offset, |value| value.span().start);
-            self.mistake(offset, &format!("{name}.{key}"), "expected a number");
+            self.notes.mistake(offset, &format!("{name}.{key}"), "expected a number");
         }
         Some((number?, matches!(value?.get_ref(), DeValue::Integer(_))))
     }
@@ -211,7 +211,7 @@ impl<'t> Reader<'t> {
         let steps = self.choice(value).shown.parse().ok().filter(|steps| (2..=MOST_STEPS).contains(steps));
         if steps.is_none() {
             let message = format!("expected the number of values, from 2 to {MOST_STEPS}");
-            self.mistake(value.span().start, &format!("{name}.steps"), message);
+            self.notes.mistake(value.span().start, &format!("{name}.steps"), message);
         }
         steps.and_then(|steps| u32::try_from(steps).ok()).unwrap_or(2)
     }
@@ -222,7 +222,7 @@ impl<'t> Reader<'t> {
             Some("log") => Scale::Log,
             _ => {
                 let key = format!("{name}.scale");
-                self.mistake(value.span().start, &key, "expected \"linear\" or \"log\"");
+                self.notes.mistake(value.span().start, &key, "expected \"linear\" or \"log\"");
                 Scale::Linear
             }
         }
@@ -234,7 +234,7 @@ impl<'t> Reader<'t> {
             let amount = choice.shown.parse::<Decimal>().ok();
             let fits = |amount: &Decimal| *amount >= Decimal::ONE && *amount <= Decimal::from(1_000_000_000);
             if amount.filter(fits).is_none() {
-                self.mistake(choice.offset, "capital", "expected amounts from 1 to 1,000,000,000");
+                self.notes.mistake(choice.offset, "capital", "expected amounts from 1 to 1,000,000,000");
             }
         }
         Some(Parameter { path: "capital".parse().ok()?, values })
@@ -242,20 +242,24 @@ impl<'t> Reader<'t> {
 
     fn periods(&mut self, value: &Placed<'t>) -> Vec<Period> {
         let Some(list) = value.get_ref().as_array() else {
-            self.mistake(value.span().start, "period", "expected [[period]] with name, start and end");
+            self.notes.mistake(value.span().start, "period", "expected [[period]] with name, start and end");
             return Vec::new();
         };
         let mut periods: Vec<Period> = Vec::new();
         for (number, value) in list.iter().enumerate() {
             let key = format!("period[{number}]");
-            let Some(period) = self.period(&key, value) else { continue };
+            let Some(period) = Period::read(&mut self.notes, &key, value) else { continue };
             if periods.iter().any(|before| before.name == period.name) {
-                self.mistake(value.span().start, &key, format!("two periods have the name {}", period.name));
+                self.notes.mistake(
+                    value.span().start,
+                    &key,
+                    format!("two periods have the name {}", period.name),
+                );
             }
             periods.push(period);
         }
         if list.is_empty() {
-            self.mistake(value.span().start, "period", "the list is empty; leave it out");
+            self.notes.mistake(value.span().start, "period", "the list is empty; leave it out");
         }
         periods
     }

@@ -1,6 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::backtest::past::metrics::Metrics;
 
 fn origin(policy: &str) -> Origin {
     serde_json::from_value(serde_json::json!({ "policy": policy, "gas": "1" })).unwrap()

@@ -9,7 +9,10 @@ fn plan(text: &str) -> Result<Plan, Vec<String>> {
     let setting = Setting::default();
     let grid = Grid::parse(Path::new("g.toml"), text).unwrap();
     let base = Base { policy: published.policy(), setting: &setting, capital: Decimal::from(1_000) };
-    Plan::of(grid, base).map_err(|error| match error {
+    let (documents, made) = (grid.documents(), std::cell::RefCell::new(Vec::new()));
+    let plan = Plan::of(grid, base, || made.borrow_mut().push(()));
+    assert_eq!(made.borrow().len(), documents);
+    plan.map_err(|error| match error {
         GridError::Mistakes(mistakes) => mistakes.iter().map(ToString::to_string).collect(),
         GridError::TooMany { .. } | GridError::Unreadable { .. } => vec![error.to_string()],
     })

@@ -10,10 +10,10 @@ pub(super) use series::Series;
 
 use super::setting::options::{OptionKind, Options};
 use crate::backtest::BacktestError;
-use crate::domain::models::volatility::Intervals;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::{OptionLeg, Round, Snapshot, Vault};
 use crate::domain::units::{from_raw, to_raw};
+use crate::domain::volatility::Memory;
 
 /// Places of a strike and of the price that settles.
 pub(super) const WAD_PLACES: u8 = 18;
@@ -160,7 +160,7 @@ pub(super) struct Book<'a> {
     /// `10^(18 + risky decimals − asset decimals)`.
     pub(super) scale: U256,
     /// What an estimate before this one has worked out.
-    pub(super) intervals: Intervals,
+    pub(super) memory: Memory,
 }
 
 impl<'a> Book<'a> {
@@ -181,8 +181,8 @@ impl<'a> Book<'a> {
         let positions = standing(legs, snapshot, scale)?;
         let next =
             positions.iter().map(|position| position.number).max().map_or(1, |last| last.saturating_add(1));
-        let (closed_at, intervals) = (None, Intervals::default());
-        Ok(Some(Self { published, terms, positions, next, closed_at, scale, intervals }))
+        let (closed_at, memory) = (None, Memory::default());
+        Ok(Some(Self { published, terms, positions, next, closed_at, scale, memory }))
     }
 }
 

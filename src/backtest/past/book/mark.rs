@@ -65,7 +65,7 @@ impl Book<'_> {
     pub(super) fn estimate(&mut self, snapshot: &Snapshot) -> Option<Real> {
         let policy = self.published.policy();
         if policy.strategy.hedge().is_some_and(|hedge| *hedge.implied == ImpliedPolicy::Estimate) {
-            estimate_remembering(snapshot, &policy.volatility, &mut self.intervals).ok()
+            estimate_remembering(snapshot, &policy.volatility, &mut self.memory).ok()
         } else {
             Real::new(0.0).ok()
         }

@@ -5,8 +5,10 @@
 //! contract, gas, a delay until inclusion, outages, deposits and withdrawals.
 
 pub mod account;
+pub mod beside;
 pub mod contest;
 pub mod metrics;
+mod moment;
 pub mod opening;
 mod oracle;
 mod pair;
@@ -15,5 +17,6 @@ pub mod prices;
 mod protection;
 pub mod run;
 pub mod setting;
+pub mod strike;
 mod struck;
 mod world;

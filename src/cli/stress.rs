@@ -14,6 +14,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::look_back::Sight;
+use super::output::make_directory;
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::backtest::stress::crash::Crash;
@@ -21,6 +22,7 @@ use crate::backtest::stress::multiplier::largest;
 use crate::backtest::stress::shock::{Falls, Shock};
 use crate::backtest::stress::trial::{Decided, Trial, crashed, decided, shocked, standing};
 use crate::backtest::stress::{Found, Stand};
+use crate::backtest::table::Files;
 use crate::domain::decision::decide;
 use crate::domain::policy::{Policy, StrategyPolicy};
 use crate::domain::units::Ratio;
@@ -121,9 +123,7 @@ impl Stress {
         let crashes = self.crashes()?;
         let read = read::read(context, &self.sight, self.block, &crashes).await?;
         if let Some(directory) = &self.out {
-            std::fs::create_dir_all(directory)
-                .wrap_err_with(|| format!("{} cannot be made", directory.display()))
-                .map_err(Failure::usage)?;
+            make_directory(directory)?;
         }
         let falls = (self.fall_feed, self.fall_keeper);
         let job = tokio::task::spawn_blocking(move || stressed(&read, &crashes, falls));
@@ -145,20 +145,17 @@ impl Stress {
     }
 
     fn crashes(&self) -> Result<Vec<Crash>, Failure> {
-        let read = |file: &PathBuf| {
-            Crash::read(file).wrap_err_with(|| file.display().to_string()).map_err(Failure::usage)
-        };
+        let read = |file: &PathBuf| Crash::read(file).map_err(Failure::usage);
         self.crash.iter().map(read).collect()
     }
 
     fn write(&self, printed: &Printed) -> eyre::Result<()> {
         let Some(directory) = &self.out else { return Ok(()) };
         let json = serde_json::to_string(printed).wrap_err("the result has no JSON form")?;
-        for (name, text) in [("stress.html", html::html(printed)), ("stress.json", json)] {
-            let file = directory.join(name);
-            std::fs::write(&file, text).wrap_err_with(|| format!("{} cannot be written", file.display()))?;
-        }
-        Ok(())
+        let mut files = Files::default();
+        files.text(&directory.join("stress.html"), &html::html(printed))?;
+        files.text(&directory.join("stress.json"), &json)?;
+        Ok(files.put()?)
     }
 }
 

@@ -75,6 +75,18 @@ impl Entrant {
         }
     }
 
+    /// In files.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Hold => "hold",
+            Self::Cash => "cash",
+            Self::Threshold => "threshold",
+            Self::Daily => "daily",
+        }
+    }
+
     /// Who keeps a vault of this policy so.
     ///
     /// # Errors

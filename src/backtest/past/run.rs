@@ -1,24 +1,27 @@
 //! One policy on its way through the past: it decides at every tick, what it decides is included a little later, and every step is
 //! booked.
 
+mod reasons;
+
 use std::collections::BTreeMap;
-use std::mem::{Discriminant, discriminant};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use alloy::primitives::U256;
 use rust_decimal::Decimal;
 
+use reasons::Reasons;
+
 use super::account::{Account, Traded};
+use super::moment::Moment;
 use super::opening::Start;
 use super::prices::{Tick, Way};
 use super::setting::{Absent, Flow, Setting};
-use super::world::{Done, Moment, World};
+use super::world::{Done, World};
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::Exchange;
 use crate::domain::decision::{Appraisal, Decider, Decision, Trade, Verdict};
 use crate::domain::policy::PublishedPolicy;
-use crate::domain::reason::Reason;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::strategies::Strategy;
 use crate::domain::units::from_raw;
@@ -110,8 +113,10 @@ pub struct Rebalance {
 pub struct Outcome {
     /// Every trade.
     pub rebalances: Vec<Rebalance>,
-    /// How often each reason was given, `verdict: code`.
+    /// How often each reason was given, `verdict: code`, of all that was decided.
     pub reasons: BTreeMap<String, u64>,
+    /// Ticks at which nothing was decided anew, since a transaction was under way.
+    pub under_way: u64,
     /// Ticks at which nobody decided, since the keeper was not there.
     pub absent: u64,
 }
@@ -152,8 +157,10 @@ pub fn watch(
     let Some(first) = past.ticks.first() else { return Ok(Outcome::default()) };
     let mut walk = Walk::begin(past, keeper, *first)?;
     for (at, tick) in past.ticks.iter().enumerate() {
-        let decision = walk.step(*tick, at > 0)?;
-        let aim = decision.as_ref().and_then(|decision| decision.appraisal.as_ref()).map(aim);
+        let decision = walk.step(*tick, at > 0).map_err(|error| error.at(tick.time))?;
+        let appraisal = decision.as_ref().and_then(|decision| decision.appraisal.as_ref());
+        // Who buys once and holds aims at nothing.
+        let aim = appraisal.filter(|_| !matches!(keeper, Keeper::Hold(_))).map(aim);
         let step = walk.seen(*tick, aim)?;
         let (under_way, snapshot) = (walk.sent.is_some(), walk.world.snapshot());
         let sight = Sight { step: &step, decision: decision.as_ref(), under_way, snapshot };
@@ -173,31 +180,12 @@ struct Walk<'a> {
     account: Account,
     /// What was sent and is not included yet.
     sent: Option<Sent>,
-    /// Flows that are not made yet, by time.
+    /// Flows that are not made yet, by time; those from before the first tick are none.
     flows: Vec<Flow>,
     /// Whether nobody trades any more.
     rests: bool,
     reasons: Reasons,
     outcome: Outcome,
-}
-
-/// How often each reason was given. A name is looked up once.
-#[derive(Debug, Default)]
-struct Reasons(Vec<(&'static str, Discriminant<Reason>, String, u64)>);
-
-impl Reasons {
-    fn count(&mut self, verdict: &Verdict) {
-        let (name, kind) = (verdict.name(), discriminant(verdict.reason()));
-        match self.0.iter_mut().find(|(known, reason, ..)| *known == name && *reason == kind) {
-            Some((.., count)) => *count = count.saturating_add(1),
-            None => self.0.push((name, kind, verdict.reason().code(), 1)),
-        }
-    }
-
-    /// By `verdict: code`.
-    fn named(self) -> BTreeMap<String, u64> {
-        self.0.into_iter().map(|(verdict, _, code, count)| (format!("{verdict}: {code}"), count)).collect()
-    }
 }
 
 struct Sent {
@@ -217,6 +205,7 @@ impl<'a> Walk<'a> {
         };
         let reach = past.setting.pools.arbitrage_seconds.max(past.setting.keeper.inclusion_seconds);
         let mut flows = past.setting.flows.clone();
+        flows.retain(|flow| flow.at >= first.time);
         flows.sort_by_key(|flow| std::cmp::Reverse(flow.at));
         let mut walk = Self {
             past,
@@ -291,7 +280,10 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let decision = self.decider.decide(self.world.snapshot());
-        self.reasons.count(&decision.verdict);
+        match self.sent {
+            Some(_) => self.outcome.under_way = self.outcome.under_way.saturating_add(1),
+            None => self.reasons.count(&decision.verdict),
+        }
         if let (Verdict::Rebalance { reason, trade }, None) = (&decision.verdict, &self.sent) {
             let due = tick.time.saturating_add(self.past.setting.keeper.inclusion_seconds);
             let sent = Sent { decided: tick.time, due, reason: reason.code(), trade: trade.clone() };

@@ -3,7 +3,9 @@
 use super::super::output::grid;
 use super::Tested;
 use super::figures::figures;
+use super::files::undecided;
 use crate::backtest::past::contest::Entry;
+use crate::backtest::past::prices::Tick;
 use crate::report::backtest::Unit;
 use crate::report::number;
 use crate::stage::path::time::utc;
@@ -25,16 +27,17 @@ pub(super) fn text(tested: &Tested) -> String {
     let mut parts = vec![about(tested), grid(&heads, rows.collect())];
     if let Some(policy) = tested.entries.first() {
         parts.push(reasons(policy));
+        parts.extend(undecided(policy).told());
     }
     parts.join("\n\n")
 }
 
 fn about(tested: &Tested) -> String {
     let (first, last) = (tested.ticks.first(), tested.ticks.last());
-    let time = |tick: Option<&crate::backtest::past::prices::Tick>| utc(tick.map_or(0, |tick| tick.time));
+    let time = |tick: Option<&Tick>| utc(tick.map_or(0, |tick| tick.time));
     let policy = &tested.published.policy().name;
     let mut lines = vec![format!(
-        "{policy} at the prices of {} from {} to {} UTC, {} decisions",
+        "{policy} at the prices of {} from {} to {} UTC, {} ticks",
         tested.name,
         time(first),
         time(last),

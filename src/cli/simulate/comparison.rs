@@ -116,6 +116,7 @@ pub(super) fn failure(error: BacktestError) -> Failure {
         BacktestError::Policy(_) => Failure::usage(error),
         BacktestError::Refused { .. }
         | BacktestError::Overdrawn
+        | BacktestError::At { .. }
         | BacktestError::Number(_)
         | BacktestError::Model(_)
         | BacktestError::Emptied(_)

@@ -52,6 +52,9 @@ impl Inputs {
         let mut read = Read::default();
         let ticks = parts(arguments, &plan.grid().periods, &mut read).map_err(Failure::usage)?;
         let shared = Shared { ticks: &ticks, base_fees: &base_fees };
+        for part in &ticks {
+            read.note(arguments.past.beside((&setting, &base_fees), part)?);
+        }
         let origin = Origin::of(&base, &plan, shared).wrap_err("the inputs have no hash")?;
         let keys = keys(&plan, shared).wrap_err("the inputs have no hash")?;
         let stem = |file: &PathBuf| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -91,6 +94,15 @@ fn parts(arguments: &Sweep, periods: &[Period], read: &mut Read) -> eyre::Result
 }
 
 impl Read {
+    /// Takes what is not known yet.
+    fn note(&mut self, notes: impl IntoIterator<Item = String>) {
+        for note in notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+    }
+
     /// The prices of a part of the past.
     fn part(
         &mut self,
@@ -99,17 +111,12 @@ impl Read {
         (start, end): (Option<u64>, Option<u64>),
     ) -> eyre::Result<Vec<Tick>> {
         if !self.bars.contains_key(file) {
-            let bars = Bars::read(file).wrap_err_with(|| file.display().to_string())?;
+            let bars = Bars::read(file)?;
             self.bars.insert(file.to_owned(), bars);
         }
         let bars = self.bars.get(file).cloned().ok_or_else(|| eyre!("{} is gone", file.display()))?;
         let bars = bars.between(start, end).wrap_err_with(|| file.display().to_string())?;
-        for note in bars.notes() {
-            let note = format!("{}: {note}", file.display());
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        }
+        self.note(bars.notes().iter().map(|note| format!("{}: {note}", file.display())));
         Ok(ticks(bars.bars(), bars.step_seconds(), arguments.past.order).collect())
     }
 }

@@ -32,6 +32,19 @@ use text::{percent, usd};
 
 pub(crate) use text::{escape, number};
 
+/// Who a page is about.
+pub(crate) struct Subject {
+    /// As a sentence begins.
+    who: &'static str,
+    /// The price by which what trades lost is counted.
+    price: &'static str,
+}
+
+/// The keeper on a chain, where an oracle says what things are worth.
+pub(crate) const KEEPER: Subject = Subject { who: "The keeper", price: "the oracle’s price" };
+/// A policy in a backtest, where the market's price is known.
+pub(crate) const POLICY: Subject = Subject { who: "The policy", price: "the market’s price" };
+
 /// Why there is no page.
 #[derive(Debug, Error)]
 pub enum ReportError {
@@ -53,12 +66,12 @@ pub enum ReportError {
 /// # Errors
 /// A plot cannot be drawn.
 pub fn html(course: &Course) -> Result<String, ReportError> {
-    let mut body = summary(course, "The keeper");
-    body.push_str(&tables::comparison(&course.contestants));
+    let mut body = summary(course, &KEEPER);
+    body.push_str(&tables::comparison(&course.contestants, &KEEPER));
     for plot in plots::all(course) {
         body.push_str(&figures::figure(&plot)?);
     }
-    body.push_str(&tables::rebalances(course.contestants.first(), usize::MAX));
+    body.push_str(&tables::rebalances(course.contestants.first(), &KEEPER, usize::MAX));
     Ok(page("Keeper demo", &course.scenario, &body))
 }
 
@@ -76,7 +89,7 @@ pub(crate) fn page(kind: &str, name: &str, body: &str) -> String {
 }
 
 /// What one must know, in one paragraph.
-fn summary(course: &Course, who: &str) -> String {
+fn summary(course: &Course, subject: &Subject) -> String {
     let Some((keeper, others)) = course.contestants.split_first() else {
         return "<p class=\"summary\">Nobody kept a vault in this demo.</p>\n".to_owned();
     };
@@ -87,9 +100,10 @@ fn summary(course: &Course, who: &str) -> String {
     out.push_str(&market(course));
     let _infallible = write!(
         out,
-        "{who} took net asset value from {} to {}&#160;USD ({}), over a floor that ended at {}&#160;USD; the lowest \
+        "{} took net asset value from {} to {}&#160;USD ({}), over a floor that ended at {}&#160;USD; the lowest \
          cushion on the way was {}&#160;USD. It made {} for {}&#160;USD: {} of gas, {} of net asset value lost against \
-         the oracle.",
+         {}.",
+        subject.who,
         usd(result.start),
         usd(result.end),
         percent(text::change(result.start, result.end)),
@@ -99,6 +113,7 @@ fn summary(course: &Course, who: &str) -> String {
         usd(result.gas + result.nav_lost),
         usd(result.gas),
         usd(result.nav_lost),
+        subject.price,
     );
     out.push_str(&fallen(others));
     if let Some(sampling) = course.sampling() {

@@ -7,6 +7,7 @@
     reason = "a test fails where it stands"
 )]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -53,9 +54,13 @@ impl Desk {
     }
 
     fn run(&self, more: &[&str]) -> Ended {
+        self.by(Command::new(env!("CARGO_BIN_EXE_keeper")), more)
+    }
+
+    fn by(&self, mut program: Command, more: &[&str]) -> Ended {
         let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies/cppi.toml");
-        let mut program = Command::new(env!("CARGO_BIN_EXE_keeper"));
-        program.args(["backtest", "--prices", "prices.csv", "--policy"]).arg(policy).args(more);
+        let prices = if more.contains(&"--prices") { &[][..] } else { &["--prices", "prices.csv"] };
+        program.arg("backtest").args(prices).arg("--policy").arg(policy).args(more);
         let output = program.current_dir(self.0.path()).env_clear().output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
@@ -71,6 +76,15 @@ impl Desk {
 fn of<'v>(told: &'v Value, entrant: &str) -> &'v Value {
     let all = told["entrants"].as_array().unwrap();
     &all.iter().find(|row| row["entrant"] == entrant).unwrap()["metrics"]
+}
+
+/// The rows of a CSV of numbers by their columns; what is no number is absent.
+fn rows(text: &str) -> Vec<BTreeMap<String, Option<f64>>> {
+    let (head, rows) = text.split_once('\n').unwrap();
+    let row = |row: &str| {
+        head.split(',').map(str::to_owned).zip(row.split(',').map(|field| field.parse().ok())).collect()
+    };
+    rows.lines().map(row).collect()
 }
 
 #[test]
@@ -95,12 +109,15 @@ fn figures_table_page_and_files_tell_the_same() {
     assert_eq!(trades.lines().count() as u64, 1 + rebalances + reverted);
     let course = desk.read("result/course.csv");
     assert_eq!(course.lines().count(), 481);
-    let last: Vec<&str> = course.lines().last().unwrap().split(',').collect();
-    assert_eq!(last[2].parse::<f64>().unwrap(), policy["end"].as_f64().unwrap());
+    let last = rows(&course).pop().unwrap();
+    for entrant in ["policy", "hold", "cash", "threshold", "daily"] {
+        assert_eq!(last[&format!("net_{entrant}")], of(&told, entrant)["end"].as_f64(), "{entrant}");
+    }
     let figures = desk.run(&["--capital", "100000", "--format", "csv"]).out;
     assert_eq!(figures, desk.read("result/figures.csv"));
     let page = desk.run(&["--capital", "100000", "--format", "html"]).out;
     assert_eq!(page.trim_end(), desk.read("result/report.html").trim_end());
+    assert!(page.contains("lost against the market’s price") && !page.contains("oracle"));
     assert!(page.contains("The floor held.") && page.matches("<figure>").count() == 6, "{}", page.len());
     let table = desk.run(&["--capital", "100000"]).out;
     assert!(table.contains("Lowest cushion") && table.contains("rebalance: worth"), "{table}");
@@ -148,24 +165,220 @@ fn a_part_of_the_time_gas_and_a_setting_are_taken() {
 fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
     let desk = Desk::set();
     desk.write("bad.csv", "ts,open,high,low,close\n0,1,2,1,1\n60,1,x,1,1\n120,1,2,1,-1\n");
-    desk.write("bad.toml", "[pools]\ndeep = 1\n");
+    desk.write("bad.toml", "[pools]\ndeep = 1\ndepth = \"-1\"\n[feed]\nheartbeat_seconds = 0\n");
+    desk.write("empty.csv", "");
+    desk.write("afile", "");
     for (more, words) in [
-        (vec!["--prices", "nowhere.csv"], "nowhere.csv"),
-        (vec!["--prices", "bad.csv"], "line 3"),
-        (vec!["--setting", "bad.toml"], "unknown field `deep`"),
-        (vec!["--start", "2030-01-01"], "2030"),
-        (vec!["--start", "noon"], "expected a time in UTC"),
+        (vec!["--prices", "nowhere.csv"], "keeper: nowhere.csv: cannot be read: No such file"),
+        (vec!["--prices", "bad.csv"], "keeper: bad.csv: line 3 high `x` is no number"),
+        (vec!["--prices", "empty.csv"], "keeper: empty.csv: is empty: expected a line with the names"),
+        (
+            vec!["--setting", "bad.toml"],
+            "keeper: 3 mistakes in the configuration\n  bad.toml:2:1: pools.deep: ",
+        ),
+        (vec!["--setting", "bad.toml"], "\n  bad.toml:5:21: feed.heartbeat_seconds: expected at least 1"),
+        (vec!["--start", "2030-01-01"], "keeper: prices.csv: fewer than two bars are wholly between 2030"),
+        (vec!["--start", "noon"], "such as 2020-03-12 or 2020-03-12 10:00:00: this is no time since 1970"),
         (vec!["--capital", "0"], "expected an amount from 1"),
         (vec!["--json", "--format", "html"], "cannot be used with"),
+        (vec!["--out", "afile"], "keeper: afile is a file: --out takes a directory"),
     ] {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_keeper"));
-        let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies/cppi.toml");
-        program.args(["backtest", "--policy"]).arg(policy);
-        if !more.contains(&"--prices") {
-            program.args(["--prices", "prices.csv"]);
-        }
-        let output = program.args(&more).current_dir(desk.0.path()).env_clear().output().unwrap();
-        let err = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(2) && err.contains(words), "{more:?}: {err}");
+        let ended = desk.run(&more);
+        assert!(ended.code == Some(2) && ended.err.contains(words), "{more:?}: {}", ended.err);
     }
+    desk.write("flow.toml", "[[flows]]\nat = 2020-09-20\namount = \"-2000000\"\n");
+    let ended = desk.run(&["--order", "close", "--setting", "flow.toml"]);
+    let words = "at 2020-09-20 00:59:59 UTC: a withdrawal of 2000000 would leave no shares";
+    assert!(ended.code == Some(1) && ended.err.contains(words), "{}", ended.err);
+}
+
+#[test]
+fn the_course_has_accounts_that_add_up_and_the_tracking_error_is_of_steps_with_a_target() {
+    let desk = Desk::set();
+    // Without a feed the policy refuses after an hour and a half, and nobody knows its target.
+    desk.write("mute.toml", "[[outages]]\nof = \"feed\"\nfrom = \"2020-09-20\"\nto = \"2020-09-22\"\n");
+    let told = desk.json(&["--order", "close", "--setting", "mute.toml", "--out", "result"]);
+    let course = rows(&desk.read("result/course.csv"));
+    assert_eq!(course.len(), 480);
+    let without = course.iter().filter(|row| row["target"].is_none()).count();
+    assert!((40..55).contains(&without), "{without}");
+    let (mut squares, mut earned, mut seconds) = (0.0, 0.0, 0.0);
+    for pair in course.windows(2) {
+        let at = |column: &str| pair[0][column].unwrap();
+        let net = at("cash") + at("value") - at("gas");
+        let made = at("flows") + at("earned") - at("fees") - at("impact") - at("gas");
+        assert!((at("net_policy") - net).abs() < 1e-6 && (net - made).abs() < 1e-6, "{:?}", pair[0]);
+        let Some(target) = pair[0]["target"] else { continue };
+        let off = (at("value") - target) * (pair[1]["price"].unwrap() / at("price") - 1.0);
+        squares += (off / (at("cash") + at("value"))).powi(2);
+        earned += off;
+        seconds += 3_600.0;
+    }
+    let figure = |name: &str| of(&told, "policy")[name].as_f64().unwrap();
+    let tracking = f64::sqrt(squares / (seconds / 31_536_000.0));
+    assert!(
+        (figure("tracking_error") / tracking - 1.0).abs() < 1e-9,
+        "{tracking} {}",
+        figure("tracking_error")
+    );
+    assert!((figure("hedging_error") / earned - 1.0).abs() < 1e-9, "{earned} {}", figure("hedging_error"));
+    assert!(of(&told, "hold")["tracking_error"].is_null() && of(&told, "cash")["hedging_error"].is_null());
+}
+
+#[test]
+fn figures_have_one_name_unit_and_sign_in_every_format() {
+    let desk = Desk::set();
+    let told = desk.json(&["--order", "close"]);
+    let csv = desk.run(&["--order", "close", "--format", "csv"]).out;
+    let figures = told["figures"].as_array().unwrap();
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("figure,name,unit,policy,hold,cash,threshold,daily"));
+    let metrics = of(&told, "policy").as_object().unwrap();
+    assert_eq!((lines.clone().count(), metrics.len()), (figures.len(), figures.len() + 1));
+    for (line, figure) in lines.zip(figures) {
+        let text = |key: &str| figure[key].as_str().unwrap();
+        let head = format!("{},{},{},", text("id"), text("name"), text("unit"));
+        let values: Vec<&str> = line.strip_prefix(&head).unwrap().split(',').collect();
+        for (value, entrant) in values.into_iter().zip(["policy", "hold", "cash", "threshold", "daily"]) {
+            assert_eq!(value.parse::<f64>().ok(), of(&told, entrant)[text("id")].as_f64(), "{line}");
+        }
+    }
+    assert!(metrics["max_drawdown"].as_f64().unwrap() > 0.0);
+    // Of cash nothing moves, so that there is no risk to divide by.
+    for name in ["sharpe", "sortino", "calmar"] {
+        assert!(of(&told, "cash").get(name).unwrap().is_null(), "{name}");
+    }
+    let table = desk.run(&["--order", "close"]).out;
+    let sharpe = table.lines().find(|line| line.trim_start().starts_with("Sharpe")).unwrap();
+    assert_eq!(sharpe.split_whitespace().nth(3), Some("–"), "{sharpe}");
+}
+
+#[test]
+fn without_a_loss_there_is_a_sharpe_and_no_sortino() {
+    let desk = Desk::set();
+    let mut text = "ts,close\n".to_owned();
+    let mut price = 2_000.0;
+    for hour in 0..200_u32 {
+        price *= if hour % 2 == 0 { 1.01 } else { 1.005 };
+        text.push_str(&format!("{},{price:.2}\n", 1_599_998_400 + 3_600 * hour));
+    }
+    desk.write("rising.csv", &text);
+    let told = desk.json(&["--prices", "rising.csv", "--order", "close"]);
+    let hold = of(&told, "hold");
+    assert!(hold["sharpe"].as_f64().unwrap() > 10.0 && hold["sortino"].is_null(), "{hold}");
+}
+
+#[test]
+fn every_tick_is_decided_under_way_or_absent() {
+    let desk = Desk::set();
+    desk.write(
+        "slow.toml",
+        "[keeper]\ninclusion_seconds = 100\n[[outages]]\nof = \"keeper\"\nfrom = \"2020-09-20 00:00:00\"\n\
+         to = \"2020-09-20 06:00:00\"\n",
+    );
+    // Ticks of a bar are twenty minutes apart, and the next bar opens a second after the last of them.
+    let slow = desk.json(&["--setting", "slow.toml"]);
+    let counts = |told: &Value| {
+        let row = &told["entrants"][0];
+        let decided: u64 =
+            row["reasons"].as_object().unwrap().values().map(|times| times.as_u64().unwrap()).sum();
+        (decided, row["under_way"].as_u64().unwrap(), row["absent"].as_u64().unwrap())
+    };
+    let sent = |told: &Value| {
+        let figure = |name: &str| of(told, "policy")[name].as_u64().unwrap();
+        figure("rebalances") + figure("reverted")
+    };
+    let (decided, under_way, absent) = counts(&slow);
+    assert_eq!((decided + under_way + absent, absent), (1_920, 24));
+    assert!(under_way < sent(&slow), "{under_way}");
+    // In bars of two minutes two more ticks come before it is included.
+    let text: String = desk.read("prices.csv").lines().skip(1).enumerate().fold(
+        "ts,open,high,low,close,volume\n".to_owned(),
+        |text, (minute, row)| {
+            let (_, rest) = row.split_once(',').unwrap();
+            format!("{text}{},{rest}\n", 1_600_560_000 + 120 * minute)
+        },
+    );
+    desk.write("prices.csv", &text);
+    let quick = desk.json(&["--setting", "slow.toml"]);
+    let (decided, under_way, absent) = counts(&quick);
+    assert_eq!((decided + under_way + absent, absent), (1_920, 720));
+    assert!(under_way > sent(&quick) && under_way <= 4 * sent(&quick), "{under_way}");
+    let said = format!(
+        "Ticks not decided anew: {under_way} with a transaction under way, 720 with the keeper absent."
+    );
+    let table = desk.run(&["--setting", "slow.toml"]).out;
+    assert!(table.contains(" UTC, 1920 ticks\n") && table.contains(&said), "{table}");
+    let page = desk.run(&["--setting", "slow.toml", "--format", "html"]).out;
+    let decisions =
+        format!("{}{:03} decisions of the policy", if decided >= 1_000 { "1," } else { "" }, decided % 1_000);
+    assert!(page.contains(&said) && page.contains(&decisions), "{decisions}");
+}
+
+#[test]
+fn what_stands_beside_the_prices_and_is_not_of_them_is_told_or_refused() {
+    let desk = Desk::set();
+    desk.write("gas.csv", "timestamp,basefee_gwei\n1600005000,40\n1600600000,25.5\n");
+    let told = desk.json(&["--order", "close", "--gas", "gas.csv"]);
+    let notes = told["notes"].as_array().unwrap();
+    assert_eq!(notes[0], "gas.csv: base fees are 25.50 to 40.00 gwei, their median is 40.00");
+    assert_eq!(
+        notes[1],
+        "gas.csv: base fees begin at 2020-09-13 13:50:00 UTC: before it 20.00 gwei of the setting stand"
+    );
+    assert_eq!(notes[2], "gas.csv: base fees end at 2020-09-20 11:06:40 UTC: after it 25.50 gwei stand");
+    desk.write("other.csv", "timestamp,basefee_gwei\n1400000000,40\n1400600000,25.5\n");
+    desk.write("unit.csv", "timestamp,baseFee\n1600000000,40\n1600600000,25\n");
+    for (file, words) in [
+        (
+            "other.csv",
+            "keeper: other.csv: its base fees are from 2014-05-13 16:53:20 to 2014-05-20 15:33:20 UTC, the prices",
+        ),
+        ("unit.csv", "keeper: unit.csv: half of its base fees are 4.0e-8 gwei or less"),
+    ] {
+        let ended = desk.run(&["--gas", file]);
+        assert!(ended.code == Some(2) && ended.err.contains(words), "{}", ended.err);
+    }
+    desk.write(
+        "early.toml",
+        "[[outages]]\nof = \"keeper\"\nfrom = \"2020-01-01\"\nto = \"2020-01-02\"\n[[flows]]\nat = \"2020-01-01\"\n\
+         amount = \"5\"\n",
+    );
+    let (early, plain) =
+        (desk.json(&["--order", "close", "--setting", "early.toml"]), desk.json(&["--order", "close"]));
+    assert_eq!(early["entrants"], plain["entrants"], "neither is taken for one of the beginning");
+    let notes: Vec<&str> =
+        early["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+    assert!(
+        notes.len() == 2
+            && notes[0].starts_with(
+                "outages[0] of the keeper, from 2020-01-01 00:00:00 to 2020-01-02 00:00:00 UTC, is not used"
+            )
+            && notes[1].starts_with("flows[0] of 5, at 2020-01-01 00:00:00 UTC, is not used"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn where_a_file_does_not_fit_on_the_disk_all_that_was_there_stays() {
+    let desk = Desk::set();
+    std::fs::create_dir(desk.0.path().join("result")).unwrap();
+    let names = ["course.csv", "figures.csv", "rebalances.csv", "report.html"];
+    for name in names {
+        desk.write(&format!("result/{name}"), "of before");
+    }
+    // 40 blocks of 512 bytes hold the figures, and not the course or the page.
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_keeper")]);
+    let ended = desk.by(limited, &["--order", "close", "--out", "result"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("result/report.html cannot be written: File too large"), "{}", ended.err);
+    let there = std::fs::read_dir(desk.0.path().join("result")).unwrap();
+    let mut there: Vec<String> =
+        there.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    there.sort();
+    assert_eq!(there, names);
+    assert!(names.iter().all(|name| desk.read(&format!("result/{name}")) == "of before"));
+    assert_eq!(desk.run(&["--order", "close", "--out", "result"]).code, Some(0));
+    assert!(names.iter().all(|name| desk.read(&format!("result/{name}")).len() > 500));
 }

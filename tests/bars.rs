@@ -99,7 +99,8 @@ fn missing_columns_are_named_with_those_that_are_there() {
         "has no column for time (ts, timestamp, time, datetime, open_time, unix_time, unix, date); \
          has no column for high (high, h); has no column for low (low, l); its columns are: when, open, close"
     );
-    assert!(wrong("").starts_with("has no column for time"));
+    let empty = "is empty: expected a line with the names of its columns, time, open, high, low and close, and a row for each bar";
+    assert_eq!((wrong(""), wrong("\n \n")), (empty.to_owned(), empty.to_owned()));
     assert_eq!(wrong("ts,close,Close\n0,1,1\n"), "has two columns close: leave the one that is meant");
 }
 

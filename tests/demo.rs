@@ -49,8 +49,8 @@ fn what_cannot_end_well_is_refused_before_anything_is_started() {
     }
     place.write("low.csv", &prices(&["2000", "9.99", "2000", "1000000.01"]));
     let ended = place.run(&["demo", "--root", ROOT, "--prices", "low.csv"]);
-    let said = "keeper: low.csv: line 3 closes at 9.99, vault and feed believe 10 to 1000000 USD; \
-                line 5 closes at 1000000.01, vault and feed believe 10 to 1000000 USD\n";
+    let said = "keeper: low.csv: the bar of 2023-11-14 22:14:20 UTC closes at 9.99, vault and feed believe 10 to 1000000 \
+                USD; the bar of 2023-11-14 22:16:20 UTC closes at 1000000.01, vault and feed believe 10 to 1000000 USD\n";
     assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (2, "", said));
     assert!(!place.path("demo-report.html").exists());
     assert!(start.elapsed() < PATIENCE);

@@ -229,7 +229,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
         ("--model merton --jump-mean nan", "expected a number"),
         ("--paths 99", "100..=1000000"),
         ("--model merton --jumps-per-year 400", "--volatility"),
-        ("--setting bad.toml", "unknown field `deep`"),
+        ("--setting bad.toml", "bad.toml:2:1: pools.deep: unknown key"),
         ("--rho 1.5", "correlation from -1 to 1"),
         ("--kappa 0", "above 0"),
         ("--capital 0.5", "from 1 to 1,000,000,000"),

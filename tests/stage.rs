@@ -21,6 +21,7 @@ use alloy::{
 use rust_decimal::Decimal;
 use uniswap_v3_sdk::utils::get_tick_at_sqrt_ratio;
 use vault_keeper::{
+    demo::path_from_files,
     protocols::abi::{AggregatorV3, RebalancingVault},
     stage::{
         Stage, StagePlan,
@@ -28,7 +29,7 @@ use vault_keeper::{
         artifacts::Artifacts,
         chain::{Chain, Genesis},
         interfaces::{IERC20, IQuoterV2, ISwapRouter, ISwapRouter::ExactInputSingleParams, IUniswapV3Pool},
-        path::{Tick, files::path_from_files, scenario::Scenario, summary},
+        path::{Tick, scenario::Scenario, summary},
         price::feed_answer,
         slice::Slice,
     },

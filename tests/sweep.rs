@@ -372,7 +372,7 @@ fn what_is_wrong_is_told_before_anything_runs() {
                 "wrong.toml:5:17: setting.pools.deep: 1 does not fit: unknown field `deep`",
             ],
         ),
-        (["--figure", "costs"], vec!["there is no figure costs; there are end, flows"]),
+        (["--figure", "costs"], vec!["there is no figure costs; there are start, end, flows"]),
         (
             ["--fix=capital=100000", "--fix=capital=10000000"],
             vec!["--fix: capital stands twice: name one of its values"],

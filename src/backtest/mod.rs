@@ -32,6 +32,7 @@ use crate::domain::canonical::CanonicalError;
 use crate::domain::models::ModelError;
 use crate::domain::reason::Reason;
 use crate::domain::units::NumberError;
+use crate::stage::path::time::utc;
 
 /// Why a simulation has no result.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -74,9 +75,25 @@ pub enum BacktestError {
         "a contestant pays nothing on these paths, so that costs cannot be compared: take longer ones, or costs above 0"
     )]
     Idle,
+    /// What it was, and when in the past.
+    #[error("at {} UTC: {error}", utc(*time))]
+    At {
+        /// Time of the tick, seconds since 1970.
+        time: u64,
+        /// What it was.
+        error: Box<Self>,
+    },
     /// Somebody asked for an end.
     #[error("stopped before its end")]
     Stopped,
+}
+
+impl BacktestError {
+    /// The same with when it was.
+    #[must_use]
+    fn at(self, time: u64) -> Self {
+        Self::At { time, error: Box::new(self) }
+    }
 }
 
 impl From<NumberError> for BacktestError {

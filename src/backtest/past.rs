@@ -5,9 +5,11 @@
 //! contract, gas, a delay until inclusion, outages, deposits and withdrawals.
 
 pub mod account;
+pub mod beside;
 mod book;
 pub mod contest;
 pub mod metrics;
+mod moment;
 pub mod opening;
 mod oracle;
 mod pair;
@@ -17,5 +19,6 @@ mod protection;
 pub mod rolls;
 pub mod run;
 pub mod setting;
+pub mod strike;
 mod struck;
 mod world;

@@ -1,15 +1,17 @@
 //! Results as a table of typed columns, in a file that is there whole or not at all.
 
 mod csv;
+mod files;
 mod parquet;
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
 use thiserror::Error;
+
+pub use files::Files;
 
 use super::format::is_parquet;
 
@@ -118,15 +120,13 @@ impl Table {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TableError> {
-        let unwritable = |error| TableError::Unwritable { path: path.to_owned(), error };
-        let written =
-            replace(
-                path,
-                |file| {
-                    if is_parquet(path) { parquet::write(self, file) } else { csv::write(self, file) }
-                },
-            );
-        written.map_err(unwritable)
+        let mut files = Files::default();
+        files.table(path, self)?;
+        files.put()
+    }
+
+    fn write_as(&self, path: &Path, file: impl Write + Send) -> io::Result<()> {
+        if is_parquet(path) { parquet::write(self, file) } else { csv::write(self, file) }
     }
 }
 
@@ -165,27 +165,4 @@ impl Values {
             Self::Flags(values) => values.len(),
         }
     }
-}
-
-/// Writes a file beside `path`, and puts it in its place once it is on the disk.
-///
-/// # Errors
-/// The file cannot be written; what was there before is as it was.
-pub(crate) fn replace(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> io::Result<()>,
-) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    // Those of any new file, less the user's mask: a temporary file would be its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(directory.unwrap_or_else(|| Path::new(".")))?;
-    let mut buffer = BufWriter::new(&mut file);
-    write(&mut buffer)?;
-    buffer.flush()?;
-    drop(buffer);
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }

@@ -20,6 +20,9 @@ pub(super) use text::written;
 
 pub(super) use past::PastArgs;
 
+use figures::{DEFINITIONS, Definition};
+
+use super::output::make_directory;
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::backtest::bars::Bars;
@@ -97,15 +100,29 @@ struct Printed<'a> {
     from: u64,
     to: u64,
     notes: &'a [String],
+    figures: Vec<Told>,
     entrants: Vec<Row<'a>>,
+}
+
+/// A figure among `metrics`, what people call it, and its unit.
+#[derive(Serialize)]
+struct Told {
+    id: &'static str,
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
 }
 
 #[derive(Serialize)]
 struct Row<'a> {
     entrant: Entrant,
     metrics: &'a Metrics,
-    /// How often each reason was given.
+    /// How often each reason was given: all that was decided.
     reasons: &'a BTreeMap<String, u64>,
+    /// Ticks with a transaction under way, at which nothing was decided anew.
+    under_way: u64,
+    /// Ticks with the keeper absent.
+    absent: u64,
     /// Positions of the option book.
     #[serde(skip_serializing_if = "<[Roll]>::is_empty")]
     options: &'a [Roll],
@@ -118,9 +135,7 @@ impl Backtest {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
         let mut tested = self.read()?;
         if let Some(directory) = &self.out {
-            std::fs::create_dir_all(directory)
-                .wrap_err_with(|| format!("{} cannot be made", directory.display()))
-                .map_err(Failure::usage)?;
+            make_directory(directory)?;
         }
         tested.entries = self.walked(&tested).await?;
         match self.past.format(context.output.json) {
@@ -143,13 +158,12 @@ impl Backtest {
         let (setting, base_fees) = self.past.world()?;
         setting.suits(published.policy()).map_err(Failure::usage)?;
         let name = self.prices.display().to_string();
-        let bars = Bars::read(&self.prices).wrap_err_with(|| name.clone()).map_err(Failure::usage)?;
-        let bars = bars
-            .between(self.past.start, self.past.end)
-            .wrap_err_with(|| name.clone())
-            .map_err(Failure::usage)?;
-        let notes = bars.notes().iter().map(ToString::to_string).collect();
+        let bars = Bars::read(&self.prices).map_err(Failure::usage)?;
+        let bars =
+            bars.between(self.past.start, self.past.end).wrap_err_with(|| name).map_err(Failure::usage)?;
         let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), self.past.order).collect();
+        let mut notes = self.past.beside((&setting, &base_fees), &ticks)?;
+        notes.extend(bars.notes().iter().map(ToString::to_string));
         let file = self.prices.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Tested { name: file, notes, base_fees, setting, published, ticks, entries: Vec::new() })
     }
@@ -186,6 +200,8 @@ impl Backtest {
             reasons: &entry.outcome.reasons,
             options: &entry.outcome.rolls,
             unrolled: &entry.outcome.unrolled,
+            under_way: entry.outcome.under_way,
+            absent: entry.outcome.absent,
         };
         let time = |tick: Option<&Tick>| tick.map_or(0, |tick| tick.time);
         Printed {
@@ -197,7 +213,12 @@ impl Backtest {
             from: time(tested.ticks.first()),
             to: time(tested.ticks.last()),
             notes: &tested.notes,
+            figures: DEFINITIONS.iter().map(told).collect(),
             entrants: tested.entries.iter().map(row).collect(),
         }
     }
+}
+
+const fn told(&(id, name, meaning, unit, _): &Definition) -> Told {
+    Told { id, name, unit: unit.name(), meaning }
 }

@@ -16,13 +16,14 @@ use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::report::course::{Contestant, Course, Outcome as Result};
 use crate::stage::artifacts::Artifacts;
-use crate::stage::path::files::path_from_files;
 use crate::stage::path::scenario::Scenario;
 use crate::stage::path::{DEFAULT_STEPS, Tick};
 use crate::{demo, report};
 use summary::summary;
 use verdict::verdict;
 
+/// Notes of the price file that are shown.
+const MOST_NOTES: usize = 5;
 /// Unix time at which a built-in scenario begins: 12 March 2020, 00:00 UTC.
 const SCENARIO_START: u64 = 1_583_971_200;
 
@@ -35,7 +36,7 @@ pub(super) struct Demo {
     /// Built-in market.
     #[arg(long, value_enum, default_value_t = Scenario::Crash, conflicts_with = "prices")]
     scenario: Scenario,
-    /// Market from a CSV file with the columns ts,open,high,low,close,volume.
+    /// Market from a file of prices, CSV or Parquet with time, open, high, low and close.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// Gas prices from a CSV file; without one gas stays at 20 gwei.
@@ -83,7 +84,7 @@ impl<'a> Printed<'a> {
 
 impl Demo {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
-        let (path, sampled_from) = self.path().map_err(Failure::usage)?;
+        let (path, sampled_from, notes) = self.path().map_err(Failure::usage)?;
         let unwritable = || format!("the report {} cannot be written", self.report.display());
         writable(&self.report).wrap_err_with(unwritable).map_err(Failure::usage)?;
         let artifacts = Artifacts::new(&self.root);
@@ -99,6 +100,11 @@ impl Demo {
             course = demo::drive(&demo) => course?,
         };
         self.print(context, &course)?;
+        if !context.output.json {
+            for note in notes.iter().take(MOST_NOTES) {
+                context.output.text(&format!("{}: {note}", self.market()))?;
+            }
+        }
         let html = report::html(&course).wrap_err("the report cannot be drawn")?;
         std::fs::write(&self.report, html).wrap_err_with(unwritable)?;
         if !context.output.json {
@@ -116,12 +122,15 @@ impl Demo {
         }
     }
 
-    /// The market, and the rows that it was sampled from where some were left out.
-    fn path(&self) -> eyre::Result<(Vec<Tick>, Option<usize>)> {
-        let Some(prices) = &self.prices else { return Ok((self.scenario.path(SCENARIO_START), None)) };
-        let path = path_from_files(prices, self.gas.as_deref(), self.steps, &demo::believed_prices()?)?;
+    /// The market, the rows that it was sampled from where some were left out, and what is to be known of the file.
+    fn path(&self) -> eyre::Result<(Vec<Tick>, Option<usize>, Vec<String>)> {
+        let Some(prices) = &self.prices else {
+            return Ok((self.scenario.path(SCENARIO_START), None, Vec::new()));
+        };
+        let believed = demo::believed_prices()?;
+        let path = demo::path_from_files(prices, self.gas.as_deref(), self.steps, &believed)?;
         let sampled = path.ticks.len() < path.rows;
-        Ok((path.ticks, sampled.then_some(path.rows)))
+        Ok((path.ticks, sampled.then_some(path.rows), path.notes))
     }
 
     fn print(&self, context: &Context, course: &Course) -> eyre::Result<()> {

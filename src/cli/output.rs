@@ -1,10 +1,13 @@
 //! What commands print: a table for people or one JSON document, always on standard output.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use eyre::WrapErr;
+use eyre::{WrapErr, eyre};
 use serde::Serialize;
+
+use super::Failure;
 
 /// Where a command prints its result.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +65,20 @@ impl Output {
             other => other.wrap_err("standard output cannot be written"),
         }
     }
+}
+
+/// Makes the directory of `--out` where it is not there yet.
+///
+/// # Errors
+/// It cannot be made, or it is a file.
+pub(super) fn make_directory(directory: &Path) -> Result<(), Failure> {
+    let name = directory.display();
+    if directory.exists() && !directory.is_dir() {
+        return Err(Failure::usage(eyre!("{name} is a file: --out takes a directory")));
+    }
+    std::fs::create_dir_all(directory)
+        .wrap_err_with(|| format!("{name} cannot be made"))
+        .map_err(Failure::usage)
 }
 
 /// A name and its value.

@@ -15,6 +15,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::look_back::Sight;
+use super::output::make_directory;
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::backtest::stress::crash::Crash;
@@ -124,9 +125,7 @@ impl Stress {
         let crashes = self.crashes()?;
         let read = read::read(context, &self.sight, self.block, &crashes).await?;
         if let Some(directory) = &self.out {
-            std::fs::create_dir_all(directory)
-                .wrap_err_with(|| format!("{} cannot be made", directory.display()))
-                .map_err(Failure::usage)?;
+            make_directory(directory)?;
         }
         let falls = (self.fall_feed, self.fall_keeper);
         let job = tokio::task::spawn_blocking(move || stressed(&read, &crashes, falls));

@@ -18,6 +18,7 @@ use eyre::{WrapErr, eyre};
 
 use super::backtest::{Format, PastArgs};
 use super::look_back::bar_over;
+use super::output::make_directory;
 use super::signals::interrupted;
 use super::{Context, Failure, Outcome};
 use crate::backtest::sweep::kept::{Kept, KeptError};
@@ -97,9 +98,7 @@ impl Sweep {
         let inputs = Arc::new(Inputs::read(self)?);
         let dimensions = inputs.plan.grid().dimensions();
         let view = View::of(&self.shown, &dimensions).map_err(Failure::usage)?;
-        std::fs::create_dir_all(&self.out)
-            .wrap_err_with(|| format!("{} cannot be made", self.out.display()))
-            .map_err(Failure::usage)?;
+        make_directory(&self.out)?;
         let kept = Kept::open(&self.out.join("cells.jsonl"), &inputs.origin, inputs.keys.clone());
         let kept = self.walked(Arc::clone(&inputs), kept.map_err(refused)?).await?;
         let swept = Swept { inputs, dimensions, kept, view };

@@ -15,7 +15,7 @@ use crate::domain::policy::Violation;
 
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// As a person writes it.
     Toml,
     /// As it is hashed, where whole numbers stand in quotes like all others.
@@ -24,7 +24,7 @@ pub(super) enum Form {
 
 /// A document that was read, and what is wrong with it.
 #[derive(Debug)]
-pub(super) struct Document<'t, T> {
+pub(crate) struct Document<'t, T> {
     file: &'t Path,
     text: &'t str,
     root: Spanned<DeValue<'t>>,
@@ -39,7 +39,7 @@ impl<'t, T: Read> Document<'t, T> {
     ///
     /// # Errors
     /// Where it is not TOML at all: a value read from the rest would only mislead.
-    pub(super) fn read(file: &'t Path, text: &'t str) -> Result<Self, Vec<Mistake>> {
+    pub(crate) fn read(file: &'t Path, text: &'t str) -> Result<Self, Vec<Mistake>> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let root = Spanned::new(0..0, DeValue::Table(table.into_inner()));
         Self::of(Form::Toml, (file, text), root, &errors)
@@ -49,7 +49,7 @@ impl<'t, T: Read> Document<'t, T> {
     ///
     /// # Errors
     /// As [`Document::read`].
-    pub(super) fn read_canonical(file: &'t Path, text: &'t str) -> Result<Self, Vec<Mistake>> {
+    pub(crate) fn read_canonical(file: &'t Path, text: &'t str) -> Result<Self, Vec<Mistake>> {
         let (root, errors) = DeValue::parse_recoverable(text);
         Self::of(Form::Canonical, (file, text), root, &errors)
     }
@@ -73,17 +73,17 @@ impl<'t, T: Read> Document<'t, T> {
     }
 
     /// What was read; holds stand-ins where there are mistakes.
-    pub(super) const fn value(&self) -> &T {
+    pub(crate) const fn value(&self) -> &T {
         &self.value
     }
 
     /// Whether the value at `key` was read without a mistake, so that rules about it make sense.
-    pub(super) fn is_sound(&self, key: &str) -> bool {
+    pub(crate) fn is_sound(&self, key: &str) -> bool {
         !self.found.iter().any(|found| covers(&found.key, key))
     }
 
     /// Notes broken rules, except those about keys that are already known to be wrong.
-    pub(super) fn note(&mut self, violations: Vec<Violation>) {
+    pub(crate) fn note(&mut self, violations: Vec<Violation>) {
         for Violation { path, against, message } in violations {
             if self.is_sound(&path) && against.is_none_or(|other| self.is_sound(&other)) {
                 self.found.push(Found { offset: offset_of(&self.root, &path), key: path, message });
@@ -95,7 +95,7 @@ impl<'t, T: Read> Document<'t, T> {
     ///
     /// # Errors
     /// All mistakes, in the order of the text.
-    pub(super) fn finish(self) -> Result<T, Vec<Mistake>> {
+    pub(crate) fn finish(self) -> Result<T, Vec<Mistake>> {
         let found: Vec<Found> = self.found.into_iter().chain(self.twice).collect();
         if found.is_empty() { Ok(self.value) } else { Err(placed(self.file, self.text, found)) }
     }
@@ -130,7 +130,7 @@ fn unreadable(form: Form, broken: &[&Error], twice: Vec<Found>) -> Vec<Found> {
 }
 
 /// One place in the document: a key, and the value it has, if any.
-pub(super) struct At<'t> {
+pub(crate) struct At<'t> {
     log: &'t RefCell<Vec<Found>>,
     form: Form,
     key: String,
@@ -140,7 +140,7 @@ pub(super) struct At<'t> {
 
 impl<'t> At<'t> {
     /// Notes that this place is wrong.
-    pub(super) fn mistake(&self, message: impl Into<String>) {
+    pub(crate) fn mistake(&self, message: impl Into<String>) {
         self.log.borrow_mut().push(Found {
             offset: self.offset,
             key: self.key.clone(),
@@ -149,17 +149,17 @@ impl<'t> At<'t> {
     }
 
     /// How the document is written.
-    pub(super) const fn form(&self) -> Form {
+    pub(crate) const fn form(&self) -> Form {
         self.form
     }
 
     /// The value, absent where that was already noted.
-    pub(super) const fn value(&self) -> Option<&'t DeValue<'t>> {
+    pub(crate) const fn value(&self) -> Option<&'t DeValue<'t>> {
         self.value
     }
 
     /// What `pick` finds in the value; nothing where it is absent or, which is noted, of another type.
-    pub(super) fn pick<V>(
+    pub(crate) fn pick<V>(
         &self,
         expected: &str,
         pick: impl FnOnce(&'t DeValue<'t>) -> Option<V>,
@@ -173,12 +173,12 @@ impl<'t> At<'t> {
     }
 
     /// The text of a string value.
-    pub(super) fn text(&self, expected: &str) -> Option<&'t str> {
+    pub(crate) fn text(&self, expected: &str) -> Option<&'t str> {
         self.pick(expected, |value| value.as_str())
     }
 
     /// A string value read by `parse`.
-    pub(super) fn parsed<V>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<V>) -> Option<V> {
+    pub(crate) fn parsed<V>(&self, expected: &str, parse: impl FnOnce(&str) -> Option<V>) -> Option<V> {
         let parsed = parse(self.text(expected)?);
         if parsed.is_none() {
             self.mistake(format!("is not valid; expected {expected}"));
@@ -187,14 +187,14 @@ impl<'t> At<'t> {
     }
 
     /// The table here; every key in it must be one of `keys`.
-    pub(super) fn table(&self, keys: &[&str]) -> Table<'_, 't> {
+    pub(crate) fn table(&self, keys: &[&str]) -> Table<'_, 't> {
         let table = self.open();
         table.only(keys);
         table
     }
 
     /// The table here and its `tag`, which must be one of `tags`; otherwise the first one, and no table.
-    pub(super) fn tagged(&self, tag: &str, tags: &[&'static str]) -> (&'static str, Table<'_, 't>) {
+    pub(crate) fn tagged(&self, tag: &str, tags: &[&'static str]) -> (&'static str, Table<'_, 't>) {
         let mut table = self.open();
         let expected = one_of(tags);
         let known = match table.get(tag) {
@@ -217,7 +217,7 @@ impl<'t> At<'t> {
     }
 
     /// The elements of the list here.
-    pub(super) fn elements(&self) -> Vec<Self> {
+    pub(crate) fn elements(&self) -> Vec<Self> {
         let elements = self.pick("a list", |value| value.as_array());
         let elements = elements.into_iter().flat_map(|elements| elements.iter()).enumerate();
         elements
@@ -239,14 +239,14 @@ impl<'t> At<'t> {
 }
 
 /// The table at a place; without entries where there is none, which has been noted.
-pub(super) struct Table<'a, 't> {
+pub(crate) struct Table<'a, 't> {
     at: &'a At<'t>,
     entries: Option<&'t DeTable<'t>>,
 }
 
 impl<'t> Table<'_, 't> {
     /// Notes every key that is not one of `keys`.
-    pub(super) fn only(&self, keys: &[&str]) {
+    pub(crate) fn only(&self, keys: &[&str]) {
         for (key, _) in self.entries.into_iter().flatten() {
             if !keys.contains(&key.get_ref().as_ref()) {
                 let mut at = self.at.child(&shown(key.get_ref()), None);
@@ -257,14 +257,14 @@ impl<'t> Table<'_, 't> {
     }
 
     /// Notes that the table as a whole is wrong, unless there is none.
-    pub(super) fn wrong(&self, message: &str) {
+    pub(crate) fn wrong(&self, message: &str) {
         if self.entries.is_some() {
             self.at.mistake(message);
         }
     }
 
     /// The value of `key`; its absence is a mistake unless its type says otherwise.
-    pub(super) fn field<T: Read>(&self, key: &str) -> T {
+    pub(crate) fn field<T: Read>(&self, key: &str) -> T {
         match self.get(key) {
             Some(at) => T::read(&at),
             None if self.entries.is_some() => T::absent(&self.at.child(key, None)),
@@ -273,7 +273,7 @@ impl<'t> Table<'_, 't> {
     }
 
     /// The value of `key`, or `default` where it is absent.
-    pub(super) fn field_or<T: Read>(&self, key: &str, default: impl FnOnce() -> T) -> T {
+    pub(crate) fn field_or<T: Read>(&self, key: &str, default: impl FnOnce() -> T) -> T {
         self.get(key).map_or_else(default, |at| T::read(&at))
     }
 
@@ -284,7 +284,7 @@ impl<'t> Table<'_, 't> {
 }
 
 /// A type that can be read from a place.
-pub(super) trait Read: Sized {
+pub(crate) trait Read: Sized {
     /// What a person should write, as in "a table".
     const EXPECTED: &'static str;
 

@@ -4,14 +4,14 @@
 //! from the environment or a keystore alone, are read only when a command needs them, and are never shown.
 
 mod amended;
-mod document;
+pub(crate) mod document;
 mod environment;
 mod keeper;
 mod mistakes;
 mod policy;
 mod published;
 mod scalars;
-mod shapes;
+pub(crate) mod shapes;
 
 use std::path::{Path, PathBuf};
 
@@ -114,7 +114,7 @@ impl From<Vec<Mistake>> for ConfigError {
     }
 }
 
-fn read_file(path: &Path, remedy: &'static str) -> Result<String, ConfigError> {
+pub(crate) fn read_file(path: &Path, remedy: &'static str) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|source| {
         let path = path.to_owned();
         if source.kind() == std::io::ErrorKind::NotFound {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use alloy::primitives::Address;
+use rust_decimal::Decimal;
 use toml::de::DeValue;
 
 use super::document::{At, Form, Read};
@@ -51,6 +52,7 @@ macro_rules! decimal {
     };
 }
 
+decimal!(Decimal);
 decimal!(Usd);
 decimal!(Price);
 decimal!(Ratio);

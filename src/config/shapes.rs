@@ -66,4 +66,4 @@ macro_rules! field {
     };
 }
 
-pub(super) use {field, kinds, table, words};
+pub(crate) use {field, kinds, table, words};

@@ -3,7 +3,9 @@
 
 mod contestant;
 mod drive;
+mod prices;
 mod screen;
 
 pub use contestant::believed_prices;
 pub use drive::{Demo, drive};
+pub use prices::{FilePath, path_from_files};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::course::Course;
 use super::options::{self, Position};
 use super::text::{count, escape, number, usd};
-use super::{ReportError, figures, page, plots, summary, tables};
+use super::{POLICY, ReportError, figures, page, plots, summary, tables};
 
 /// A backtest, ready to be shown.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Backtest<'a> {
     pub figures: &'a [Figure],
     /// How often the policy gave each reason, `verdict: code`.
     pub reasons: &'a [(String, u64)],
+    /// Where it gave none.
+    pub undecided: Undecided,
     /// What the policy's option book had.
     pub options: &'a [Position],
     /// What is to be known of the prices and of the setting.
@@ -50,6 +52,43 @@ pub enum Unit {
     Bps,
 }
 
+impl Unit {
+    /// What files call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usd => "USD",
+            Self::Percent => "part of one",
+            Self::Count => "count",
+            Self::Ratio => "ratio",
+            Self::Bps => "bps",
+        }
+    }
+}
+
+/// How many ticks the policy did not decide anew at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undecided {
+    /// A transaction was under way.
+    pub under_way: u64,
+    /// The keeper was absent.
+    pub absent: u64,
+}
+
+impl Undecided {
+    /// That in a sentence; nothing where there is no such tick.
+    #[must_use]
+    pub fn told(&self) -> Option<String> {
+        let part = |ticks: u64, why| (ticks > 0).then(|| format!("{} {why}", number(to_f64(ticks), 0)));
+        let parts = [
+            part(self.under_way, "with a transaction under way"),
+            part(self.absent, "with the keeper absent"),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| format!("Ticks not decided anew: {}.", parts.join(", ")))
+    }
+}
+
 /// Rebalances that the page lists; those beyond are counted.
 const MOST_LISTED: usize = 2_000;
 
@@ -59,7 +98,7 @@ const MOST_LISTED: usize = 2_000;
 /// A plot cannot be drawn.
 pub fn html(backtest: &Backtest<'_>) -> Result<String, ReportError> {
     let course = backtest.course;
-    let mut body = summary(course, "The policy");
+    let mut body = summary(course, &POLICY);
     for note in backtest.notes {
         let _infallible = writeln!(body, "<p class=\"note\">{}</p>", escape(note));
     }
@@ -68,9 +107,9 @@ pub fn html(backtest: &Backtest<'_>) -> Result<String, ReportError> {
     }
     let names: Vec<&str> = course.contestants.iter().map(|contestant| contestant.name.as_str()).collect();
     body.push_str(&table(&names, backtest.figures));
-    body.push_str(&reasons(backtest.reasons));
+    body.push_str(&reasons(backtest.reasons, backtest.undecided));
     body.push_str(&options::section(backtest.options));
-    body.push_str(&tables::rebalances(course.contestants.first(), MOST_LISTED));
+    body.push_str(&tables::rebalances(course.contestants.first(), &POLICY, MOST_LISTED));
     Ok(page("Backtest", &course.scenario, &body))
 }
 
@@ -120,12 +159,13 @@ pub(super) fn written(value: f64, unit: Unit) -> String {
     }
 }
 
-fn reasons(reasons: &[(String, u64)]) -> String {
+fn reasons(reasons: &[(String, u64)], undecided: Undecided) -> String {
     let all: u64 = reasons.iter().map(|(_, times)| times).sum();
-    let note = format!(
-        "{} of the policy by what it said.",
-        count(usize::try_from(all).unwrap_or(usize::MAX), "decision")
-    );
+    let decisions = count(usize::try_from(all).unwrap_or(usize::MAX), "decision");
+    let mut note = format!("{decisions} of the policy by what it said.");
+    if let Some(rest) = undecided.told() {
+        let _infallible = write!(note, " {rest}");
+    }
     let mut out = tables::opened("Decisions by reason", &note, &["Reason", "Decisions", "Share"], 1);
     for (reason, times) in reasons {
         let share = part(*times, all);

@@ -87,8 +87,8 @@ pub struct Trade {
     pub reason: String,
     /// Gas, USD.
     pub gas: f64,
-    /// Net asset value lost in the trade by the oracle's price: fee, impact and slippage, USD. Negative where the pool
-    /// paid more than the oracle's price.
+    /// Net asset value lost in the trade by the oracle's price, or the market's in a backtest: fee, impact and slippage, USD.
+    /// Negative where the pool paid more than that.
     pub nav_lost: f64,
 }
 

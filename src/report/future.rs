@@ -76,6 +76,8 @@ pub struct Checked<'a> {
     pub closed_form: f64,
     /// The difference in standard errors.
     pub standard_errors: f64,
+    /// What a floor's share of breaches comes to if it is traded without pause, where that is known.
+    pub without_pause: Option<f64>,
 }
 
 /// The page, as one self-contained HTML file.
@@ -119,19 +121,45 @@ fn summary(future: &Future<'_>) -> String {
 
 fn check(rows: &[Checked<'_>]) -> String {
     let note = "The paths themselves, held against what is known in closed form of what generates them; beyond four \
-                standard errors there would be no report.";
-    let columns = ["Of the paths", "Simulated", "Closed form", "Standard errors"];
+                standard errors there would be no report. Beside the closed form stands what it comes to if the floor \
+                is traded without pause, where that is known.";
+    let columns = ["Of the paths", "Simulated", "Closed form", "Standard errors", "Traded without pause"];
     let mut out = tables::opened("Check", note, &columns, 1);
     for row in rows {
         let _infallible = writeln!(
             out,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             escape(row.name),
             number(row.simulated, 6),
             number(row.closed_form, 6),
             number(row.standard_errors, 2),
+            row.without_pause.map(|value| number(value, 6)).unwrap_or_default(),
         );
     }
     out.push_str("</tbody></table></div></section>\n");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_floor_traded_without_pause_comes_to_stands_beside_the_closed_form_where_it_is_known() {
+        let row = |name, without_pause| Checked {
+            name,
+            simulated: 0.5,
+            closed_form: 0.25,
+            standard_errors: 1.5,
+            without_pause,
+        };
+        let page = check(&[row("paths", Some(0.125)), row("mean", None)]);
+        assert!(page.contains("<th scope=\"col\">Traded without pause</th>"), "{page}");
+        for (name, without) in [("paths", "0.125000"), ("mean", "")] {
+            let row = format!(
+                "<tr><th scope=\"row\">{name}</th><td>0.500000</td><td>0.250000</td><td>1.50</td><td>{without}</td></tr>"
+            );
+            assert!(page.contains(&row), "{page}");
+        }
+    }
 }

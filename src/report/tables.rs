@@ -3,17 +3,23 @@
 use std::fmt::Write as _;
 
 use super::{
+    Subject,
     course::{Contestant, Trade},
     text::{change, count, escape, percent, usd},
 };
 use crate::stage::path::time::utc;
 
 /// What a column of that name holds.
-const NAV_LOST: &str = "NAV lost is what the trades took from net asset value by the oracle’s price: fee, price impact \
-                        and slippage; negative where the pool paid more than the oracle’s price.";
+fn nav_lost(subject: &Subject) -> String {
+    let price = subject.price;
+    format!(
+        "NAV lost is what the trades took from net asset value by {price}: fee, price impact and slippage; negative where \
+         the pool paid more than {price}."
+    )
+}
 
 /// The contestants side by side.
-pub(super) fn comparison(contestants: &[Contestant]) -> String {
+pub(super) fn comparison(contestants: &[Contestant], subject: &Subject) -> String {
     let columns = [
         "Vault kept by",
         "NAV at end, USD",
@@ -25,7 +31,7 @@ pub(super) fn comparison(contestants: &[Contestant]) -> String {
         "NAV lost, USD",
         "Reverted",
     ];
-    let mut out = opened("Comparison", NAV_LOST, &columns, 0);
+    let mut out = opened("Comparison", &nav_lost(subject), &columns, 0);
     for (place, contestant) in contestants.iter().enumerate() {
         let result = &contestant.result;
         let class = if place == 0 { " class=\"first\"" } else { "" };
@@ -50,14 +56,15 @@ pub(super) fn comparison(contestants: &[Contestant]) -> String {
 }
 
 /// What the keeper traded, in the order of time, the first `most` of it.
-pub(super) fn rebalances(keeper: Option<&Contestant>, most: usize) -> String {
+pub(super) fn rebalances(keeper: Option<&Contestant>, subject: &Subject, most: usize) -> String {
     let all = keeper.map_or(&[][..], |keeper| &keeper.trades);
     let trades = all.get(..most).unwrap_or(all);
     let columns = ["Time, UTC", "Side", "Reason", "Value, USD", "Price, USD", "Gas, USD", "NAV lost, USD"];
     if trades.is_empty() {
         return "<section><h2>Rebalances</h2><p class=\"note\">None.</p></section>\n".to_owned();
     }
-    let mut note = format!("{}, with the reason of each.", count(all.len(), "rebalance"));
+    let mut note =
+        format!("{}, with the reason of each. {}", count(all.len(), "rebalance"), nav_lost(subject));
     if trades.len() < all.len() {
         let _infallible = write!(note, " The first {most} are listed.");
     }

@@ -18,6 +18,9 @@ pub(super) fn read(text: &[u8]) -> Result<Bars, BarsError> {
     let mut reader = ReaderBuilder::new().delimiter(delimiter(text)).flexible(true).from_reader(text);
     let names = reader.byte_headers().map_err(unreadable)?;
     let names: Vec<String> = names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    if names.iter().all(|name| name.trim().is_empty()) {
+        return Err(BarsError::Empty);
+    }
     let mut columns = Columns::find(&names)?;
     let mut gathering = Gathering::new(Place::Line);
     let mut record = ByteRecord::new();

@@ -40,6 +40,11 @@ pub enum BarsError {
         /// Why it does not do.
         reason: &'static str,
     },
+    /// There is nothing in it.
+    #[error(
+        "is empty: expected a line with the names of its columns, time, open, high, low and close, and a row for each bar"
+    )]
+    Empty,
     /// Columns are missing.
     #[error("{}; its columns are: {}", missing_columns(missing), shortened(&found.join(", "), 200))]
     NoColumn {

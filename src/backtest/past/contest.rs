@@ -75,6 +75,18 @@ impl Entrant {
         }
     }
 
+    /// In files.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Hold => "hold",
+            Self::Cash => "cash",
+            Self::Threshold => "threshold",
+            Self::Daily => "daily",
+        }
+    }
+
     /// Who keeps a vault of this policy so.
     ///
     /// # Errors
@@ -139,19 +151,17 @@ fn entered(past: &Past<'_>, published: &PublishedPolicy, entrant: Entrant) -> Re
     let keeper = entrant.keeper(published)?;
     let (mut gauge, mut picture) = (Gauge::default(), Picture::of(past.ticks.len()));
     let mut closes = Vec::new();
-    let banded = picture.every;
-    let outcome = walk_banded(
-        past,
-        &keeper,
-        |at| Picture::keeps(banded, at),
-        |step| {
-            gauge.see(step);
-            picture.see(Pictured { step: *step, drawdown: gauge.drawdown() });
-            if step.tick.closes {
-                closes.push(*step);
-            }
-        },
-    )?;
+    // A band is told of the policy alone, at the ends of bars and wherever it is drawn for sure.
+    let (told, every) = (entrant == Entrant::Policy, picture.every);
+    let closes_at = |at: usize| past.ticks.get(at).is_some_and(|tick| tick.closes);
+    let banded = |at| told && (closes_at(at) || Picture::keeps(every, at));
+    let outcome = walk_banded(past, &keeper, banded, |step| {
+        gauge.see(step);
+        picture.see(Pictured { step: *step, drawdown: gauge.drawdown() });
+        if step.tick.closes {
+            closes.push(*step);
+        }
+    })?;
     Ok(Entry { entrant, metrics: gauge.metrics(&outcome), outcome, pictured: picture.steps, closes })
 }
 

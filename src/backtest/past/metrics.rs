@@ -24,19 +24,18 @@ pub struct Metrics {
     pub flows: f64,
     /// `Π(1 + rᵢ) − 1` of the returns `rᵢ` of the bars.
     pub total_return: f64,
-    /// `(1 + total_return)^(1/years) − 1`; absent below a week, of which no year can be told.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `(1 + total_return)^(1/years) − 1`; none below a week, of which no year can be told.
     pub annual_return: Option<f64>,
     /// Standard deviation of `ln(1 + rᵢ)` about their mean, times the root of bars per year.
     pub volatility: f64,
     /// Mean of `rᵢ` over their standard deviation, times the root of bars per year; the riskless rate is that of the asset, zero.
-    pub sharpe: f64,
-    /// The same over the root of the mean of `min(rᵢ, 0)²`.
-    pub sortino: f64,
+    /// None where they do not differ.
+    pub sharpe: Option<f64>,
+    /// The same over the root of the mean of `min(rᵢ, 0)²`; none where there was no loss.
+    pub sortino: Option<f64>,
     /// Largest fall of value per share from a peak before it, part of the peak; of every tick, not of bars alone.
     pub max_drawdown: f64,
-    /// Annual return over the largest drawdown.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Annual return over the largest drawdown; none where there is no annual return or was no drawdown.
     pub calmar: Option<f64>,
     /// Lowest of net asset value less gas less floor, at any tick.
     pub lowest_cushion: f64,
@@ -49,9 +48,10 @@ pub struct Metrics {
     /// Net asset value less gas less floor at the end.
     pub last_cushion: f64,
     /// Root of the sum of squares of `(exposure − target)·Δp/p` over net asset value, per year: annualised deviation of what not
-    /// being on the target earned. Of ticks at which the policy had a target.
-    pub tracking_error: f64,
-    /// Value traded over mean net asset value, per year.
+    /// being on the target earned. Of the time after ticks at which the policy had a target, and a year of that; none where it never
+    /// had one.
+    pub tracking_error: Option<f64>,
+    /// Value traded over mean net asset value, per year. The mean is over time, and before gas.
     pub turnover: f64,
     /// Trades that were carried out.
     pub rebalances: u64,
@@ -69,8 +69,8 @@ pub struct Metrics {
     pub cost_bps: f64,
     /// Part of the time in cash-lock.
     pub cash_lock: f64,
-    /// Sum of `(exposure − target)·Δp/p` over ticks: what not being on the target earned.
-    pub hedging_error: f64,
+    /// Sum of `(exposure − target)·Δp/p` over the same ticks as the tracking error: what not being on the target earned.
+    pub hedging_error: Option<f64>,
     /// Positions of the option book that were opened. This and what follows is there where the policy hedges a book.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<u64>,
@@ -89,6 +89,33 @@ pub struct Metrics {
     /// Book and hedge together: what is left of a hedge's error, or of a volatility that was sold too cheap or dear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hedged_profit: Option<f64>,
+}
+
+impl Metrics {
+    /// The name of a figure that is there and is no finite number, if there is one.
+    #[must_use]
+    pub fn strange(&self) -> Option<String> {
+        let there = |figure: Option<f64>| Some(figure.unwrap_or_default());
+        let filled = Self {
+            annual_return: there(self.annual_return),
+            sharpe: there(self.sharpe),
+            sortino: there(self.sortino),
+            calmar: there(self.calmar),
+            tracking_error: there(self.tracking_error),
+            hedging_error: there(self.hedging_error),
+            options: Some(0),
+            premiums: there(self.premiums),
+            payoffs: there(self.payoffs),
+            book_profit: there(self.book_profit),
+            hedge_profit: there(self.hedge_profit),
+            hedged_profit: there(self.hedged_profit),
+            ..*self
+        };
+        // What is no finite number has no form in JSON.
+        let told = serde_json::to_value(filled).unwrap_or_default();
+        let figures = told.as_object()?;
+        figures.iter().find(|(_, figure)| figure.is_null()).map(|(name, _)| name.clone())
+    }
 }
 
 /// Gathers figures step by step; its memory does not grow with them.
@@ -113,6 +140,8 @@ pub struct Gauge {
     depth: f64,
     drift: f64,
     hedging: f64,
+    /// Years after ticks with a target.
+    aimed: f64,
     locked: u64,
     /// Net asset value times seconds.
     standing: f64,
@@ -174,12 +203,14 @@ impl Gauge {
     /// Lets the time from one step to the next pass.
     fn pass(&mut self, last: &Step, time: u64, price: f64) {
         let seconds = time.saturating_sub(last.tick.time);
+        let passed = years(seconds);
         let (nav, value, last_price) = self.stood;
-        self.standing += nav * years(seconds);
+        self.standing += nav * passed;
         if last.locked {
             self.locked = self.locked.saturating_add(seconds);
         }
         let Some(aim) = last.aim else { return };
+        self.aimed += passed;
         let off = (value - aim.target) * (price / last_price - 1.0);
         self.hedging += off;
         let part = off / nav.max(1.0);
@@ -239,8 +270,8 @@ impl Gauge {
             total_return,
             annual_return,
             volatility: self.grown.deviation() * libm::sqrt(per_year),
-            sharpe: over(self.returns.mean, self.returns.deviation()) * libm::sqrt(per_year),
-            sortino: over(self.returns.mean, downside) * libm::sqrt(per_year),
+            sharpe: self.reward(self.returns.deviation(), per_year),
+            sortino: self.reward(downside, per_year),
             max_drawdown: self.max_drawdown,
             calmar: annual_return
                 .filter(|_| self.max_drawdown > 0.0)
@@ -250,7 +281,7 @@ impl Gauge {
             floor_breaches: self.breaches,
             breach_depth: self.depth,
             last_cushion: to_real(account.counted_net().saturating_sub(last.floor)),
-            tracking_error: libm::sqrt(over(self.drift, whole)),
+            tracking_error: (self.aimed > 0.0).then(|| libm::sqrt(self.drift / self.aimed)),
             turnover: over(over(to_real(account.turnover), mean_nav), whole),
             rebalances: count(|rebalance| !rebalance.reverted),
             mandatory: count(|rebalance| !rebalance.reverted && rebalance.mandatory),
@@ -260,7 +291,7 @@ impl Gauge {
             impact: to_real(account.impact),
             cost_bps: 1e4 * over(over(costs, mean_nav), whole),
             cash_lock: over(years(self.locked), whole),
-            hedging_error: self.hedging,
+            hedging_error: (self.aimed > 0.0).then_some(self.hedging),
             options: account.options.map(|_| opened(outcome)),
             premiums: account.options.map(|options| to_real(options.premiums)),
             payoffs: account.options.map(|options| to_real(options.payoffs)),
@@ -271,6 +302,11 @@ impl Gauge {
                 .map(|options| to_real(options.earned().saturating_add(account.earned))),
         }
     }
+
+    /// Mean return over a risk of as many of them a year; none where there is no risk.
+    fn reward(&self, risk: f64, per_year: f64) -> Option<f64> {
+        (risk > 0.0).then(|| self.returns.mean / risk * libm::sqrt(per_year))
+    }
 }
 
 /// Positions that were opened on the way.
@@ -280,3 +316,16 @@ fn opened(outcome: &Outcome) -> u64 {
 
 /// Seconds of a week.
 const WEEK: u64 = 604_800;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_is_not_there_is_none_that_is_no_number() {
+        assert_eq!(Metrics::default().strange(), None);
+        let of = |metrics: Metrics| metrics.strange().unwrap();
+        assert_eq!(of(Metrics { sortino: Some(f64::INFINITY), ..Metrics::default() }), "sortino");
+        assert_eq!(of(Metrics { impact: f64::NAN, ..Metrics::default() }), "impact");
+    }
+}

@@ -3,12 +3,12 @@
 use alloy::primitives::{Address, B256, U256};
 use rust_decimal::Decimal;
 
+use super::moment::Moment;
 use super::oracle;
 use super::pair::Pair;
 use super::pools::Pools;
 use super::protection::{Floor, Turnover};
 use super::setting::{Absent, Setting};
-use super::world::{Moment, World};
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::{ASSET_DECIMALS, RISKY_DECIMALS};
 use crate::backtest::market::{ASSET, FEED_DECIMALS, RISKY, feed};
@@ -57,32 +57,6 @@ impl<'a> Standing<'a> {
     /// [`BacktestError::Number`] where a feed never answered.
     pub fn price(&self) -> Result<Decimal, BacktestError> {
         Ok(last_price(&self.snapshot.feeds)?.get())
-    }
-}
-
-/// What happens to a market within one block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Strike {
-    /// Change of the price of the risky asset, a part of it: -0.2 is a fall by 20 %. Market, feed and pools are there at once.
-    pub price: Decimal,
-    /// Part of the pools' liquidity that is left.
-    pub depth: Decimal,
-    /// Base fee of the next block, wei.
-    pub base_fee: u64,
-}
-
-impl Standing<'_> {
-    /// The facts a block later, after a strike.
-    ///
-    /// # Errors
-    /// [`BacktestError::Number`] out of range, or beyond what is known of a pool.
-    pub fn struck(&self, published: &PublishedPolicy, strike: &Strike) -> Result<Snapshot, BacktestError> {
-        let (setting, price) = (Setting::default(), self.price()?);
-        let block = &self.snapshot.block;
-        let first = Moment { time: block.timestamp, price, reference: price, base_fee: block.next_base_fee };
-        let mut world = World::open(&setting, published, &Start::Vault(*self), &first)?;
-        world.strike(strike.price, strike.depth, strike.base_fee)?;
-        Ok(world.snapshot().clone())
     }
 }
 
@@ -231,72 +205,5 @@ fn guards() -> Guards {
         asset_max_age: age(times.assetHeartbeat, times.assetHeartbeatMargin),
         peg_bps: shares.pegBoundBps.into(),
         gas_rebate: U256::ZERO,
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
-mod tests {
-    use std::path::Path;
-
-    use super::super::setting::Feed;
-    use super::*;
-    use crate::config::load_policy;
-    use crate::domain::decision::decide;
-
-    /// Snapshots with their policies.
-    fn golden() -> Vec<(String, Snapshot, PublishedPolicy)> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
-        let cases = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
-        let cases = cases.filter(|case| case.is_dir()).map(|case| {
-            let name = case.file_name().unwrap().to_string_lossy().into_owned();
-            let snapshot = std::fs::read_to_string(case.join("snapshot.json")).unwrap();
-            let policy = load_policy(&case.join("policy.json")).unwrap();
-            (name, serde_json::from_str(&snapshot).unwrap(), policy)
-        });
-        cases.collect()
-    }
-
-    fn at(snapshot: &Snapshot, seconds: u64) -> Moment {
-        let price = Standing::of(snapshot).price().unwrap();
-        Moment {
-            time: snapshot.block.timestamp + seconds,
-            price,
-            reference: price,
-            base_fee: snapshot.block.next_base_fee,
-        }
-    }
-
-    #[test]
-    fn a_vault_as_it_stands_is_the_same_world_to_the_last_digit() {
-        let cases = golden();
-        assert!(cases.len() >= 19, "{}", cases.len());
-        let setting = Setting::default();
-        for (name, snapshot, published) in cases {
-            let start = Start::Vault(Standing::of(&snapshot));
-            let mut world = World::open(&setting, &published, &start, &at(&snapshot, 0)).unwrap();
-            world.arrive(&at(&snapshot, 0)).unwrap();
-            assert_eq!(*world.snapshot(), snapshot, "{name}");
-            assert_eq!(decide(world.snapshot(), &published), decide(&snapshot, &published), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_a_vault_tells_of_itself_follows_from_its_ledgers_as_it_told_it() {
-        let setting =
-            Setting { feed: Feed { heartbeat_seconds: u64::MAX, ..Feed::default() }, ..Setting::default() };
-        for (name, snapshot, published) in golden() {
-            let start = Start::Vault(Standing::of(&snapshot));
-            let mut world = World::open(&setting, &published, &start, &at(&snapshot, 0)).unwrap();
-            let before = snapshot.vault.clone();
-            // A second later its turnover has leaked, its floor may have grown, and nothing else is other.
-            world.arrive(&at(&snapshot, 1)).unwrap();
-            let after = &world.snapshot().vault;
-            assert!(after.floor >= before.floor && after.floor <= before.floor + U256::from(1_000), "{name}");
-            assert!(after.guards.turnover_left >= before.guards.turnover_left, "{name}");
-            let guards = Guards { turnover_left: before.guards.turnover_left, ..after.guards.clone() };
-            let rest = Vault { floor: before.floor, cash_lock: before.cash_lock, guards, ..after.clone() };
-            assert_eq!(rest, before, "{name}");
-        }
     }
 }

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use alloy::primitives::U256;
 use rust_decimal::Decimal;
 
+use reasons::Reasons;
+
 use super::account::{Account, Traded};
+use super::moment::Moment;
 use super::opening::Start;
 use super::prices::{Tick, Way};
 use super::rolls::Roll;
 use super::setting::{Absent, Flow, Setting};
-use super::world::{Done, Moment, World};
+use super::world::{Done, World};
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::Exchange;
 use crate::domain::decision::{Decider, Decision, Glance, Trade, Verdict};
@@ -25,7 +28,6 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::strategies::Strategy;
 use crate::domain::units::from_raw;
 use crate::stage::path::files::BaseFee;
-use reasons::Reasons;
 
 /// What is walked through.
 #[derive(Debug)]
@@ -113,8 +115,10 @@ pub struct Rebalance {
 pub struct Outcome {
     /// Every trade.
     pub rebalances: Vec<Rebalance>,
-    /// How often each reason was given, `verdict: code`.
+    /// How often each reason was given, `verdict: code`, of all that was decided.
     pub reasons: BTreeMap<String, u64>,
+    /// Ticks at which nothing was decided anew, since a transaction was under way.
+    pub under_way: u64,
     /// Ticks at which nobody decided, since the keeper was not there.
     pub absent: u64,
     /// Every position of the option book, in the order in which they were opened.
@@ -182,9 +186,11 @@ fn go(
     let Some(first) = past.ticks.first() else { return Ok(Outcome::default()) };
     let mut walk = Walk::begin(past, keeper, *first)?;
     for (at, tick) in past.ticks.iter().enumerate() {
-        walk.come_to(*tick, at > 0)?;
-        let glance = walk.decide(*tick, full(at))?;
-        let step = walk.seen(*tick, glance.as_ref().and_then(aim))?;
+        let came = walk.come_to(*tick, at > 0);
+        let glance = came.and_then(|()| walk.decide(*tick, full(at))).map_err(|error| error.at(tick.time))?;
+        // Who buys once and holds aims at nothing.
+        let aim = glance.as_ref().filter(|_| !matches!(keeper, Keeper::Hold(_))).and_then(aim);
+        let step = walk.seen(*tick, aim)?;
         let (under_way, snapshot) = (walk.sent.is_some(), walk.world.snapshot());
         let decision = match &glance {
             Some(Glance::Decided(decision)) => Some(decision),
@@ -207,7 +213,7 @@ struct Walk<'a> {
     account: Account,
     /// What was sent and is not included yet.
     sent: Option<Sent>,
-    /// Flows that are not made yet, by time.
+    /// Flows that are not made yet, by time; those from before the first tick are none.
     flows: Vec<Flow>,
     /// Whether nobody trades any more.
     rests: bool,
@@ -232,6 +238,7 @@ impl<'a> Walk<'a> {
         };
         let reach = past.setting.pools.arbitrage_seconds.max(past.setting.keeper.inclusion_seconds);
         let mut flows = past.setting.flows.clone();
+        flows.retain(|flow| flow.at >= first.time);
         flows.sort_by_key(|flow| std::cmp::Reverse(flow.at));
         let mut walk = Self {
             past,
@@ -315,16 +322,17 @@ impl<'a> Walk<'a> {
         let snapshot = self.world.snapshot();
         let glance =
             if full { Glance::Decided(self.decider.decide(snapshot)) } else { self.decider.glance(snapshot) };
-        match &glance {
-            Glance::Quiet(quiet) => self.reasons.count_quiet(quiet),
-            Glance::Decided(decision) => self.act(tick, decision)?,
+        match (&glance, &self.sent) {
+            (_, Some(_)) => self.outcome.under_way = self.outcome.under_way.saturating_add(1),
+            (Glance::Quiet(quiet), None) => self.reasons.count_quiet(quiet),
+            (Glance::Decided(decision), None) => self.act(tick, decision)?,
         }
         Ok(Some(glance))
     }
 
     fn act(&mut self, tick: Tick, decision: &Decision) -> Result<(), BacktestError> {
         self.reasons.count(&decision.verdict);
-        if let (Verdict::Rebalance { reason, trade }, None) = (&decision.verdict, &self.sent) {
+        if let Verdict::Rebalance { reason, trade } = &decision.verdict {
             let due = tick.time.saturating_add(self.past.setting.keeper.inclusion_seconds);
             let sent = Sent { decided: tick.time, due, reason: reason.code(), trade: trade.clone() };
             // Who has no delay is included at the same price.

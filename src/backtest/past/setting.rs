@@ -3,15 +3,22 @@
 
 pub mod options;
 
+mod reading;
+
 use std::path::Path;
 
-use eyre::{Result, WrapErr, ensure};
+use eyre::{Result, ensure};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
+use crate::config::{ConfigError, read_file};
+use crate::domain::policy::Violation;
 use crate::stage::path::time::unix_seconds;
 use options::Options;
+
+/// Most that comes or goes at once, units of the asset.
+const MOST_FLOW: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 
 /// The world of a backtest. Everything has a default; a file in TOML says what is otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -180,39 +187,60 @@ impl Setting {
     /// Reads a file.
     ///
     /// # Errors
-    /// It cannot be read, is no TOML, has a key that means nothing, or a value out of its range.
-    pub fn read(path: &Path) -> Result<Self> {
-        let name = path.display();
-        let text = std::fs::read_to_string(path).wrap_err_with(|| format!("{name} cannot be read"))?;
-        let setting: Self =
-            toml::from_str(&text).wrap_err_with(|| format!("{name} is no setting of a backtest"))?;
-        setting.check().wrap_err_with(|| name.to_string())?;
-        Ok(setting)
+    /// It cannot be read; or all that is wrong in it, with lines: it is no TOML, has a key that means nothing, or a value out of its
+    /// range.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            read_file(path, "name a file of the world beside the prices; docs/backtest.md has its keys")?;
+        Ok(reading::read(path, &text)?)
     }
 
     /// Whether every value is in its range.
     ///
     /// # Errors
-    /// Names the first that is not.
+    /// Names all that are not.
     pub fn check(&self) -> Result<()> {
-        let Self { pools, feed, gas, outages, flows, .. } = self;
-        ensure!(pools.fee_pips <= 100_000, "pools.fee_pips: expected at most 100000, which is 10 %");
-        ensure!(pools.depth > Decimal::ZERO, "pools.depth: expected an amount above 0");
+        let broken = self.violations();
+        let broken: Vec<String> =
+            broken.iter().map(|broken| format!("{}: {}", broken.path, broken.message)).collect();
+        ensure!(broken.is_empty(), "{}", broken.join("; "));
+        Ok(())
+    }
+
+    /// Every value that is out of its range.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        let Self { pools, feed, gas, outages, flows, options, keeper: _ } = self;
+        let mut rules = vec![
+            (pools.fee_pips <= 100_000, "pools.fee_pips", "expected at most 100000, which is 10 %"),
+            (pools.depth > Decimal::ZERO, "pools.depth", "expected an amount above 0"),
+            (feed.heartbeat_seconds > 0, "feed.heartbeat_seconds", "expected at least 1"),
+            (feed.deviation_bps <= 10_000, "feed.deviation_bps", "expected at most 10000"),
+            (gas.native_usd > Decimal::ZERO, "gas.native_usd", "expected a price above 0"),
+        ];
         if let Some(Concentrated { within_bps, beyond }) = pools.concentrated {
-            ensure!((50..=9_000).contains(&within_bps), "pools.concentrated.within_bps: expected 50 to 9000");
+            let key = "pools.concentrated.within_bps";
+            rules.push(((50..=9_000).contains(&within_bps), key, "expected 50 to 9000"));
             let fits = beyond > Decimal::ZERO && beyond <= Decimal::ONE;
-            ensure!(fits, "pools.concentrated.beyond: expected a share above 0 and at most 1");
+            let key = "pools.concentrated.beyond";
+            rules.push((fits, key, "expected a share above 0 and at most 1"));
         }
-        ensure!(feed.heartbeat_seconds > 0, "feed.heartbeat_seconds: expected at least 1");
-        ensure!(feed.deviation_bps <= 10_000, "feed.deviation_bps: expected at most 10000");
-        ensure!(gas.native_usd > Decimal::ZERO, "gas.native_usd: expected a price above 0");
-        for (number, outage) in outages.iter().enumerate() {
-            ensure!(outage.from < outage.to, "outages[{number}]: expected an end after its beginning");
-        }
-        for (number, flow) in flows.iter().enumerate() {
-            ensure!(!flow.amount.is_zero(), "flows[{number}].amount: expected an amount other than 0");
-        }
-        self.options.as_ref().map_or(Ok(()), Options::check)
+        let rules = rules.into_iter().filter(|(kept, ..)| !kept);
+        let rules = rules.map(|(_, key, message)| Violation::new(key, message));
+        let outages = (0_usize..).zip(outages).filter(|(_, outage)| outage.from >= outage.to);
+        let outages = outages.map(|(number, _)| {
+            let against = Some(format!("outages[{number}].from"));
+            let message = "expected an end after its beginning".to_owned();
+            Violation { path: format!("outages[{number}].to"), against, message }
+        });
+        let fits = |flow: &Flow| !flow.amount.is_zero() && flow.amount.abs() <= MOST_FLOW;
+        let flows = (0_usize..).zip(flows).filter(|(_, flow)| !fits(flow));
+        let flows = flows.map(|(number, _)| {
+            let message = "expected an amount other than 0, of at most 1000000000 either way";
+            Violation::new(format!("flows[{number}].amount"), message)
+        });
+        let options = options.iter().flat_map(Options::violations);
+        rules.chain(outages).chain(flows).chain(options).collect()
     }
 
     /// Whether somebody is there at `time`, seconds since 1970.
@@ -236,15 +264,14 @@ fn moment<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Res
         Moment::Date(date) => date.to_string(),
         Moment::Text(text) => text,
     };
-    unix_seconds(&text)
-        .map_err(|error| serde::de::Error::custom(format!("`{text}` is no time in UTC: it {error}")))
+    unix_seconds(&text).map_err(|error| serde::de::Error::custom(format!("`{text}` {error}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Setting> {
+    fn read(text: &str) -> Result<Setting, ConfigError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Setting::read(file.path())
@@ -273,21 +300,55 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        for (text, words) in [
-            ("[pools]\ndeep = 1", "unknown field `deep`"),
-            ("[pools]\ndepth = \"0\"", "pools.depth: expected an amount above 0"),
-            ("[feed]\nheartbeat_seconds = 0", "feed.heartbeat_seconds"),
-            (
-                "[[outages]]\nof = \"feed\"\nfrom = 5\nto = 5",
-                "outages[0]: expected an end after its beginning",
-            ),
-            ("[[flows]]\nat = \"noon\"\namount = \"1\"", "`noon` is no time in UTC"),
-            ("[[flows]]\nat = true\namount = \"1\"", "expected a time in UTC, such as 2021-05-19 12:00:00"),
-            ("[pools.concentrated]\nwithin_bps = 10\nbeyond = \"0.1\"", "pools.concentrated.within_bps"),
-        ] {
-            let told = format!("{:#}", read(text).unwrap_err());
-            assert!(told.contains(words), "{told}");
-        }
+    fn everything_that_cannot_be_is_told_at_once_with_its_line() {
+        let text = "[pools]\ndeep = 1\ndepth = \"0\"\narbitrage = \"fast\"\n[feed]\nheartbeat_seconds = 0\n[gas]\n\
+                    native_usd = 5\n[pools.concentrated]\nwithin_bps = 10\n[[outages]]\nof = \"feed\"\nfrom = 5\nto = 5\n\
+                    [[outages]]\nof = \"feed\"\nto = 5\n[[flows]]\nat = \"noon\"\namount = \"0\"\n[[flows]]\nat = true\n\
+                    amount = \"-1000000000.1\"\n";
+        let Err(ConfigError::Mistakes(mistakes)) = read(text) else { panic!("it was read") };
+        let told: Vec<_> = mistakes
+            .0
+            .iter()
+            .map(|mistake| (mistake.line, mistake.key.as_str(), mistake.message.as_str()))
+            .collect();
+        let time = "a time in UTC, such as 2021-05-19 12:00:00 or Unix seconds";
+        assert_eq!(
+            told,
+            [
+                (
+                    2,
+                    "pools.deep",
+                    "unknown key; expected one of `fee_pips`, `depth`, `concentrated`, `arbitrage_seconds`, `arbitrage`"
+                ),
+                (3, "pools.depth", "expected an amount above 0"),
+                (4, "pools.arbitrage", "is not valid; expected \"within_fee\" or \"exact\""),
+                (6, "feed.heartbeat_seconds", "expected at least 1"),
+                (
+                    8,
+                    "gas.native_usd",
+                    "is a whole number; expected a decimal number in quotes, such as \"0.05\""
+                ),
+                (
+                    9,
+                    "pools.concentrated.beyond",
+                    "missing; expected a decimal number in quotes, such as \"0.05\""
+                ),
+                (10, "pools.concentrated.within_bps", "expected 50 to 9000"),
+                (14, "outages[0].to", "expected an end after its beginning"),
+                (15, "outages[1].from", format!("missing; expected {time}").as_str()),
+                (19, "flows[0].at", format!("is no time since 1970; expected {time}").as_str()),
+                (20, "flows[0].amount", "expected an amount other than 0, of at most 1000000000 either way"),
+                (22, "flows[1].at", format!("is true or false; expected {time}").as_str()),
+                (23, "flows[1].amount", "expected an amount other than 0, of at most 1000000000 either way"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_and_one_that_is_no_toml_are_told_apart() {
+        let missing = Setting::read(Path::new("nowhere.toml")).unwrap_err().to_string();
+        assert!(missing.starts_with("there is no file nowhere.toml: name a file of the world"), "{missing}");
+        let broken = read("[pools\ndepth = \"1\"").unwrap_err().to_string();
+        assert!(broken.contains(":1:7: not TOML: "), "{broken}");
     }
 }

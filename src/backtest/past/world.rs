@@ -8,6 +8,7 @@ use alloy::primitives::{I256, U256};
 use rust_decimal::Decimal;
 
 use super::book::Book;
+use super::moment::Moment;
 use super::opening::{Opening, Start};
 use super::oracle;
 use super::pair::Pair;
@@ -25,19 +26,6 @@ use crate::domain::valuation::{RawPrice, last_price};
 
 /// Seconds of a block.
 const BLOCK_SECONDS: u64 = 12;
-
-/// A moment of the market.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Moment {
-    /// Seconds since 1970.
-    pub(super) time: u64,
-    /// USD per unit.
-    pub(super) price: Decimal,
-    /// The price that arbitrage brings the pools to.
-    pub(super) reference: Decimal,
-    /// Wei per gas.
-    pub(super) base_fee: u64,
-}
 
 /// The world that one policy decides in.
 #[derive(Debug, Clone)]
@@ -369,3 +357,6 @@ fn swapped(pool: &mut Pool, (sell, first): (bool, bool), amount_in: U256) -> Opt
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,9 +98,8 @@ fn walked(cell: &Cell<'_>, shared: Shared<'_>) -> Outcome {
 
 /// Figures that are no numbers could not be kept.
 fn told(metrics: Metrics) -> Outcome {
-    let told = serde_json::to_value(metrics).unwrap_or_default();
-    match told.as_object().and_then(|figures| figures.iter().find(|(_, figure)| figure.is_null())) {
-        Some((name, _)) => Outcome::Failed(format!("{name} is no number")),
+    match metrics.strange() {
+        Some(name) => Outcome::Failed(format!("{name} is no number")),
         None => Outcome::Walked(Box::new(metrics)),
     }
 }

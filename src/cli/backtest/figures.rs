@@ -9,6 +9,7 @@ pub(in crate::cli) type Definition =
     (&'static str, &'static str, &'static str, Unit, fn(&Metrics) -> Option<f64>);
 
 pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
+    ("start", "Value at the beginning", "Net asset value with which it began.", Unit::Usd, |m| Some(m.start)),
     (
         "end",
         "Value at the end",
@@ -41,13 +42,17 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
     (
         "sharpe",
         "Sharpe",
-        "Mean over standard deviation of the returns of bars, times the root of bars a year; the asset itself earns nothing.",
+        "Mean over standard deviation of the returns of bars, times the root of bars a year; the asset itself earns nothing. None where returns do not differ.",
         Unit::Ratio,
-        |m| Some(m.sharpe),
+        |m| m.sharpe,
     ),
-    ("sortino", "Sortino", "The same over the root of the mean square of the losses.", Unit::Ratio, |m| {
-        Some(m.sortino)
-    }),
+    (
+        "sortino",
+        "Sortino",
+        "The same over the root of the mean square of the losses; without a loss there is none.",
+        Unit::Ratio,
+        |m| m.sortino,
+    ),
     (
         "max_drawdown",
         "Largest drawdown",
@@ -55,7 +60,13 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
         Unit::Percent,
         |m| Some(m.max_drawdown),
     ),
-    ("calmar", "Calmar", "Return a year over the largest drawdown.", Unit::Ratio, |m| m.calmar),
+    (
+        "calmar",
+        "Calmar",
+        "Return a year over the largest drawdown; without either there is none.",
+        Unit::Ratio,
+        |m| m.calmar,
+    ),
     ("lowest_cushion", "Lowest cushion", "Lowest of value less floor, at any tick.", Unit::Usd, |m| {
         Some(m.lowest_cushion)
     }),
@@ -77,16 +88,16 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
     (
         "tracking_error",
         "Tracking error",
-        "Root of the sum of squares of what the drift from the target earned, over value, per year.",
+        "Root of the sum of squares of what the drift from the target earned, over value, per year; of the time with a target.",
         Unit::Percent,
-        |m| Some(m.tracking_error),
+        |m| m.tracking_error,
     ),
     (
         "hedging_error",
         "Earned off the target",
-        "Sum of drift times relative move of the price.",
+        "Sum of drift from the target times relative move of the price, of the time with a target.",
         Unit::Usd,
-        |m| Some(m.hedging_error),
+        |m| m.hedging_error,
     ),
     ("rebalances", "Rebalances", "Trades that were carried out.", Unit::Count, |m| Some(count(m.rebalances))),
     ("mandatory", "Mandatory ones", "Those that were made whatever they cost.", Unit::Count, |m| {
@@ -99,9 +110,13 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
         Unit::Count,
         |m| Some(count(m.reverted)),
     ),
-    ("turnover", "Turnover a year", "Value traded over mean net asset value.", Unit::Ratio, |m| {
-        Some(m.turnover)
-    }),
+    (
+        "turnover",
+        "Turnover a year",
+        "Value traded over net asset value, its mean over time before gas.",
+        Unit::Ratio,
+        |m| Some(m.turnover),
+    ),
     ("gas", "Gas", "At the base fee of the time and the policy's tip.", Unit::Usd, |m| Some(m.gas)),
     ("fees", "Fees of pools", "What stayed with the pools.", Unit::Usd, |m| Some(m.fees)),
     (
@@ -111,9 +126,13 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
         Unit::Usd,
         |m| Some(m.impact),
     ),
-    ("cost_bps", "Cost a year", "Gas, fees, depth and lag over mean net asset value.", Unit::Bps, |m| {
-        Some(m.cost_bps)
-    }),
+    (
+        "cost_bps",
+        "Cost a year",
+        "Gas, fees, depth and lag over the same mean of net asset value.",
+        Unit::Bps,
+        |m| Some(m.cost_bps),
+    ),
     ("options", "Options opened", "Positions of the option book that were opened.", Unit::Count, |m| {
         m.options.map(count)
     }),
@@ -147,19 +166,14 @@ const OF_BOOKS: &str = "options";
 
 /// All of them, with a value for each entry.
 pub(super) fn figures(entries: &[Entry]) -> Vec<Figure> {
-    let figure = |(id, name, meaning, unit, of): &Definition| Figure {
+    let figure = |(_, name, meaning, unit, of): &Definition| Figure {
         name,
         meaning,
         unit: *unit,
-        values: entries.iter().map(|entry| of(&entry.metrics).map(|value| signed(id, value))).collect(),
+        values: entries.iter().map(|entry| of(&entry.metrics)).collect(),
     };
     let booked = entries.iter().any(|entry| entry.metrics.options.is_some());
     DEFINITIONS.iter().take_while(|(id, ..)| booked || *id != OF_BOOKS).map(figure).collect()
-}
-
-/// A fall is shown below zero.
-fn signed(id: &str, value: f64) -> f64 {
-    if id == "max_drawdown" { -value } else { value }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -172,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_figure_but_the_size_of_the_course_has_a_definition_and_stands_where_it_says() {
+    fn every_figure_but_the_length_of_the_course_has_a_definition_and_stands_where_it_says() {
         let some = Some(0.1);
         let metrics = Metrics {
             annual_return: some,
@@ -191,7 +205,7 @@ mod tests {
             *figure = number.into();
         }
         let mut names: Vec<String> = figures.keys().cloned().collect();
-        names.retain(|id| !["seconds", "start"].contains(&id.as_str()));
+        names.retain(|id| id != "seconds");
         let metrics: Metrics = serde_json::from_value(told.clone()).unwrap();
         let mut defined: Vec<&str> = DEFINITIONS.iter().map(|(id, ..)| *id).collect();
         for (id, _, _, _, of) in DEFINITIONS {
@@ -199,5 +213,14 @@ mod tests {
         }
         defined.sort_unstable();
         assert_eq!(names, defined);
+    }
+
+    #[test]
+    fn the_documentation_has_every_figure_by_both_of_its_names() {
+        let page = include_str!("../../../docs/backtest.md");
+        for (id, name, _, unit, _) in DEFINITIONS {
+            let row = format!("| {name} | `{id}` | {} |", unit.name());
+            assert!(page.contains(&row), "{row}");
+        }
     }
 }

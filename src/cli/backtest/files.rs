@@ -5,42 +5,46 @@ use std::path::Path;
 use eyre::{Result, WrapErr};
 use rust_decimal::Decimal;
 
-use super::figures::figures as all_figures;
+use super::figures::{DEFINITIONS, Definition, figures as all_figures};
 use super::{Tested, options};
 use crate::backtest::past::contest::{Entry, Pictured};
 use crate::backtest::past::run::{Rebalance, Step};
-use crate::backtest::table::{Table, Values};
+use crate::backtest::table::{Files, Table, Values};
 use crate::domain::units::to_real;
-use crate::report::backtest::{Backtest, html};
+use crate::report::backtest::{Backtest, Undecided, html};
 use crate::report::course::{Contestant, Course, MarketPoint, Outcome, PastPoint, Trade, VaultPoint};
 
-/// Writes everything into a directory.
+/// Writes everything into a directory; where something cannot be written, what was there is as it was.
 pub(super) fn write(directory: &Path, tested: &Tested) -> Result<()> {
-    let file = |name: &str| directory.join(name);
-    let page = page(tested)?;
-    let report = file("report.html");
-    std::fs::write(&report, page).wrap_err_with(|| format!("{} cannot be written", report.display()))?;
-    figures(tested)?.write(&file("figures.csv"))?;
+    let mut files = Files::default();
+    files.text(&directory.join("report.html"), &page(tested)?)?;
+    files.table(&directory.join("figures.csv"), &figures(tested)?)?;
     if let Some(policy) = tested.entries.first() {
-        rebalances(&policy.outcome.rebalances)?.write(&file("rebalances.csv"))?;
+        files.table(&directory.join("rebalances.csv"), &rebalances(&policy.outcome.rebalances)?)?;
         if policy.metrics.options.is_some() {
-            options::table(&policy.outcome.rolls)?.write(&file("options.csv"))?;
+            files.table(&directory.join("options.csv"), &options::table(&policy.outcome.rolls)?)?;
         }
     }
-    course_table(&tested.entries)?.write(&file("course.csv"))?;
-    Ok(())
+    files.table(&directory.join("course.csv"), &course_table(&tested.entries)?)?;
+    Ok(files.put()?)
 }
 
-/// A row for each figure, a column for each of those who take part.
+/// A row for each figure, by the names of `--json`, a column for each of those who take part.
 pub(super) fn figures(tested: &Tested) -> Result<Table> {
-    let figures = all_figures(&tested.entries);
-    let names = figures.iter().map(|figure| Some(figure.name.to_owned())).collect();
-    let mut columns = vec![("figure", Values::Texts(names))];
-    for (at, entry) in tested.entries.iter().enumerate() {
-        let values = figures.iter().map(|figure| figure.values.get(at).copied().flatten());
-        columns.push((entry.entrant.name(), Values::reals(values)));
+    let texts = |of: fn(&Definition) -> &'static str| {
+        Values::texts(DEFINITIONS.iter().map(|definition| of(definition).to_owned()))
+    };
+    let mut columns =
+        vec![("figure", texts(|(id, ..)| id)), ("name", texts(|(_, name, ..)| name)), ("unit", texts(unit))];
+    for entry in &tested.entries {
+        let values = DEFINITIONS.iter().map(|(.., of)| of(&entry.metrics));
+        columns.push((entry.entrant.id(), Values::reals(values)));
     }
     Ok(Table::of(columns)?)
+}
+
+const fn unit((_, _, _, unit, _): &Definition) -> &'static str {
+    unit.name()
 }
 
 fn rebalances(rebalances: &[Rebalance]) -> Result<Table> {
@@ -60,25 +64,39 @@ fn rebalances(rebalances: &[Rebalance]) -> Result<Table> {
     ])?)
 }
 
-/// The ends of all bars: the policy's vault, and what the others are worth.
+/// The ends of all bars: the policy's vault, and what those of all are worth.
 fn course_table(entries: &[Entry]) -> Result<Table> {
-    let Some((policy, others)) = entries.split_first() else { return Ok(Table::default()) };
-    let reals = |of: fn(&Step) -> Decimal| Values::reals(policy.closes.iter().map(|step| to_real(of(step))));
+    let Some(policy) = entries.first() else { return Ok(Table::default()) };
+    let closes = || policy.closes.iter();
+    let reals = |of: fn(&Step) -> Decimal| Values::reals(closes().map(|step| to_real(of(step))));
+    let column = |name: &str, values: Values| (name.to_owned(), values);
     let mut columns = vec![
-        ("time", Values::counts(policy.closes.iter().map(|step| step.tick.time))),
-        ("price", reals(|step| step.tick.price)),
-        ("policy", reals(|step| step.account.net())),
-        ("floor", reals(|step| step.floor)),
-        ("exposure", reals(|step| step.account.value)),
-        ("target", Values::reals(policy.closes.iter().map(|step| step.aim.map(|aim| aim.target)))),
-        ("shares", reals(|step| step.shares)),
+        column("time", Values::counts(closes().map(|step| step.tick.time))),
+        column("price", reals(|step| step.tick.price)),
+        column("cash", reals(|step| step.account.cash)),
+        column("value", reals(|step| step.account.value)),
+        column("flows", reals(|step| step.account.flows)),
+        column("earned", reals(|step| step.account.earned)),
+        column("fees", reals(|step| step.account.fees)),
+        column("impact", reals(|step| step.account.impact)),
+        column("gas", reals(|step| step.account.gas)),
+        column("floor", reals(|step| step.floor)),
+        column("shares", reals(|step| step.shares)),
+        column("target", Values::reals(closes().map(|step| step.aim.map(|aim| aim.target)))),
+        column("band", Values::reals(closes().map(|step| step.aim.and_then(|aim| aim.band)))),
+        column("cash_lock", Values::flags(closes().map(|step| step.locked))),
     ];
-    columns.extend(options::worth(&policy.closes).map(|worth| ("options", worth)));
-    columns.extend(others.iter().map(|other| {
-        let values = other.closes.iter().map(|step| to_real(step.account.net()));
-        (other.entrant.name(), Values::reals(values))
+    columns.extend(options::worth(&policy.closes).map(|worth| ("options".to_owned(), worth)));
+    columns.extend(entries.iter().map(|entry| {
+        let values = entry.closes.iter().map(|step| to_real(step.account.net()));
+        (format!("net_{}", entry.entrant.id()), Values::reals(values))
     }));
     Ok(Table::of(columns)?)
+}
+
+/// Where the policy did not decide anew.
+pub(super) const fn undecided(policy: &Entry) -> Undecided {
+    Undecided { under_way: policy.outcome.under_way, absent: policy.outcome.absent }
 }
 
 /// One page.
@@ -91,9 +109,11 @@ pub(super) fn page(tested: &Tested) -> Result<String> {
         .unwrap_or_default();
     reasons.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let figures = all_figures(&tested.entries);
+    let undecided = tested.entries.first().map_or(Undecided { under_way: 0, absent: 0 }, undecided);
     let rolls = tested.entries.first().map_or(&[][..], |policy| &policy.outcome.rolls);
     let (options, notes) = (&options::positions(rolls), &tested.notes);
-    let backtest = Backtest { course: &course, figures: &figures, reasons: &reasons, options, notes };
+    let backtest =
+        Backtest { course: &course, figures: &figures, reasons: &reasons, undecided, options, notes };
     html(&backtest).wrap_err("the report cannot be drawn")
 }
 

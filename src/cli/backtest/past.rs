@@ -1,13 +1,15 @@
 //! What every walk through recorded prices is asked for.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use eyre::WrapErr;
 use rust_decimal::Decimal;
 
 use super::Format;
-use crate::backtest::past::prices::Order;
+use crate::backtest::past::beside::{of_fees, unused};
+use crate::backtest::past::prices::{Order, Tick};
 use crate::backtest::past::setting::Setting;
 use crate::cli::{Failure, threads};
 use crate::stage::path::files::{BaseFee, read_base_fees};
@@ -22,10 +24,10 @@ pub(in crate::cli) struct PastArgs {
     /// The world beside the prices: pools, feed, delay, outages, deposits and withdrawals, in TOML.
     #[arg(long, value_name = "FILE")]
     setting: Option<PathBuf>,
-    /// First bar: a date, a date and time in UTC, or Unix seconds.
+    /// Time from which on bars open that are taken: a date, a date and time in UTC, or Unix seconds.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) start: Option<u64>,
-    /// First bar that is left out again.
+    /// Time by which the last bar is over, written as that of --start: a bar that ends later is left out.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(in crate::cli) end: Option<u64>,
     /// First net asset value, units of the asset.
@@ -50,6 +52,25 @@ impl PastArgs {
         Ok((setting.unwrap_or_default(), base_fees.unwrap_or_default()))
     }
 
+    /// What is to be known of what stands beside the prices.
+    ///
+    /// # Errors
+    /// Wrong usage: base fees of another time or unit.
+    pub(in crate::cli) fn beside(
+        &self,
+        (setting, base_fees): (&Setting, &[BaseFee]),
+        ticks: &[Tick],
+    ) -> Result<Vec<String>, Failure> {
+        let (Some(first), Some(last)) = (ticks.first(), ticks.last()) else { return Ok(Vec::new()) };
+        let prices = (first.time, last.time);
+        let gas = self.gas.as_deref().unwrap_or_else(|| Path::new("--gas"));
+        let of_file = |note: String| format!("{}: {note}", gas.display());
+        let fees = of_fees(base_fees, prices, setting)
+            .wrap_err_with(|| gas.display().to_string())
+            .map_err(Failure::usage)?;
+        Ok(fees.into_iter().map(of_file).chain(unused(setting, prices)).collect())
+    }
+
     /// On how many threads.
     pub(in crate::cli) fn threads(&self) -> NonZeroUsize {
         threads(self.threads)
@@ -63,7 +84,7 @@ impl PastArgs {
 
 fn time(text: &str) -> Result<u64, String> {
     let expected = "expected a time in UTC, such as 2020-03-12 or 2020-03-12 10:00:00";
-    unix_seconds(text).map_err(|error| format!("{expected}: it {error}"))
+    unix_seconds(text).map_err(|error| format!("{expected}: this {error}"))
 }
 
 /// An amount from one, so that the vault is one, to a thousand million, which the accounts have digits for.

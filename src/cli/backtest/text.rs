@@ -2,8 +2,10 @@
 
 use super::super::output::grid;
 use super::figures::figures;
+use super::files::undecided;
 use super::{Tested, options};
 use crate::backtest::past::contest::Entry;
+use crate::backtest::past::prices::Tick;
 use crate::report::backtest::Unit;
 use crate::report::number;
 use crate::stage::path::time::utc;
@@ -25,6 +27,7 @@ pub(super) fn text(tested: &Tested) -> String {
     let mut parts = vec![about(tested), grid(&heads, rows.collect())];
     if let Some(policy) = tested.entries.first() {
         parts.push(reasons(policy));
+        parts.extend(undecided(policy).told());
         parts.extend(options::unrolled(&policy.outcome));
     }
     parts.join("\n\n")
@@ -32,10 +35,10 @@ pub(super) fn text(tested: &Tested) -> String {
 
 fn about(tested: &Tested) -> String {
     let (first, last) = (tested.ticks.first(), tested.ticks.last());
-    let time = |tick: Option<&crate::backtest::past::prices::Tick>| utc(tick.map_or(0, |tick| tick.time));
+    let time = |tick: Option<&Tick>| utc(tick.map_or(0, |tick| tick.time));
     let policy = &tested.published.policy().name;
     let mut lines = vec![format!(
-        "{policy} at the prices of {} from {} to {} UTC, {} decisions",
+        "{policy} at the prices of {} from {} to {} UTC, {} ticks",
         tested.name,
         time(first),
         time(last),

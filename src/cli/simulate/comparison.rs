@@ -115,6 +115,7 @@ pub(super) fn failure(error: BacktestError) -> Failure {
         BacktestError::Policy(_) | BacktestError::Options(_) => Failure::usage(error),
         BacktestError::Refused { .. }
         | BacktestError::Overdrawn
+        | BacktestError::At { .. }
         | BacktestError::Number(_)
         | BacktestError::Model(_)
         | BacktestError::Emptied(_)

@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use super::super::output::make_directory;
 use super::arguments::Format;
 use super::{Simulate, comparison, setup};
 use crate::backtest::BacktestError;
@@ -85,9 +86,7 @@ impl Simulate {
     pub(super) async fn simulate(&self, context: &Context, policy: &Path) -> Result<(), Failure> {
         let plan = self.plan(policy)?;
         if let Some(directory) = &self.policy.out {
-            std::fs::create_dir_all(directory)
-                .wrap_err_with(|| format!("{} cannot be made", directory.display()))
-                .map_err(Failure::usage)?;
+            make_directory(directory)?;
         }
         let (plan, simulated) = self.walked(plan).await?;
         trusted(&simulated.check)?;

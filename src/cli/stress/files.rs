@@ -1,6 +1,5 @@
 //! A stress as files.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use eyre::{Result, WrapErr};
@@ -9,18 +8,17 @@ use rust_decimal::Decimal;
 use super::{Printed, html};
 use crate::backtest::stress::Stand;
 use crate::backtest::stress::trial::{Decided, Trial};
-use crate::backtest::table::{Table, Values, replace};
+use crate::backtest::table::{Files, Table, Values};
 use crate::domain::units::to_real;
 
 /// Writes everything into a directory; each file is there whole or as it was.
 pub(super) fn write(directory: &Path, printed: &Printed) -> Result<()> {
     let json = serde_json::to_string(printed).wrap_err("the result has no JSON form")?;
-    for (name, text) in [("stress.html", html::html(printed)), ("stress.json", json)] {
-        let path = directory.join(name);
-        replace(&path, |file| file.write_all(text.as_bytes()))
-            .wrap_err_with(|| format!("{} cannot be written", path.display()))?;
-    }
-    Ok(trials(printed)?.write(&directory.join("stress.csv"))?)
+    let mut files = Files::default();
+    files.text(&directory.join("stress.html"), &html::html(printed))?;
+    files.text(&directory.join("stress.json"), &json)?;
+    files.table(&directory.join("stress.csv"), &trials(printed)?)?;
+    Ok(files.put()?)
 }
 
 /// A row for each shock, and then for each crash.

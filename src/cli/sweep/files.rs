@@ -1,6 +1,5 @@
 //! A sweep as files.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use eyre::{Result, WrapErr};
@@ -9,7 +8,7 @@ use super::swept::Swept;
 use crate::backtest::past::metrics::Metrics;
 use crate::backtest::sweep::grid::Dimension;
 use crate::backtest::sweep::outcome::Outcome;
-use crate::backtest::table::{Table, Values, replace};
+use crate::backtest::table::{Files, Table, Values};
 use crate::cli::backtest::figures::DEFINITIONS;
 use crate::report::backtest::Unit;
 use crate::report::sweep::{FrontRow, Mark, Parameter, Sweep, html};
@@ -17,14 +16,14 @@ use crate::report::sweep::{FrontRow, Mark, Parameter, Sweep, html};
 /// Rows that a table of the page has at most.
 const MOST_LISTED: usize = 200;
 
-/// Writes everything into a directory; each file is there whole or as it was.
+/// Writes everything into a directory; where something cannot be written, what was there is as it was.
 pub(super) fn write(directory: &Path, swept: &Swept) -> Result<()> {
     let results = results(swept)?;
-    results.write(&directory.join("results.csv"))?;
-    results.write(&directory.join("results.parquet"))?;
-    let (page, report) = (page(swept)?, directory.join("report.html"));
-    replace(&report, |file| file.write_all(page.as_bytes()))
-        .wrap_err_with(|| format!("{} cannot be written", report.display()))
+    let mut files = Files::default();
+    files.table(&directory.join("results.csv"), &results)?;
+    files.table(&directory.join("results.parquet"), &results)?;
+    files.text(&directory.join("report.html"), &page(swept)?)?;
+    Ok(files.put()?)
 }
 
 /// A row for each combination, in their order: its values, what came of it, and its figures.
@@ -55,7 +54,6 @@ pub(super) fn results(swept: &Swept) -> Result<Table> {
     columns.push(("why".to_owned(), Values::texts(cells.clone().map(|cell| said(cell).1))));
     let all: Vec<Option<&Metrics>> = cells.map(metrics).collect();
     columns.push(("seconds".to_owned(), Values::counts(all.iter().map(|one| one.map(|one| one.seconds)))));
-    columns.push(("start".to_owned(), Values::reals(all.iter().map(|one| one.map(|one| one.start)))));
     columns.extend(DEFINITIONS.iter().map(|(id, _, _, unit, of)| {
         let values = all.iter().map(|one| one.and_then(of));
         ((*id).to_owned(), if *unit == Unit::Count { whole(values) } else { Values::reals(values) })

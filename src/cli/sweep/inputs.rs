@@ -56,6 +56,9 @@ impl Inputs {
         let mut read = Read::default();
         let ticks = parts(arguments, &plan.grid().periods, &mut read).map_err(Failure::usage)?;
         let shared = Shared { ticks: &ticks, base_fees: &base_fees };
+        for part in &ticks {
+            read.note(arguments.past.beside((&setting, &base_fees), part)?);
+        }
         let origin = Origin::of(&base, &plan, shared).wrap_err("the inputs have no hash")?;
         let keys = keys(&plan, shared, || bar.inc(1)).wrap_err("the inputs have no hash")?;
         bar.finish_and_clear();
@@ -102,6 +105,15 @@ fn parts(arguments: &Sweep, periods: &[Period], read: &mut Read) -> eyre::Result
 }
 
 impl Read {
+    /// Takes what is not known yet.
+    fn note(&mut self, notes: impl IntoIterator<Item = String>) {
+        for note in notes {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+    }
+
     /// The prices of a part of the past.
     fn part(
         &mut self,
@@ -115,12 +127,7 @@ impl Read {
         }
         let bars = self.bars.get(file).cloned().ok_or_else(|| eyre!("{} is gone", file.display()))?;
         let bars = bars.between(start, end).wrap_err_with(|| file.display().to_string())?;
-        for note in bars.notes() {
-            let note = format!("{}: {note}", file.display());
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        }
+        self.note(bars.notes().iter().map(|note| format!("{}: {note}", file.display())));
         Ok(ticks(bars.bars(), bars.step_seconds(), arguments.past.order).collect())
     }
 }

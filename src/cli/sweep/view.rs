@@ -150,7 +150,7 @@ impl Risk {
     /// Of one combination.
     pub(super) fn of(self, metrics: &Metrics) -> f64 {
         match self {
-            Self::TrackingError => metrics.tracking_error,
+            Self::TrackingError => metrics.tracking_error.unwrap_or_default(),
             Self::MaxDrawdown => metrics.max_drawdown,
             Self::LowestCushion => -metrics.lowest_cushion_share,
             Self::BreachDepth => metrics.breach_depth / metrics.start.max(f64::MIN_POSITIVE),

@@ -10,10 +10,10 @@ const MOST_SECONDS: u64 = 100_000_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TimeError {
     /// It is written in no way that is known, or is before 1970.
-    #[error("no time since 1970")]
+    #[error("is no time since 1970")]
     Unknown,
     /// It lies between two seconds.
-    #[error("not at a whole second")]
+    #[error("is not at a whole second")]
     Fraction,
 }
 

@@ -1,6 +1,5 @@
 //! What the option book of a vault holds in a backtest: a series of positions of one expiry, and after it the next one.
 
-use eyre::ensure;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
@@ -8,7 +7,7 @@ use serde_with::{DisplayFromStr, serde_as};
 use super::Setting;
 use crate::backtest::BacktestError;
 pub use crate::domain::models::greeks::OptionKind;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, Violation};
 
 /// Longest series, days: the vault's contract opens none that is longer.
 const MOST_DAYS: u32 = 92;
@@ -92,11 +91,11 @@ pub enum Size {
     Units(#[serde_as(as = "DisplayFromStr")] Decimal),
 }
 
-const fn window() -> u64 {
+pub(super) const fn window() -> u64 {
     WINDOW_SECONDS
 }
 
-const fn max_age() -> u64 {
+pub(super) const fn max_age() -> u64 {
     MAX_AGE_SECONDS
 }
 
@@ -129,54 +128,71 @@ impl Setting {
 }
 
 impl Options {
-    pub(super) fn check(&self) -> eyre::Result<()> {
+    /// Every value that is out of its range.
+    pub(super) fn violations(&self) -> Vec<Violation> {
         let Self { tenor_days, volatility, spread, positions, .. } = self;
-        ensure!((1..=MOST_DAYS).contains(tenor_days), "options.tenor_days: expected 1 to 92 days");
         let known = |volatility: Decimal| volatility > Decimal::ZERO && volatility <= Decimal::TEN;
-        ensure!(
-            volatility.is_none_or(known),
-            "options.volatility: expected an annualised volatility above 0 and at most 10 (0.80 is 80 %)"
-        );
-        ensure!(
-            spread.abs() < volatility.unwrap_or(Decimal::ONE),
-            "options.spread: expected a part of the volatility, such as 0.02"
-        );
-        let count = (1..=MOST_POSITIONS).contains(&positions.len());
-        ensure!(count, "options.positions: expected 1 to 32 positions");
+        let rules = [
+            ((1..=MOST_DAYS).contains(tenor_days), "options.tenor_days", "expected 1 to 92 days"),
+            (
+                volatility.is_none_or(known),
+                "options.volatility",
+                "expected an annualised volatility above 0 and at most 10 (0.80 is 80 %)",
+            ),
+            (
+                spread.abs() < volatility.unwrap_or(Decimal::ONE),
+                "options.spread",
+                "expected a part of the volatility, such as 0.02",
+            ),
+            (
+                (1..=MOST_POSITIONS).contains(&positions.len()),
+                "options.positions",
+                "expected 1 to 32 positions",
+            ),
+        ];
+        let mut broken = broken("", &rules);
         for (number, position) in positions.iter().enumerate() {
-            position.check(&format!("options.positions[{number}]"))?;
+            broken.extend(position.violations(&format!("options.positions[{number}]")));
         }
-        Ok(())
+        broken
     }
 }
 
 impl Position {
-    fn check(&self, path: &str) -> eyre::Result<()> {
+    fn violations(&self, path: &str) -> Vec<Violation> {
         let Self { kind, strike, delta, limit, size, .. } = *self;
         let (zero, one) = (Decimal::ZERO, Decimal::ONE);
-        ensure!(strike.is_some() != delta.is_some(), "{path}: expected either `strike` or `delta`");
-        ensure!(
-            strike.is_none_or(|strike| strike > zero),
-            "{path}.strike: expected a part of the price above 0"
-        );
-        let inside = delta.is_none_or(|delta| delta > zero && delta < one);
-        ensure!(inside, "{path}.delta: expected a magnitude above 0 and below 1");
-        match kind {
-            OptionKind::Call => {
-                let above = limit.is_some_and(|limit| limit > strike.unwrap_or(zero));
-                ensure!(above, "{path}.limit: expected where the payoff of a call ends, above its strike");
-            }
+        let (limited, ends) = match kind {
+            OptionKind::Call => (
+                limit.is_some_and(|limit| limit > strike.unwrap_or(zero)),
+                "expected where the payoff of a call ends, above its strike",
+            ),
             OptionKind::Put => {
                 let limit = limit.unwrap_or_default();
-                let below = limit >= zero && strike.is_none_or(|strike| limit < strike);
-                ensure!(
-                    below,
-                    "{path}.limit: expected where the payoff of a put ends, from 0 to below its strike"
-                );
+                (
+                    limit >= zero && strike.is_none_or(|strike| limit < strike),
+                    "expected where the payoff of a put ends, from 0 to below its strike",
+                )
             }
-        }
+        };
         let (Size::Nav(size) | Size::Held(size) | Size::Units(size)) = size;
-        ensure!(size > zero, "{path}.size: expected an amount above 0");
-        Ok(())
+        let rules = [
+            (strike.is_some() != delta.is_some(), "", "expected either `strike` or `delta`"),
+            (strike.is_none_or(|strike| strike > zero), ".strike", "expected a part of the price above 0"),
+            (
+                delta.is_none_or(|delta| delta > zero && delta < one),
+                ".delta",
+                "expected a magnitude above 0 and below 1",
+            ),
+            (limited, ".limit", ends),
+            (size > zero, ".size", "expected an amount above 0"),
+        ];
+        broken(path, &rules)
     }
+}
+
+/// Those of the rules at a path that are not kept.
+fn broken(path: &str, rules: &[(bool, &str, &str)]) -> Vec<Violation> {
+    let broken = rules.iter().filter(|(kept, ..)| !kept);
+    broken.map(|(_, key, message)| Violation::new(format!("{path}{key}"), *message)).collect()
 }

@@ -9,21 +9,19 @@ use super::figures::figures as all_figures;
 use crate::backtest::future::fan::Spread;
 use crate::backtest::future::figures::Sample;
 use crate::backtest::past::contest::Entrant;
-use crate::backtest::table::{Table, Values};
+use crate::backtest::table::{Files, Table, Values};
 use crate::domain::units::to_real;
 use crate::report::future::{Checked, Fan, Future, Kept, html};
 
-/// Writes everything into a directory.
+/// Writes everything into a directory; where something cannot be written, what was there is as it was.
 pub(super) fn write(directory: &Path, done: &Done) -> Result<()> {
-    let file = |name: &str| directory.join(name);
-    let report = file("report.html");
-    std::fs::write(&report, page(done)?)
-        .wrap_err_with(|| format!("{} cannot be written", report.display()))?;
-    figures(done)?.write(&file("figures.csv"))?;
-    check(done)?.write(&file("check.csv"))?;
-    fan(done)?.write(&file("fan.csv"))?;
-    paths(done)?.write(&file("paths.csv"))?;
-    Ok(())
+    let mut files = Files::default();
+    files.text(&directory.join("report.html"), &page(done)?)?;
+    files.table(&directory.join("figures.csv"), &figures(done)?)?;
+    files.table(&directory.join("check.csv"), &check(done)?)?;
+    files.table(&directory.join("fan.csv"), &fan(done)?)?;
+    files.table(&directory.join("paths.csv"), &paths(done)?)?;
+    Ok(files.put()?)
 }
 
 /// A row for each figure, a column for each of those who keep the vault.
@@ -103,6 +101,7 @@ pub(super) fn page(done: &Done) -> Result<String> {
             simulated: row.simulated,
             closed_form: row.closed_form,
             standard_errors: row.standard_errors,
+            without_pause: row.without_pause,
         })
         .collect();
     let policy = done.figures.first().map(|(_, figures)| figures);

@@ -46,6 +46,7 @@ impl<T> Window<T> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
 mod tests {
     use std::collections::VecDeque;
 

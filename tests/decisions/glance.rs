@@ -20,7 +20,7 @@ fn glanced(facts: &Facts) -> Option<Surely> {
     let decided = decide(&snapshot, &published);
     match Decider::new(&published).glance(&snapshot) {
         Glance::Decided(full) => {
-            assert_eq!(full, decided);
+            assert_eq!(*full, decided);
             None
         }
         Glance::Quiet(quiet) => {

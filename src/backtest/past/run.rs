@@ -193,7 +193,7 @@ fn go(
         let step = walk.seen(*tick, aim)?;
         let (under_way, snapshot) = (walk.sent.is_some(), walk.world.snapshot());
         let decision = match &glance {
-            Some(Glance::Decided(decision)) => Some(decision),
+            Some(Glance::Decided(decision)) => Some(decision.as_ref()),
             Some(Glance::Quiet(_)) | None => None,
         };
         let sight = Sight { step: &step, decision, under_way, snapshot };
@@ -320,8 +320,11 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let snapshot = self.world.snapshot();
-        let glance =
-            if full { Glance::Decided(self.decider.decide(snapshot)) } else { self.decider.glance(snapshot) };
+        let glance = if full {
+            Glance::Decided(Box::new(self.decider.decide(snapshot)))
+        } else {
+            self.decider.glance(snapshot)
+        };
         match (&glance, &self.sent) {
             (_, Some(_)) => self.outcome.under_way = self.outcome.under_way.saturating_add(1),
             (Glance::Quiet(quiet), None) => self.reasons.count_quiet(quiet),
@@ -423,8 +426,8 @@ impl<'a> Walk<'a> {
 fn aim(glance: &Glance) -> Option<Aim> {
     let (price, target, outer) = match glance {
         Glance::Quiet(quiet) => (quiet.price, quiet.target, None),
-        Glance::Decided(Decision { appraisal, .. }) => {
-            let appraisal = appraisal.as_ref()?;
+        Glance::Decided(decision) => {
+            let appraisal = decision.appraisal.as_ref()?;
             (appraisal.price, appraisal.target, Some(appraisal.economics.outer))
         }
     };

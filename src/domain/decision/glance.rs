@@ -10,7 +10,7 @@ pub enum Glance {
     /// It holds.
     Quiet(Quiet),
     /// The decision.
-    Decided(Decision),
+    Decided(Box<Decision>),
 }
 
 /// What a decision to hold comes to.

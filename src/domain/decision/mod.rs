@@ -185,10 +185,13 @@ impl<'a> Decider<'a> {
     /// The same decision, where that surely holds only what it comes to: then its band is not solved for.
     pub fn glance(&mut self, snapshot: &Snapshot) -> Glance {
         let found = match self.find(snapshot) {
-            Err(reason) => return Glance::Decided(refused(reason)),
+            Err(reason) => return Glance::Decided(Box::new(refused(reason))),
             Ok(found) => found,
         };
-        found.quiet().map_or_else(|| Glance::Decided(found.decided()), Glance::Quiet)
+        match found.quiet() {
+            Some(quiet) => Glance::Quiet(quiet),
+            None => Glance::Decided(Box::new(found.decided())),
+        }
     }
 
     fn find<'s>(&mut self, snapshot: &'s Snapshot) -> Result<Found<'s>, Reason>

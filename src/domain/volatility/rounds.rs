@@ -95,6 +95,7 @@ fn observation(round: &Round, decimals: u8) -> Checked<Observation> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
 mod tests {
     use alloy::primitives::{Address, I256};
     use proptest::prelude::*;

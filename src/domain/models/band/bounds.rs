@@ -130,17 +130,17 @@ mod tests {
         fn the_outer_edge_lies_between_its_bounds(
             (fixed, proportional) in (-4.0..4.0_f64, -3.0..2.0_f64),
             (rate, penalty) in (prop_oneof![-12.0..8.0_f64, -200.0..-12.0_f64], -9.0..3.0_f64),
-            (whole, liquidity, half) in (10_u128..10_000_000, 20.0..27.0_f64, 1_i32..40),
+            (whole, bits, half) in (10_u128..10_000_000, 66_u32..90, 1_i32..40),
             (sell, margin, further, interval) in (any::<bool>(), 1.0..3.0_f64, 0.0..50.0_f64, prop_oneof![Just(0.0), 0.0..1e-3_f64]),
         ) {
             let ten = |power: f64| libm::pow(10.0, power);
             let costs = Costs { fixed: ten(fixed), proportional: ten(proportional) };
             let drift = Drift { variance_rate: ten(rate), penalty: ten(penalty) };
-            let (pair, pool) = (pair(whole), concentrated(libm::floor(ten(liquidity)) as u128, half * 60));
+            let (pair, pool) = (pair(whole), concentrated(1 << bits, half * 60));
             let v2 = Curve::UniswapV2(pair.quoter().unwrap());
             let v3 = Curve::UniswapV3(pool.quoter().unwrap());
             let way = Way { zero_for_one: sell, sell, decimals: (18, 18) };
-            for curves in [vec![v2.clone()], vec![v3.clone()], vec![v2, v3]] {
+            for curves in [vec![v2], vec![v3], vec![v2, v3]] {
                 let depth = || Depth::of(&curves, way, further).unwrap();
                 let tangent = Tangent::find(costs, drift, &mut depth()).unwrap();
                 let outer = |margin: f64| {

@@ -239,7 +239,7 @@ async fn a_file_system_that_takes_no_more_stops_the_journal_and_loses_nothing() 
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("keeper.db");
     // Blocks of 512 bytes in sh; the signal is ignored, so that the write returns EFBIG.
-    let ended = child(&path, "trap '' XFSZ; ulimit -f 1200;");
+    let ended = child(&path, "trap '' XFSZ; ulimit -f 1400;");
     let said = said(&ended);
     assert_eq!(said[1..], ["true", "true", "true"], "{ended:?}");
     let written: usize = said[0].parse().unwrap();
@@ -258,7 +258,7 @@ async fn a_file_system_that_takes_no_more_stops_the_journal_and_loses_nothing() 
 async fn a_process_that_is_killed_within_a_write_leaves_whole_records() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("keeper.db");
-    let ended = child(&path, "ulimit -c 0; ulimit -f 1200;");
+    let ended = child(&path, "ulimit -c 0; ulimit -f 1400;");
     assert_eq!(ended.status.signal(), Some(XFSZ), "{ended:?}");
     let written = kept(&path).await.unwrap();
     assert!(written > 5, "{written}");

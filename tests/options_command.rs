@@ -225,9 +225,9 @@ fn what_cannot_be_in_a_setting_is_named() {
             "[1].limit: expected where the payoff of a put",
         ),
         ("{ nav = \"0.3\" }", "{ nav = \"0\" }", "options.positions[0].size: expected an amount above 0"),
-        ("{ nav = \"0.3\" }", "{ all = \"1\" }", "unknown variant `all`"),
-        ("side = \"written\"", "side = \"sold\"", "unknown variant `sold`"),
-        ("tenor_days = 2", "tenor_days = 2\nroll = true", "unknown field `roll`"),
+        ("{ nav = \"0.3\" }", "{ all = \"1\" }", "size: expected one of `nav`, `held` and `units`"),
+        ("side = \"written\"", "side = \"sold\"", "options.positions[0].side: is"),
+        ("tenor_days = 2", "tenor_days = 2\nroll = true", "options.roll: unknown key"),
     ] {
         let told = told(from, to);
         assert!(told.contains(words), "{to}: {told}");

@@ -20,7 +20,7 @@ pub(super) use text::written;
 
 pub(super) use past::PastArgs;
 
-use figures::{DEFINITIONS, Definition};
+use figures::{Definition, defined};
 
 use super::output::make_directory;
 use super::signals::interrupted;
@@ -213,7 +213,7 @@ impl Backtest {
             from: time(tested.ticks.first()),
             to: time(tested.ticks.last()),
             notes: &tested.notes,
-            figures: DEFINITIONS.iter().map(told).collect(),
+            figures: defined(&tested.entries).map(told).collect(),
             entrants: tested.entries.iter().map(row).collect(),
         }
     }

@@ -27,7 +27,6 @@ pub mod guards;
 
 pub mod cushion;
 pub mod volatility;
-mod window;
 
 pub mod options;
 

@@ -164,6 +164,12 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
 /// The first of those that only a policy with an option book has.
 const OF_BOOKS: &str = "options";
 
+/// All that these entries have: those of an option book where there is one.
+pub(super) fn defined(entries: &[Entry]) -> impl Iterator<Item = &'static Definition> + Clone {
+    let booked = entries.iter().any(|entry| entry.metrics.options.is_some());
+    DEFINITIONS.iter().take_while(move |(id, ..)| booked || *id != OF_BOOKS)
+}
+
 /// All of them, with a value for each entry.
 pub(super) fn figures(entries: &[Entry]) -> Vec<Figure> {
     let figure = |(_, name, meaning, unit, of): &Definition| Figure {
@@ -172,8 +178,7 @@ pub(super) fn figures(entries: &[Entry]) -> Vec<Figure> {
         unit: *unit,
         values: entries.iter().map(|entry| of(&entry.metrics)).collect(),
     };
-    let booked = entries.iter().any(|entry| entry.metrics.options.is_some());
-    DEFINITIONS.iter().take_while(|(id, ..)| booked || *id != OF_BOOKS).map(figure).collect()
+    defined(entries).map(figure).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]

@@ -5,7 +5,7 @@ use std::path::Path;
 use eyre::{Result, WrapErr};
 use rust_decimal::Decimal;
 
-use super::figures::{DEFINITIONS, Definition, figures as all_figures};
+use super::figures::{Definition, defined, figures as all_figures};
 use super::{Tested, options};
 use crate::backtest::past::contest::{Entry, Pictured};
 use crate::backtest::past::run::{Rebalance, Step};
@@ -32,12 +32,12 @@ pub(super) fn write(directory: &Path, tested: &Tested) -> Result<()> {
 /// A row for each figure, by the names of `--json`, a column for each of those who take part.
 pub(super) fn figures(tested: &Tested) -> Result<Table> {
     let texts = |of: fn(&Definition) -> &'static str| {
-        Values::texts(DEFINITIONS.iter().map(|definition| of(definition).to_owned()))
+        Values::texts(defined(&tested.entries).map(|definition| of(definition).to_owned()))
     };
     let mut columns =
         vec![("figure", texts(|(id, ..)| id)), ("name", texts(|(_, name, ..)| name)), ("unit", texts(unit))];
     for entry in &tested.entries {
-        let values = DEFINITIONS.iter().map(|(.., of)| of(&entry.metrics));
+        let values = defined(&tested.entries).map(|(.., of)| of(&entry.metrics));
         columns.push((entry.entrant.id(), Values::reals(values)));
     }
     Ok(Table::of(columns)?)

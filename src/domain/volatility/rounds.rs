@@ -1,9 +1,8 @@
 //! The rounds of a feed as prices at their times.
 
-use crate::domain::models::volatility::Observation;
+use crate::domain::models::volatility::{Observation, Window};
 use crate::domain::snapshot::{Feed, Round};
 use crate::domain::units::{Checked, raw_to_nearest};
-use crate::domain::window::Window;
 
 /// A feed's usable rounds, oldest first. What is known of them from before is not converted again.
 #[derive(Debug, Clone, Default)]

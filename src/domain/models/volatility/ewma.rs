@@ -1,8 +1,7 @@
 //! Exponentially weighted variance over irregular times (RiskMetrics 1996).
 
 use super::super::YEAR_SECONDS;
-use super::{Observation, VolatilityError, check_after, elapsed};
-use crate::domain::window::Window;
+use super::{Observation, VolatilityError, Window, check_after, elapsed};
 
 /// Half-lives that are accepted, hours: from four seconds to a century, which keeps every weight in range.
 const HALF_LIFE_HOURS: core::ops::RangeInclusive<f64> = 1e-3..=1e6;

@@ -2,7 +2,7 @@
 
 /// Entries in order. Those that are left behind are moved away now and then, not each time.
 #[derive(Debug, Clone)]
-pub(super) struct Window<T> {
+pub struct Window<T> {
     entries: Vec<T>,
     /// How many of them are left behind.
     left: usize,
@@ -21,16 +21,19 @@ impl<T> From<Vec<T>> for Window<T> {
 }
 
 impl<T> Window<T> {
-    pub(super) fn as_slice(&self) -> &[T] {
+    /// What is in it.
+    #[must_use]
+    pub fn as_slice(&self) -> &[T] {
         self.entries.get(self.left..).unwrap_or_default()
     }
 
-    pub(super) fn push(&mut self, entry: T) {
+    /// Adds one at the new end.
+    pub fn push(&mut self, entry: T) {
         self.entries.push(entry);
     }
 
     /// Leaves the first `count` behind, or all.
-    pub(super) fn leave(&mut self, count: usize) {
+    pub fn leave(&mut self, count: usize) {
         self.left = self.left.saturating_add(count).min(self.entries.len());
         if self.left > self.entries.len().saturating_sub(self.left) {
             self.entries.drain(..self.left);
@@ -39,7 +42,7 @@ impl<T> Window<T> {
     }
 
     /// Keeps the first `count` and drops the others.
-    pub(super) fn truncate(&mut self, count: usize) {
+    pub fn truncate(&mut self, count: usize) {
         self.entries.truncate(self.left.saturating_add(count));
         self.leave(0);
     }

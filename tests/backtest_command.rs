@@ -334,7 +334,7 @@ fn what_stands_beside_the_prices_and_is_not_of_them_is_told_or_refused() {
             "other.csv",
             "keeper: other.csv: its base fees are from 2014-05-13 16:53:20 to 2014-05-20 15:33:20 UTC, the prices",
         ),
-        ("unit.csv", "keeper: unit.csv: half of its base fees are 4.0e-8 gwei or less"),
+        ("unit.csv", "keeper: unit.csv: the median of its base fees is 4.0e-8 gwei, which is no base fee"),
     ] {
         let ended = desk.run(&["--gas", file]);
         assert!(ended.code == Some(2) && ended.err.contains(words), "{}", ended.err);

@@ -293,7 +293,9 @@ fn who_comes_or_goes_waits_until_nothing_is_open() {
     let prices = BY_HAND.map(|(price, ..)| price);
     let flows = vec![Flow { at: BEGIN + DAY, amount: decimal("1000") }];
     let setting = Setting { flows, ..frictionless(Some(calls())) };
-    let (steps, ..) = million(&ticks(&prices, DAY), &setting, &Keeper::Policy(hedge(|_| ())));
+    let (steps, outcome, _) = million(&ticks(&prices, DAY), &setting, &Keeper::Policy(hedge(|_| ())));
+    let (_, cut, _) = million(&ticks(&prices[..3], DAY), &setting, &Keeper::Policy(hedge(|_| ())));
+    assert_eq!((outcome.waiting, cut.waiting), (0, 1));
     let flows: Vec<_> = steps.iter().map(|step| step.account.flows - decimal("1000000")).collect();
     let (zero, thousand) = (Decimal::ZERO, Decimal::ONE_THOUSAND);
     assert_eq!(flows, [zero, zero, zero, thousand, thousand, thousand, thousand, thousand]);
@@ -309,7 +311,10 @@ fn what_no_answer_settles_is_undone_after_a_week() {
     let settled = outcome.rolls[0].settled.unwrap();
     assert!(settled.undone && settled.at == BEGIN + 9 * DAY, "{settled:?}");
     assert_eq!((settled.price, settled.payoff), (Decimal::ZERO, decimal("-4728.849369")));
-    assert_eq!(steps[9].account.options.unwrap().earned(), Decimal::ZERO);
+    // That it will be undone is certain from the expiry on.
+    let earned: Vec<_> = steps.iter().map(|step| step.account.options.unwrap().earned()).collect();
+    assert!(earned[1] > Decimal::ZERO && earned[2..9].iter().all(Decimal::is_zero), "{earned:?}");
+    assert_eq!(earned[9], Decimal::ZERO);
     assert_eq!((outcome.rolls.len(), metrics.options), (2, Some(2)));
 }
 

@@ -421,8 +421,7 @@ async fn a_header_that_cannot_be_ends_a_cycle_with_1_and_never_the_daemon() {
     let proxy = Proxy::start(scene.stage.chain.endpoint()).await;
     let home = Home::new(&scene, proxy.url()).await;
     home.start(&DRY).end().await;
-    // The first asks whether the chain still has the head that was recorded.
-    let head = Victim::Second("eth_getBlockByNumber");
+    let head = Victim::Method("eth_getBlockByNumber");
     let no_time = "18446744073709551615 is no height or time of a block";
     for (field, value, words) in [
         ("timestamp", "0xffffffffffffffff", no_time),

@@ -6,7 +6,7 @@ use std::fs;
 use parquet::basic::{LogicalType, Repetition, Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
-use vault_keeper::backtest::table::{Table, Values};
+use vault_keeper::backtest::table::{Files, Table, Values};
 
 const REALS: [Option<f64>; 8] = [
     Some(0.1),
@@ -158,6 +158,34 @@ fn where_a_table_cannot_be_written_nothing_changes() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     let nowhere = table().write("/nowhere/results.csv".as_ref()).unwrap_err().to_string();
     assert!(nowhere.starts_with("/nowhere/results.csv cannot be written: "), "{nowhere}");
+}
+
+#[test]
+fn several_files_take_their_places_together_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let [first, second, stale] = ["a.csv", "b.csv", "c.csv"].map(|name| directory.path().join(name));
+    fs::write(&first, "old").unwrap();
+    fs::write(&stale, "of another run").unwrap();
+    fs::create_dir(&second).unwrap();
+    let files = || {
+        let mut files = Files::default();
+        files.table(&first, &table()).unwrap();
+        files.text(&second, "new").unwrap();
+        files.absent(&stale);
+        files
+    };
+    let error = files().put().unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{} cannot be written: ", second.display())), "{error}");
+    assert_eq!(
+        (fs::read_to_string(&first).unwrap().as_str(), fs::read_dir(&directory).unwrap().count()),
+        ("old", 3)
+    );
+    fs::remove_dir(&second).unwrap();
+    files().put().unwrap();
+    assert_eq!(fs::read_to_string(&second).unwrap(), "new");
+    assert!(!stale.exists() && fs::read_to_string(&first).unwrap() != "old");
+    // What is not there need not go.
+    files().put().unwrap();
 }
 
 #[test]

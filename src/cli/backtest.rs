@@ -138,6 +138,12 @@ impl Backtest {
             make_directory(directory)?;
         }
         tested.entries = self.walked(&tested).await?;
+        let waiting = tested.entries.first().map_or(0, |policy| policy.outcome.waiting);
+        if waiting > 0 {
+            tested.notes.push(format!(
+                "{waiting} deposits and withdrawals waited for open options to the end, and were not made"
+            ));
+        }
         match self.past.format(context.output.json) {
             Format::Table => context.output.text(&text::text(&tested))?,
             Format::Json => context.output.json(&self.printed(&tested))?,

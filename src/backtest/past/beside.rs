@@ -27,7 +27,7 @@ pub enum Strange {
     },
     /// They are no wei per gas.
     #[error(
-        "half of its base fees are {} gwei or less, which are no base fees: expected wei per gas in a column baseFee or value, \
+        "the median of its base fees is {} gwei, which is no base fee: expected wei per gas in a column baseFee or value, \
          or gwei in a column basefee_gwei", gwei(*median)
     )]
     Unit {
@@ -52,7 +52,7 @@ pub fn of_fees(fees: &[BaseFee], (from, to): (u64, u64), setting: &Setting) -> R
     used.sort_unstable();
     let at = |place: usize| used.get(place).copied().unwrap_or_default();
     let median = at(used.len() / 2);
-    if median > 0 && !FEES.contains(&median) {
+    if !FEES.contains(&median) {
         return Err(Strange::Unit { median });
     }
     let (lowest, highest) = (gwei(at(0)), gwei(at(used.len().saturating_sub(1))));
@@ -72,7 +72,8 @@ pub fn of_fees(fees: &[BaseFee], (from, to): (u64, u64), setting: &Setting) -> R
     Ok(notes)
 }
 
-/// The outages and flows of a setting that fall outside the prices, which are `from` one time `to` another.
+/// What of a setting does not fit prices `from` one time `to` another: outages and flows outside of them, and options that a feed
+/// may be too slow to settle.
 #[must_use]
 pub fn unused(setting: &Setting, (from, to): (u64, u64)) -> Vec<String> {
     let prices = format!("the prices are from {} to {} UTC", utc(from), utc(to));
@@ -90,7 +91,16 @@ pub fn unused(setting: &Setting, (from, to): (u64, u64)) -> Vec<String> {
     let flows = flows.map(|(number, flow)| {
         format!("flows[{number}] of {}, at {} UTC, is not used: {prices}", flow.amount, utc(flow.at))
     });
-    outages.chain(flows).collect()
+    let slow =
+        setting.options.iter().filter(|options| options.max_age_seconds < setting.feed.heartbeat_seconds);
+    let slow = slow.map(|options| {
+        let (age, heartbeat) = (options.max_age_seconds, setting.feed.heartbeat_seconds);
+        format!(
+            "options.max_age_seconds is {age} and feed.heartbeat_seconds {heartbeat}: where the feed's answer at an expiry is older, \
+             a series is not settled but undone"
+        )
+    });
+    outages.chain(flows).chain(slow).collect()
 }
 
 /// Wei in gwei.
@@ -143,7 +153,12 @@ mod tests {
         assert!(told(&[(1, gwei), (1_599_913_600, gwei)]).is_ok(), "an average of the day before");
         assert!(told(&[(1, gwei)]).is_ok(), "one that always stands");
         let small = told(&[(1_600_000_000, 20), (1_600_100_000, 31)]).unwrap_err();
-        assert!(small.starts_with("half of its base fees are 3.1e-8 gwei or less"), "{small}");
+        assert!(
+            small.starts_with("the median of its base fees is 3.1e-8 gwei, which is no base fee"),
+            "{small}"
+        );
+        let none = told(&[(1_600_000_000, 0), (1_600_100_000, 0)]).unwrap_err();
+        assert!(none.starts_with("the median of its base fees is 0.00 gwei"), "{none}");
         let large = told(&[(1_600_000_000, 20_000_000_000_000_000_000)]).unwrap_err();
         assert!(large.contains("20000000000.00 gwei"), "{large}");
         // A gas limit is a base fee that may have been: it is told.

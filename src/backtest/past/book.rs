@@ -8,7 +8,7 @@ use alloy::primitives::{I256, U256};
 pub(super) use mark::Marked;
 pub(super) use series::Series;
 
-use super::setting::options::{OptionKind, Options};
+use super::setting::options::{MAX_AGE_SECONDS, OptionKind, Options};
 use crate::backtest::BacktestError;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::{OptionLeg, Round, Snapshot, Vault};
@@ -183,6 +183,11 @@ impl<'a> Book<'a> {
             positions.iter().map(|position| position.number).max().map_or(1, |last| last.saturating_add(1));
         let (closed_at, memory) = (None, Memory::default());
         Ok(Some(Self { published, terms, positions, next, closed_at, scale, memory }))
+    }
+
+    /// Age in seconds up to which the feed's answer at an expiry settles.
+    pub(super) fn max_age(&self) -> u64 {
+        self.terms.map_or(MAX_AGE_SECONDS, |terms| terms.max_age_seconds)
     }
 }
 

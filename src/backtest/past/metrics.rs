@@ -74,6 +74,9 @@ pub struct Metrics {
     /// Positions of the option book that were opened. This and what follows is there where the policy hedges a book.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<u64>,
+    /// Ticks at which a series was due and was not opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unopened: Option<u64>,
     /// Premiums received less those paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub premiums: Option<f64>,
@@ -104,6 +107,7 @@ impl Metrics {
             tracking_error: there(self.tracking_error),
             hedging_error: there(self.hedging_error),
             options: Some(0),
+            unopened: Some(0),
             premiums: there(self.premiums),
             payoffs: there(self.payoffs),
             book_profit: there(self.book_profit),
@@ -293,6 +297,7 @@ impl Gauge {
             cash_lock: over(years(self.locked), whole),
             hedging_error: (self.aimed > 0.0).then_some(self.hedging),
             options: account.options.map(|_| opened(outcome)),
+            unopened: account.options.map(|_| outcome.unrolled.values().sum()),
             premiums: account.options.map(|options| to_real(options.premiums)),
             payoffs: account.options.map(|options| to_real(options.payoffs)),
             book_profit: account.options.map(|options| to_real(options.earned())),

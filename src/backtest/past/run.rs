@@ -120,6 +120,8 @@ pub struct Outcome {
     pub under_way: u64,
     /// Ticks at which nobody decided, since the keeper was not there.
     pub absent: u64,
+    /// Deposits and withdrawals that waited for an open option book to the end, and were not made.
+    pub waiting: u64,
     /// Every position of the option book, in the order in which they were opened.
     pub rolls: Vec<Roll>,
     /// Ticks at which a series was to be opened and was not, by the reason.
@@ -200,7 +202,9 @@ fn go(
             break;
         }
     }
-    Ok(Outcome { reasons: walk.reasons.named(), ..walk.outcome })
+    let waiting = walk.flows.iter().filter(|flow| past.ticks.last().is_some_and(|last| flow.at <= last.time));
+    let waiting = u64::try_from(waiting.count()).unwrap_or(u64::MAX);
+    Ok(Outcome { reasons: walk.reasons.named(), waiting, ..walk.outcome })
 }
 
 struct Walk<'a> {

@@ -11,7 +11,10 @@ use super::{Table, TableError};
 
 /// Files that are on the disk beside their places. What is dropped leaves what was there before.
 #[derive(Debug, Default)]
-pub struct Files(Vec<(NamedTempFile, PathBuf)>);
+pub struct Files {
+    written: Vec<(NamedTempFile, PathBuf)>,
+    absent: Vec<PathBuf>,
+}
 
 impl Files {
     /// Writes a text beside `path`.
@@ -30,13 +33,32 @@ impl Files {
         self.add(path, |file| table.write_as(path, file))
     }
 
-    /// Puts all of them in their places.
+    /// What an earlier run may have left at `path` is not of this one, and goes.
+    pub fn absent(&mut self, path: &Path) {
+        self.absent.push(path.to_owned());
+    }
+
+    /// Puts all of them in their places, once it is sure that none of these is a directory.
     ///
     /// # Errors
-    /// A file cannot be put there: what was there before is as it was, as are those after it.
+    /// A place is a directory: all is as it was. A file cannot be put there for another reason: what was there before is as it
+    /// was, as are those after it.
     pub fn put(self) -> Result<(), TableError> {
-        for (file, path) in self.0 {
+        let places = self.written.iter().map(|(_, path)| path).chain(&self.absent);
+        if let Some(path) = places.into_iter().find(|path| path.is_dir()) {
+            let error = io::Error::from(io::ErrorKind::IsADirectory);
+            return Err(TableError::Unwritable { path: path.clone(), error });
+        }
+        for (file, path) in self.written {
             file.persist(&path).map_err(|error| TableError::Unwritable { path, error: error.error })?;
+        }
+        for path in self.absent {
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(TableError::Unwritable { path, error });
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
         Ok(())
     }
@@ -48,7 +70,7 @@ impl Files {
     ) -> Result<(), TableError> {
         let file = beside(path, write);
         let file = file.map_err(|error| TableError::Unwritable { path: path.to_owned(), error })?;
-        self.0.push((file, path.to_owned()));
+        self.written.push((file, path.to_owned()));
         Ok(())
     }
 }

@@ -136,6 +136,9 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
     ("options", "Options opened", "Positions of the option book that were opened.", Unit::Count, |m| {
         m.options.map(count)
     }),
+    ("unopened", "Ticks without a series", "At which one was due and was not opened.", Unit::Count, |m| {
+        m.unopened.map(count)
+    }),
     ("premiums", "Premiums", "Received less paid, at the openings.", Unit::Usd, |m| m.premiums),
     ("payoffs", "Payoffs", "Received less owed, at the settlements.", Unit::Usd, |m| m.payoffs),
     (
@@ -197,6 +200,7 @@ mod tests {
             annual_return: some,
             calmar: some,
             options: Some(1),
+            unopened: Some(1),
             premiums: some,
             payoffs: some,
             book_profit: some,

@@ -21,8 +21,10 @@ pub(super) fn write(directory: &Path, tested: &Tested) -> Result<()> {
     files.table(&directory.join("figures.csv"), &figures(tested)?)?;
     if let Some(policy) = tested.entries.first() {
         files.table(&directory.join("rebalances.csv"), &rebalances(&policy.outcome.rebalances)?)?;
-        if policy.metrics.options.is_some() {
-            files.table(&directory.join("options.csv"), &options::table(&policy.outcome.rolls)?)?;
+        let options = directory.join("options.csv");
+        match policy.metrics.options {
+            Some(_) => files.table(&options, &options::table(&policy.outcome.rolls)?)?,
+            None => files.absent(&options),
         }
     }
     files.table(&directory.join("course.csv"), &course_table(&tested.entries)?)?;

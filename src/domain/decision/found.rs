@@ -67,7 +67,8 @@ impl<'a> Found<'a> {
     pub(super) fn quiet(&self) -> Option<Quiet> {
         let asks = matches!(self.policy.trigger, Trigger::Economic) && self.target.mandate.is_none();
         let drift = self.books.held.minus(self.target.units).ok()?;
-        if !asks || self.options.is_some() || drift == Units::ZERO {
+        let odd = self.options.is_some() || self.target.units < Units::ZERO;
+        if !asks || odd || drift == Units::ZERO {
             return None;
         }
         let priced = Priced::of(&self.position(), &self.target, &self.market, self.policy).ok()?;

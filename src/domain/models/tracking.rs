@@ -153,7 +153,8 @@ impl Tracked {
         margin: f64,
         depth: impl FnOnce() -> Option<Depth<'d>>,
     ) -> Option<Surely> {
-        let (drift, gas) = (drift.abs(), self.costs.fixed * margin);
+        // What is as near as the rounding of the cost is left to be seen.
+        let (drift, gas) = (drift.abs(), self.costs.fixed * margin * (1.0 - 1e-12));
         let futile = |penalty, horizon| Some(residual_gain(penalty, drift, 0.0, horizon).ok()? <= gas);
         let Some(Pace { penalty, horizon, variance_rate, .. }) = self.pace().ok()? else {
             return futile(0.0, self.residual_life().ok()?)?.then_some(Surely::Futile);

@@ -1,5 +1,6 @@
 //! What the positions of a book are worth at the market's price.
 
+use alloy::primitives::U256;
 use rust_decimal::Decimal;
 
 use super::{Book, Position, price};
@@ -22,7 +23,8 @@ pub(in crate::backtest::past) struct Marked {
 
 impl Book<'_> {
     /// What it is worth at the market's price by the policy's own model, to the asset's places; where that has no volatility for a
-    /// leg, by the one that it had last. What has expired is worth what the feed said last up to the expiry.
+    /// leg, by the one that it had last. What has expired is worth what the feed said last up to the expiry, or, where that was too
+    /// old to settle it, what each side will get back.
     ///
     /// # Errors
     /// [`BacktestError::Number`] out of range, or a model's.
@@ -36,11 +38,12 @@ impl Book<'_> {
         }
         let (now, places) = (snapshot.block.timestamp, snapshot.vault.asset.decimals);
         let (spot, estimate) = (self.spot(market), self.estimate(snapshot));
-        let (mut marked, mut open, scale) = (Marked::default(), 0.0, self.scale);
+        let (mut marked, mut open) = (Marked::default(), 0.0);
+        let settles = (self.max_age(), self.scale);
         for position in &mut self.positions {
             marked.posted = marked.posted.saturating_add(from_raw(position.posted(), places)?);
             if position.expiry() <= now {
-                let worth = expired(position, snapshot, scale)?;
+                let worth = expired(position, snapshot, settles)?;
                 marked.mark = marked.mark.saturating_add(worth);
                 continue;
             }
@@ -76,12 +79,15 @@ impl Book<'_> {
 fn expired(
     position: &Position,
     snapshot: &Snapshot,
-    scale: alloy::primitives::U256,
+    (max_age, scale): (u64, U256),
 ) -> Result<Decimal, BacktestError> {
     let feed = &snapshot.feeds.risky_usd;
     let round = position.held.or(feed.latest).ok_or(BacktestError::Number("a price"))?;
-    let owed =
-        position.payoff(price(&round, feed.decimals)?, scale).ok_or(BacktestError::Number("a payoff"))?;
+    let owed = if position.expiry().saturating_sub(round.updated_at) <= max_age {
+        position.payoff(price(&round, feed.decimals)?, scale).ok_or(BacktestError::Number("a payoff"))?
+    } else {
+        position.premium.unwrap_or_default()
+    };
     let owed = from_raw(owed, snapshot.vault.asset.decimals)?;
     Ok(if position.is_written() { Decimal::ZERO.saturating_sub(owed) } else { owed })
 }

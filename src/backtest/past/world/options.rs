@@ -7,7 +7,6 @@ use super::World;
 use crate::backtest::BacktestError;
 use crate::backtest::past::book::{Book, End, Marked, Position, Series, WAD_PLACES};
 use crate::backtest::past::rolls::{Opened, Roll, Settled};
-use crate::backtest::past::setting::options::MAX_AGE_SECONDS;
 use crate::domain::snapshot::{OptionLeg, Vault};
 use crate::domain::units::from_raw;
 
@@ -101,9 +100,8 @@ impl World<'_> {
 
     fn end(&self, book: &Book<'_>, position: &Position) -> Result<End, BacktestError> {
         let feed = &self.snapshot.feeds.risky_usd;
-        let max_age = book.terms.map_or(MAX_AGE_SECONDS, |terms| terms.max_age_seconds);
         let Some(latest) = &feed.latest else { return Ok(End::Open) };
-        position.end((latest, feed.decimals), max_age, self.snapshot.block.timestamp)
+        position.end((latest, feed.decimals), book.max_age(), self.snapshot.block.timestamp)
     }
 
     /// The vault gets its part, and the legs are gone.

@@ -76,13 +76,14 @@ fn crash_the_default_policy_never_ended_below_its_floor_where_bots_did() {
 fn crash_what_is_glanced_at_comes_to_what_is_decided_in_full() {
     let Some(data) = data::data("prices") else { return };
     let setting = Setting::default();
-    for policy in ["cppi", "tipp", "volatility-target"] {
+    // A threshold leaves nothing to be glanced at.
+    for (policy, least) in [("cppi", 0.5), ("tipp", 0.5), ("volatility-target", 0.0)] {
         let keeper =
             Keeper::Policy(load_policy(Path::new(&format!("examples/policies/{policy}.toml"))).unwrap());
-        for (file, order, glances) in [
-            ("eth_usdt_1h_2019_2023", Order::Olhc, 0.5),
-            ("eth_usdt_1m_2021-05_crash", Order::Close, 0.5),
-            ("eth_usdt_5m_2022-h1_luna", Order::Olhc, 0.5),
+        for (file, order) in [
+            ("eth_usdt_1h_2019_2023", Order::Olhc),
+            ("eth_usdt_1m_2021-05_crash", Order::Close),
+            ("eth_usdt_5m_2022-h1_luna", Order::Olhc),
         ] {
             let bars = Bars::read(&data.join(format!("{file}.csv"))).unwrap();
             let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), order).collect();
@@ -110,7 +111,7 @@ fn crash_what_is_glanced_at_comes_to_what_is_decided_in_full() {
             assert_eq!(decided, seen, "{policy} {file}");
             assert_eq!(full.metrics(&decided), glanced.metrics(&seen), "{policy} {file}");
             let part = quiet / f64::from(u32::try_from(steps).unwrap());
-            assert!(part > glances, "{policy} {file}: {part}");
+            assert!(part >= least, "{policy} {file}: {part}");
         }
     }
 }

@@ -576,6 +576,50 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
     assert_eq!(fault["block"], json!(pair.number));
 }
 
+#[tokio::test]
+async fn which_policy_of_several_is_given_first_has_no_part_in_a_stored_node() {
+    let mut pair = Pair::set().await;
+    pair.add_second();
+    // The vault stores the hash of neither policy that the keeper had: it refused, by the one that it had first.
+    let other =
+        |min: &str| with(&pair.scene.policy, "min_trade = \"100\"", &format!("min_trade = \"{min}\""));
+    pair.home.write("other.toml", &other("101"));
+    pair.scene.approve(&other("102")).await;
+    pair.number = pair.scene.stage.chain.block_number().await.unwrap();
+    pair.scene.mine(2).await;
+    let orders = ["[\"other.toml\", \"cppi.toml\"]", "[\"cppi.toml\", \"other.toml\"]"];
+    let text = std::fs::read_to_string(pair.home.path("keeper.toml")).unwrap();
+    let configured = |order| pair.home.write("keeper.toml", &text.replace("[\"cppi.toml\"]", order));
+    configured(orders[0]);
+    let (first, second) =
+        (hashes(&pair.home, "main", pair.number).await, hashes(&pair.home, "second", pair.number).await);
+    configured(orders[1]);
+    assert_ne!(hashes(&pair.home, "main", pair.number).await, first);
+    assert_eq!(hashes(&pair.home, "second", pair.number).await, second);
+    let leaves = [leaf(pair.scene.vault, first.0, first.1), leaf(pair.second, second.0, second.1)];
+    pair.record(DECISION_VERSION, leaves).await;
+    configured(orders[0]);
+    pair.record_in_full().await;
+
+    for order in orders {
+        configured(order);
+        // Whichever of the vaults the node is decided on again for.
+        for vaults in [["main", "second"], ["second", "main"]] {
+            let ended = replayed(&pair.home, &["--vault", vaults[0], "--vault", vaults[1], "--json"]).await;
+            for vault in ended.json()["vaults"].as_array().unwrap() {
+                assert_eq!((ended.code, &vault["faults"]), (Some(0), &json!([])), "{order}: {ended:?}");
+                assert_eq!(vault["blocks"], json!({"checked": 1, "equal": 1, "orphaned": 0}), "{vault}");
+            }
+        }
+        let proof = prove_at(&pair.home, pair.number).await;
+        assert_eq!((proved(&proof.json()), proof.code), (leaves[0], Some(0)), "{order}: {proof:?}");
+    }
+    // What none of the orders makes is a fault still.
+    pair.record(DECISION_VERSION, [leaves[0], B256::repeat_byte(7)]).await;
+    let ended = replayed(&pair.home, &["--vault", "main", "--json"]).await;
+    assert_eq!(ended.json()["vaults"][0]["faults"][0]["fault"], json!("node"), "{ended:?}");
+}
+
 /// The full record of a golden decision, as of block 7.
 fn of_golden(name: &str) -> CycleRecord {
     let golden = Golden::named(name);

@@ -760,6 +760,43 @@ async fn heads_that_left_for_a_chain_that_was_shorter_at_the_start_are_known_onc
 }
 
 #[tokio::test]
+async fn heads_that_left_are_marked_also_where_a_process_before_looked_and_its_node_failed() {
+    let (scene, mut home) = at_rest().await;
+    let node = Proxy::start(scene.stage.chain.endpoint()).await;
+    home.set(NODE, node.url());
+    let mut fork = scene.save().await;
+    let before = home.blocks(&scene).await.len();
+    watched(&scene, &home, 2, async || {}).await;
+    let mut gone: Vec<_> =
+        home.blocks(&scene).await.iter().skip(before).map(|block| (block.number, block.hash)).collect();
+    instead(&scene, &mut fork, 5).await;
+    let head = scene.stage.chain.block_number().await.unwrap();
+    gone.retain(|(number, _)| (head - 4..=head).contains(number));
+    assert!(gone.len() >= 2, "{gone:?}");
+    let heights: Vec<_> = gone.iter().map(|(number, _)| json!(format!("{number:#x}"))).collect();
+    let act = move |request: &Value, answer: &mut Value| {
+        if heights.contains(&request["params"][0]) {
+            answer["result"] = Value::Null;
+        }
+    };
+    node.rule("eth_getBlockByNumber", Calls::Every, Act::Mutate(std::sync::Arc::new(act)));
+    let orphaned = async || {
+        let left = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned);
+        left.map(|block| (block.number, block.hash)).collect::<Vec<_>>()
+    };
+    // Two processes record a head each and do not get to know what left.
+    for _ in 0..2 {
+        let (ended, recorded) = (home.once().await, home.blocks(&scene).await);
+        assert_eq!((ended.code, recorded.last().unwrap().head.leaves), (Some(0), 1), "{ended:?}");
+        assert_eq!(orphaned().await, []);
+        scene.mine(1).await;
+    }
+    node.obey();
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, gone);
+}
+
+#[tokio::test]
 async fn heads_below_a_gap_that_is_too_wide_to_be_joined_are_asked_for() {
     let (scene, mut home) = at_rest().await;
     let node = Proxy::start(scene.stage.chain.endpoint()).await;

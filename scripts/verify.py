@@ -451,6 +451,10 @@ def check_proof(arguments):
     proof = read(arguments.proof)
     root = journal.check_proof(keccak_of, proof)
     print(f"the leaf is under root {root}")
+    if "vault" in proof:
+        print(f"the name {json.dumps(proof['vault'])} is the configuration's, which nothing binds: the vault is its address")
+    if "chain_id" in proof and not arguments.records:
+        print(f"that this is on chain {proof['chain_id']} is not shown: give the export with --records")
     if not proof["path"]:
         print("the leaf is the only one, and so the root itself: that binds nothing but the leaf")
     if None in (proof.get("snapshot_hash"), proof.get("decision_hash")):
@@ -491,12 +495,26 @@ def check_full_record(record, version):
             raise journal.Wrong(f"record {record['seq']}: its texts make the {name} {value}, not {record[name]}")
 
 
+def exported(lines):
+    """The records in the lines of an export; a line that holds none is wrong with the number that it should have."""
+    seq = None
+    for at, line in enumerate(lines, 1):
+        place = f"line {at}" if seq is None else f"record {seq + 1}"
+        try:
+            record = json.loads(line)
+            seq = int(record["seq"])
+        except (ValueError, KeyError, TypeError):
+            what = "is cut off or no record" if line.strip() else "is a blank line"
+            raise ValueError(f"{place} {what}: export the journal again") from None
+        yield record
+
+
 def checked_records(arguments):
     """Yields the records of an export, each held against its hash, its level and its texts."""
     after = journal.unhex(arguments.after) if arguments.after else None
     version, first = VERSION, None
     with arguments.records.open(encoding="utf-8") as lines:
-        for record in journal.check_records(keccak_of, map(json.loads, lines), after):
+        for record in journal.check_records(keccak_of, exported(lines), after):
             version = record["decision_version"] if record["kind"] == "run" else version
             if record["kind"] == "cycle":
                 check_full_record(record, version)

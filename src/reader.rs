@@ -19,7 +19,10 @@ use crate::protocols::{
 };
 
 /// How to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// One call with a code override, from the first refusal on two calls of Multicall3.
     #[default]

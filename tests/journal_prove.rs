@@ -576,6 +576,50 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
     assert_eq!(fault["block"], json!(pair.number));
 }
 
+#[tokio::test]
+async fn which_policy_of_several_is_given_first_has_no_part_in_a_stored_node() {
+    let mut pair = Pair::set().await;
+    pair.add_second();
+    // The vault stores the hash of neither policy that the keeper had: it refused, by the one that it had first.
+    let other =
+        |min: &str| with(&pair.scene.policy, "min_trade = \"100\"", &format!("min_trade = \"{min}\""));
+    pair.home.write("other.toml", &other("101"));
+    pair.scene.approve(&other("102")).await;
+    pair.number = pair.scene.stage.chain.block_number().await.unwrap();
+    pair.scene.mine(2).await;
+    let orders = ["[\"other.toml\", \"cppi.toml\"]", "[\"cppi.toml\", \"other.toml\"]"];
+    let text = std::fs::read_to_string(pair.home.path("keeper.toml")).unwrap();
+    let configured = |order| pair.home.write("keeper.toml", &text.replace("[\"cppi.toml\"]", order));
+    configured(orders[0]);
+    let (first, second) =
+        (hashes(&pair.home, "main", pair.number).await, hashes(&pair.home, "second", pair.number).await);
+    configured(orders[1]);
+    assert_ne!(hashes(&pair.home, "main", pair.number).await, first);
+    assert_eq!(hashes(&pair.home, "second", pair.number).await, second);
+    let leaves = [leaf(pair.scene.vault, first.0, first.1), leaf(pair.second, second.0, second.1)];
+    pair.record(DECISION_VERSION, leaves).await;
+    configured(orders[0]);
+    pair.record_in_full().await;
+
+    for order in orders {
+        configured(order);
+        // Whichever of the vaults the node is decided on again for.
+        for [one, other] in [["main", "second"], ["second", "main"]] {
+            let ended = replayed(&pair.home, &["--vault", one, "--vault", other, "--json"]).await;
+            let told = ended.json();
+            let each = [0, 1].map(|at| (&told["vaults"][at]["faults"], &told["vaults"][at]["blocks"]));
+            let expected = (&json!([]), &json!({"checked": 1, "equal": 1, "orphaned": 0}));
+            assert_eq!((ended.code, each), (Some(0), [expected; 2]), "{order}: {ended:?}");
+        }
+        let proof = prove_at(&pair.home, pair.number).await;
+        assert_eq!((proved(&proof.json()), proof.code), (leaves[0], Some(0)), "{order}: {proof:?}");
+    }
+    // What none of the orders makes is a fault still.
+    pair.record(DECISION_VERSION, [leaves[0], B256::repeat_byte(7)]).await;
+    let ended = replayed(&pair.home, &["--vault", "main", "--json"]).await;
+    assert_eq!(ended.json()["vaults"][0]["faults"][0]["fault"], json!("node"), "{ended:?}");
+}
+
 /// The full record of a golden decision, as of block 7.
 fn of_golden(name: &str) -> CycleRecord {
     let golden = Golden::named(name);
@@ -713,6 +757,43 @@ async fn heads_that_left_for_a_chain_that_was_shorter_at_the_start_are_known_onc
     assert!(gone.contains(&record.block_hash), "{gone:?}");
     let told = replayed(&home, &["--vault", "main", "--json"]).await;
     assert_eq!((told.code, &told.json()["vaults"][0]["faults"]), (Some(0), &json!([])), "{told:?}");
+}
+
+#[tokio::test]
+async fn heads_that_left_are_marked_also_where_a_process_before_looked_and_its_node_failed() {
+    let (scene, mut home) = at_rest().await;
+    let node = Proxy::start(scene.stage.chain.endpoint()).await;
+    home.set(NODE, node.url());
+    let mut fork = scene.save().await;
+    let before = home.blocks(&scene).await.len();
+    watched(&scene, &home, 2, async || {}).await;
+    let mut gone: Vec<_> =
+        home.blocks(&scene).await.iter().skip(before).map(|block| (block.number, block.hash)).collect();
+    instead(&scene, &mut fork, 5).await;
+    let head = scene.stage.chain.block_number().await.unwrap();
+    gone.retain(|(number, _)| (head - 4..=head).contains(number));
+    assert!(gone.len() >= 2, "{gone:?}");
+    let heights: Vec<_> = gone.iter().map(|(number, _)| json!(format!("{number:#x}"))).collect();
+    let act = move |request: &Value, answer: &mut Value| {
+        if heights.contains(&request["params"][0]) {
+            answer["result"] = Value::Null;
+        }
+    };
+    node.rule("eth_getBlockByNumber", Calls::Every, Act::Mutate(std::sync::Arc::new(act)));
+    let orphaned = async || {
+        let left = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned);
+        left.map(|block| (block.number, block.hash)).collect::<Vec<_>>()
+    };
+    // Two processes record a head each and do not get to know what left.
+    for _ in 0..2 {
+        let (ended, recorded) = (home.once().await, home.blocks(&scene).await);
+        assert_eq!((ended.code, recorded.last().unwrap().head.leaves), (Some(0), 1), "{ended:?}");
+        assert_eq!(orphaned().await, []);
+        scene.mine(1).await;
+    }
+    node.obey();
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, gone);
 }
 
 #[tokio::test]

@@ -495,7 +495,8 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
     let stopped = format!("stopped at block {}: the same command goes on from there", first + 256);
     assert!(told.code == 1 && told.err.contains(&stopped), "{} {}", told.code, told.err);
 
-    let node = Proxy::start(desk.history.url()).await;
+    node.obey();
+    node.forget_requests();
     let again = desk.run_through(node.url(), "audit", &arguments).await;
     let headers = node.methods().iter().filter(|method| *method == "eth_getBlockByNumber").count();
     assert!((44..100).contains(&headers), "{headers} headers for the rest");
@@ -507,12 +508,27 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
     assert_eq!(found(&again), found(&whole));
 
     // Without a last block it is that of the checkpoint.
-    let same = desk.run("audit", &["--from", &from, "--checkpoint", "at.json", "--json"]).await;
+    let to_the_same = ["--from", &from, "--checkpoint", "at.json", "--json"];
+    let same = desk.run_through(node.url(), "audit", &to_the_same).await;
     assert_eq!((found(&same), &same.json()["to"]), (found(&whole), &last.into()));
     let other = desk.run("audit", &[&arguments[..], &["--grace", "1"]].concat()).await;
     assert!(other.code == 2 && other.err.contains("at.json is of another audit"), "{}", other.err);
     let other = desk.run("audit", &[&arguments[..], &["--counterfactual", "policy.toml"]].concat()).await;
     assert!(other.code == 2 && other.err.contains("at.json is of another audit"), "{}", other.err);
+    // What another node tells is another audit, also beside the same one.
+    let archive = desk.history.url();
+    for (url, more, why) in [
+        (archive.as_str(), &[][..], "through other endpoints"),
+        (node.url(), &["--rpc", &archive], "through other endpoints"),
+        (node.url(), &["--reader", "multicall"], "by another --reader"),
+    ] {
+        let other = desk.run_through(url, "audit", &[&arguments[..], more].concat()).await;
+        let why = format!("at.json is of another audit, {why}: name another file");
+        let words = other.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(other.code == 2 && words.contains(&why), "{words}");
+    }
+    let noted = std::fs::read_to_string(desk.path("at.json")).unwrap();
+    assert!(!noted.contains("http") && noted.contains("\"through\""), "{noted}");
     std::fs::write(desk.path("at.json"), "{\"about\":").unwrap();
     let torn = desk.run("audit", &arguments).await;
     assert!(torn.code == 2 && torn.err.contains("at.json is no checkpoint of an audit"), "{}", torn.err);
@@ -522,8 +538,7 @@ async fn an_audit_that_is_interrupted_goes_on_where_it_was() {
 const ASKED: &str = "eth_getTransactionByHash";
 
 /// A replay that is interrupted before it is told of the third action; `each` takes so many requests.
-async fn interrupted(desk: &Desk, arguments: &[&str], each: usize) {
-    let node = Proxy::start(desk.history.url()).await;
+async fn interrupted(desk: &Desk, node: &Proxy, arguments: &[&str], each: usize) {
     node.rule(ASKED, Calls::First(2 * each), Act::Delay(Arc::new(Semaphore::new(1_000))));
     node.rule(ASKED, Calls::Every, Act::Hang);
     let running = desk.command("replay", node.url(), arguments).spawn().unwrap();
@@ -538,6 +553,8 @@ async fn interrupted(desk: &Desk, arguments: &[&str], each: usize) {
     let told = ended(running.wait_with_output().await.unwrap());
     assert!(told.code == 1 && told.err.contains("the same command goes on from there"), "{}", told.err);
     assert!(told.err.contains("stopped at record "), "{}", told.err);
+    node.obey();
+    node.forget_requests();
 }
 
 /// The keeper goes on, and says of a block of the history a decision that none is: three records.
@@ -563,15 +580,14 @@ async fn an_interrupted_replay_goes_on_and_comes_to_the_same_also_where_the_jour
     let (each, all) = (count(&node) / actions, count(&node));
     assert_eq!(each * actions, all);
     // Of what is done all is there.
-    let again = desk.run("replay", &arguments).await;
+    let again = desk.run_through(node.url(), "replay", &arguments).await;
     assert_eq!((again.code, again.json()), (0, whole.json()));
     std::fs::remove_file(desk.path("at.json")).unwrap();
     let table = desk.run("replay", &arguments[..4]).await.out;
     assert!(table.contains(" 0.00 "), "{table}");
 
-    interrupted(&desk, &arguments, each).await;
+    interrupted(&desk, &node, &arguments, each).await;
     written_later(&desk).await;
-    let node = Proxy::start(desk.history.url()).await;
     let rest = desk.run_through(node.url(), "replay", &arguments).await;
     let mut told = rest.json();
     assert_eq!(told.as_object_mut().unwrap().remove("later"), Some("3".into()));
@@ -579,10 +595,14 @@ async fn an_interrupted_replay_goes_on_and_comes_to_the_same_also_where_the_jour
     assert_eq!(count(&node), all - 2 * each);
 
     // What was noted reads as what was not.
-    let noted = desk.run("replay", &arguments[..6]).await.out;
+    let noted = desk.run_through(node.url(), "replay", &arguments[..6]).await.out;
     let later =
         "; 3 that were written since the checkpoint was begun are not looked at: replay them without it";
-    assert_eq!(with(&noted, later, ""), table);
+    assert!(noted.ends_with("everything is equal; 3 later records were not looked at\n"), "{noted}");
+    assert_eq!(with(&with(&noted, later, ""), "; 3 later records were not looked at", ""), table);
+    let page = [&arguments[..6], &["--format", "html"]].concat();
+    let page = desk.run_through(node.url(), "replay", &page).await.out;
+    assert!(page.contains("Everything is equal; 3 later records were not looked at.<"), "{page}");
     let anew = desk.run("replay", &["--journal", &journal, "--no-execution"]).await;
     assert!(anew.code == 1 && anew.out.contains("not everything is equal"), "{}", anew.out);
 }
@@ -603,10 +623,23 @@ async fn a_checkpoint_of_another_replay_is_refused_with_what_differs() {
     let executed = [&arguments[..4], &["--anvil", &anvil]].concat();
     refused(&executed, "with or without --no-execution otherwise than asked for now").await;
     refused(&[&arguments[..], &["--from", "1"]].concat(), "of another range or decision").await;
+    let other = Proxy::start(desk.history.url()).await;
+    refused(&[&arguments[..], &["--rpc", other.url()]].concat(), "through other endpoints").await;
+    refused(&[&arguments[..], &["--reader", "override"]].concat(), "by another --reader").await;
     let nobody = format!("{:#x}", Address::repeat_byte(9));
     refused(&[&arguments[..], &["--vault", &nobody]].concat(), "of other vaults, or by other policies").await;
     let other = desk.run("audit", &["--from", "9", "--checkpoint", "at.json"]).await;
     assert!(other.code == 2 && other.err.contains("at.json is no checkpoint of an audit"), "{}", other.err);
+
+    // The same program by another name executes what nobody has compared.
+    let link = desk.path("other-anvil").display().to_string();
+    std::os::unix::fs::symlink(&anvil, &link).unwrap();
+    let by = |program| [&arguments[..2], &["--checkpoint", "executed.json", "--anvil", program]].concat();
+    desk.run("replay", &by(&anvil)).await;
+    let other = desk.run("replay", &by(&link)).await;
+    let why = "executed.json is of another replay, by another --anvil: name another file";
+    let words = other.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(other.code == 2 && words.contains(why), "{words}");
 
     let text = std::fs::read_to_string(desk.path("at.json")).unwrap();
     let mut noted: Value = serde_json::from_str(&text).unwrap();

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256, keccak256};
 use clap::Args;
 use eyre::{WrapErr, eyre};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Deserialize, Serialize};
 
 use super::connect::{configuration, connect_at, open};
 use super::{Context, Failure};
@@ -53,6 +54,15 @@ pub(super) struct Named {
     kind: ChainKind,
 }
 
+/// The endpoints that are read.
+struct Reached {
+    endpoints: Vec<Endpoint>,
+    /// Where they are, in the same order.
+    urls: Vec<Secret>,
+    /// Where those are among which they were chosen.
+    all: Vec<Secret>,
+}
+
 /// What is looked at, and through what.
 pub(super) struct View {
     pub(super) subjects: Vec<Subject>,
@@ -61,6 +71,32 @@ pub(super) struct View {
     pub(super) source: Source,
     /// Where the endpoints are, in the order of the source.
     pub(super) urls: Vec<Secret>,
+    pub(super) through: Through,
+}
+
+/// Which nodes are read, and how, as far as another process has to read the same ones in the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Through {
+    /// Hash over those of the endpoints' URLs, in ascending order: of those given, or of all that the configuration has for the chain. URLs
+    /// hold secrets.
+    endpoints: B256,
+    reader: Mode,
+}
+
+impl Through {
+    fn of(urls: &[Secret], reader: Mode) -> Self {
+        let mut hashes: Vec<_> = urls.iter().map(|url| keccak256(url.expose())).collect();
+        hashes.sort_unstable();
+        Self { endpoints: keccak256(hashes.concat()), reader }
+    }
+
+    /// What is looked through otherwise than was noted: whether it is the same, and what differs where not.
+    pub(super) fn against(&self, noted: &Self) -> [(bool, &'static str); 2] {
+        [
+            (self.endpoints == noted.endpoints, "through other endpoints"),
+            (self.reader == noted.reader, "by another --reader"),
+        ]
+    }
 }
 
 impl Sight {
@@ -79,7 +115,7 @@ impl Glass {
     /// Connects to what these vaults are looked at through.
     pub(super) async fn view(&self, context: &Context, named: Named) -> Result<View, Failure> {
         let Named { subjects, chain, chain_id, kind } = named;
-        let (endpoints, urls) = self.endpoints(context, chain.as_ref()).await?;
+        let Reached { endpoints, urls, all } = self.endpoints(context, chain.as_ref()).await?;
         if let Some(other) = endpoints.iter().find(|endpoint| endpoint.chain_id() != chain_id) {
             let (name, served) = (other.name(), other.chain_id());
             return Err(Failure::usage(eyre!(
@@ -88,25 +124,23 @@ impl Glass {
         }
         let source = Source::new(endpoints, kind, self.reader).map_err(Failure::usage)?;
         let beside = beside(context, &subjects, chain.as_ref())?;
-        Ok(View { subjects, beside, source, urls })
+        Ok(View { subjects, beside, source, urls, through: Through::of(&all, self.reader) })
     }
 
-    async fn endpoints(
-        &self,
-        context: &Context,
-        chain: Option<&ChainConfig>,
-    ) -> Result<(Vec<Endpoint>, Vec<Secret>), Failure> {
+    async fn endpoints(&self, context: &Context, chain: Option<&ChainConfig>) -> Result<Reached, Failure> {
         if self.rpc.is_empty() {
             let chain = chain.ok_or_else(|| Failure::usage(eyre!("name an endpoint with --rpc")))?;
             let (endpoint, url) = connect_at(chain, &context.environment).await?;
-            return Ok((vec![endpoint], vec![url]));
+            let all = chain.urls(&context.environment).map_err(Failure::usage)?;
+            return Ok(Reached { endpoints: vec![endpoint], urls: vec![url], all });
         }
         let mut endpoints = Vec::new();
         for (number, url) in self.rpc.iter().enumerate() {
             let name = rpc_name(self.rpc.len(), number);
             endpoints.push(open(&name, url).await?.waiting_out_limits());
         }
-        Ok((endpoints, self.rpc.iter().map(Secret::new).collect()))
+        let urls: Vec<_> = self.rpc.iter().map(Secret::new).collect();
+        Ok(Reached { endpoints, all: urls.clone(), urls })
     }
 }
 

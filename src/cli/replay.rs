@@ -162,8 +162,9 @@ impl Replay {
         Ok(at.done)
     }
 
-    const fn asked(&self) -> Asked {
-        Asked { decision: self.decision, from: self.from, to: self.to, execution: !self.no_execution }
+    fn asked(&self) -> Asked {
+        let anvil = (!self.no_execution).then(|| self.anvil.clone());
+        Asked { decision: self.decision, from: self.from, to: self.to, anvil }
     }
 
     async fn part(&self, view: &View, journal: &Journal) -> Result<Part, Failure> {

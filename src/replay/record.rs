@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fault::Fault;
-use super::subtree::{Beside, Subtree, decided_again, node_over};
+use super::subtree::{Beside, Recalled, Subtree, decided_again};
 use super::{Difference, Recomputed, Source, Subject, first_difference, recompute};
 use crate::chain::Header;
 use crate::domain::decision::{DECISION_VERSION, Verdict};
@@ -191,22 +191,21 @@ impl<'a> Records<'a> {
         };
         let key = (block.seq, subtree.number);
         let (vaults, recorded) = (subjects.len(), subtree.node);
-        let recomputed = match self.beside.and_then(|beside| beside.recalled(key)) {
+        let recalled = match self.beside.and_then(|beside| beside.recalled(key)) {
             Some(recalled) => {
-                self.recomputed(header, first(self.subject)).await?;
+                self.recomputed(header, recalled.first(self.subject)).await?;
                 recalled
             }
             None => {
-                let made = decided_again(self.source, header, &subjects).await?;
-                let own = made.get(subtree.place).map(|made| (header.hash, made.stated.clone()));
-                self.stated = own;
-                node_over(&made)
+                let made = decided_again(self.source, header, &subjects, recorded).await?;
+                self.stated = made.get(subtree.place).map(|made| (header.hash, made.stated.clone()));
+                Recalled::of(&subjects, &made)
             }
         };
+        let (block, recomputed) = (block.number, recalled.node);
         if let Some(beside) = self.beside {
-            beside.remember(key, recomputed);
+            beside.remember(key, recalled);
         }
-        let block = block.number;
         Ok(if recomputed == recorded {
             Held::Equal
         } else {
@@ -270,7 +269,7 @@ pub(super) async fn runs(journal: &Journal) -> Result<Vec<RunEntry>> {
 }
 
 /// The same vault with each of its policies first once.
-fn orders(subject: &Subject) -> Vec<Subject> {
+pub(super) fn orders(subject: &Subject) -> Vec<Subject> {
     let first = |at| {
         let mut policies = subject.policies.clone();
         policies.rotate_left(at);
@@ -279,7 +278,8 @@ fn orders(subject: &Subject) -> Vec<Subject> {
     (0..subject.policies.len()).map(first).collect()
 }
 
-fn first(order: &Subject) -> B256 {
+/// Hash of the policy that comes first.
+pub(super) fn first(order: &Subject) -> B256 {
     order.policies.first().map(PublishedPolicy::hash).unwrap_or_default()
 }
 

@@ -82,6 +82,8 @@ fn cases() -> Vec<(&'static str, Facts)> {
     let mut cases = vec![
         ("cppi-buy", cppi("0", "1000000")),
         ("cppi-hold", cppi("300", "400000")),
+        // What is gained within a minute does not pay for gas.
+        ("cppi-not-worth", cppi("0", "1000000").with(|_, p| p.risk.horizon_seconds = 60)),
         ("cppi-sell", market(cppi("352.5", "301234.567891"), "1987.65")),
         ("cppi-floor-at-risk", cppi("430", "20000")),
         ("cppi-cash-lock", cppi("100", "590000")),
@@ -200,6 +202,7 @@ fn the_golden_decisions_are_of_every_strategy_verdict_and_chain() {
         [
             ("cppi-buy", "rebalance", "worth"),
             ("cppi-hold", "hold", "within_band"),
+            ("cppi-not-worth", "hold", "not_worth"),
             ("cppi-sell", "rebalance", "worth"),
             ("cppi-floor-at-risk", "rebalance", "floor_at_risk"),
             ("cppi-cash-lock", "rebalance", "cash_lock"),

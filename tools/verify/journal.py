@@ -23,6 +23,13 @@ BLOBS = {
 }
 
 
+PROOF = set(
+    "vault address block block_hash leaf index leaves path root seq ledger_hash snapshot_hash decision_hash".split()
+)
+# Members that are held against the chain and the records where they stand in a proof.
+MORE = {"chain_id"}
+
+
 class Wrong(Exception):
     """What does not hold."""
 
@@ -78,6 +85,9 @@ def root_by(keccak, start, index, leaves, path):
 
 def check_proof(keccak, proof):
     """Holds what `keeper journal prove --json` prints against its root; returns the root."""
+    unknown = sorted(proof.keys() - PROOF - MORE)
+    if unknown:
+        raise ValueError(f"the proof has members that are not of its form, which nothing binds: {', '.join(unknown)}")
     own = unhex(proof["leaf"])
     hashes = [proof.get("snapshot_hash"), proof.get("decision_hash")]
     if None not in hashes:
@@ -182,7 +192,8 @@ class Bound:
         if roster is None or roster["id"] != block["roster_id"]:
             raise Wrong(f"roster {block['roster_id']} is not in the export: it has to begin before it")
         members = {"block": "block_number", "block_hash": "block_hash", "leaves": "leaves", "root": "root"}
-        for name, column in (members | {"ledger_hash": "ledger_hash"}).items():
+        members |= {"ledger_hash": "ledger_hash"} | {name: name for name in MORE if name in proof}
+        for name, column in members.items():
             if proof[name] != block[column]:
                 raise Wrong(f"{name}: {proof[name]} in the proof, {block[column]} in record {block['seq']}")
         vaults, index = decided(roster, block), int(proof["index"])

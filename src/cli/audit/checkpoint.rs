@@ -5,6 +5,7 @@ use std::path::Path;
 use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 
+use super::super::look_back::Through;
 use super::super::{Failure, checkpoint};
 use super::View;
 use crate::domain::decision::DECISION_VERSION;
@@ -19,6 +20,7 @@ pub(super) type Checkpoint = checkpoint::Checkpoint<About, Progress>;
 pub(super) struct About {
     decision_version: String,
     chain_id: u64,
+    through: Through,
     pub(super) question: Question,
     /// The vaults with the hashes of the policies given for each.
     vaults: Vec<(Address, Vec<B256>)>,
@@ -29,11 +31,14 @@ pub(super) struct About {
 impl checkpoint::About for About {
     fn difference(&self, noted: &Self) -> String {
         let (ours, theirs) = (&self.question, &noted.question);
+        let [endpoints, reader] = self.through.against(&noted.through);
         let same = [
             (self.decision_version == noted.decision_version, "by another version of the decision"),
             (self.chain_id == noted.chain_id, "of another chain"),
             ((ours.from, ours.to) == (theirs.from, theirs.to), "of another range of blocks"),
             (ours == theirs, "with another grace or another way of reading"),
+            endpoints,
+            reader,
             (self.vaults == noted.vaults, "of other vaults, or by other policies"),
         ];
         let different = same.into_iter().find(|(same, _)| !same);
@@ -56,6 +61,7 @@ pub(super) fn of(
         About {
             decision_version: DECISION_VERSION.to_owned(),
             chain_id: view.source.chain_id(),
+            through: view.through.clone(),
             question: Question { to: last, ..question },
             vaults: view.subjects.iter().map(Subject::hashes).collect(),
             counterfactual,

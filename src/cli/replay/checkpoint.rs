@@ -1,11 +1,12 @@
 //! What a replay is about, as far as another one goes on from it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256};
 use eyre::WrapErr;
 use serde::{Deserialize, Serialize};
 
+use super::super::look_back::Through;
 use super::super::{Failure, checkpoint};
 use super::View;
 use crate::domain::decision::DECISION_VERSION;
@@ -20,6 +21,7 @@ pub(super) type Checkpoint = checkpoint::Checkpoint<About, Noted>;
 pub(super) struct About {
     decision_version: String,
     chain_id: u64,
+    through: Through,
     /// The records that the journal had: those that were added since are of another replay.
     records: Records,
     asked: Asked,
@@ -32,13 +34,13 @@ pub(super) struct About {
 }
 
 /// What is asked for on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub(super) decision: Option<B256>,
     pub(super) from: Option<u64>,
     pub(super) to: Option<u64>,
-    /// Whether what was sent is executed again.
-    pub(super) execution: bool,
+    /// The program on which what was sent is executed again; nothing is where there is none.
+    pub(super) anvil: Option<PathBuf>,
 }
 
 /// The first records of a journal: how many, and their hash.
@@ -61,14 +63,19 @@ pub(super) struct Noted {
 
 impl checkpoint::About for About {
     fn difference(&self, noted: &Self) -> String {
+        let [endpoints, reader] = self.through.against(&noted.through);
+        let (ours, theirs) = (&self.asked.anvil, &noted.asked.anvil);
         let same = [
             (self.decision_version == noted.decision_version, "by another version of the decision"),
             (self.chain_id == noted.chain_id, "of another chain"),
             (
-                self.asked.execution == noted.asked.execution,
+                ours.is_some() == theirs.is_some(),
                 "with or without --no-execution otherwise than asked for now",
             ),
+            (ours == theirs, "by another --anvil"),
             (self.asked == noted.asked, "of another range or decision"),
+            endpoints,
+            reader,
             (self.vaults == noted.vaults, "of other vaults, or by other policies"),
             (self.beside == noted.beside, "with other policies of the vaults beside"),
         ];
@@ -98,6 +105,7 @@ impl About {
         Self {
             decision_version: DECISION_VERSION.to_owned(),
             chain_id: view.source.chain_id(),
+            through: view.through.clone(),
             records: Records { count: verified.records, hash: verified.hash },
             asked,
             part,

@@ -1,16 +1,19 @@
 //! A replay as one page.
 
 use super::Printed;
-use super::text::{EXECUTED, executed, later, nothing_compared, rows};
+use super::text::{EXECUTED, beyond, executed, later, nothing_compared, rows};
 use crate::replay::Replayed;
 use crate::report::{escape, page};
 
 /// The page.
 pub(super) fn html(printed: &Printed) -> String {
+    let beyond = beyond(printed);
     let (class, verdict) = match (&printed.broken, printed.equal) {
         (Some(broken), _) => ("bad", escape(&broken.to_string())),
-        (None, true) => ("good", "Everything is equal.".to_owned()),
-        (None, false) => ("bad", escape(&format!("Not everything is equal{}.", nothing_compared(printed)))),
+        (None, true) => ("good", format!("Everything is equal{beyond}.")),
+        (None, false) => {
+            ("bad", escape(&format!("Not everything is equal{}{beyond}.", nothing_compared(printed))))
+        }
     };
     let mut body = format!(
         "<p class=\"summary\"><strong class=\"{class}\">{verdict}</strong> {} verified records on chain {}{}.</p>\n",

@@ -26,9 +26,9 @@ pub(super) fn text(printed: &Printed) -> String {
     }
     let vaults: Vec<_> = printed.vaults.iter().map(vault).collect();
     let verdict = if printed.equal { "everything is equal" } else { "not everything is equal" };
-    let nothing = nothing_compared(printed);
+    let (nothing, beyond) = (nothing_compared(printed), beyond(printed));
     let (records, later, vaults) = (&printed.records, later(printed), vaults.join("\n\n"));
-    format!("{records} records, verified{later}\n\n{vaults}\n\n{verdict}{nothing}")
+    format!("{records} records, verified{later}\n\n{vaults}\n\n{verdict}{nothing}{beyond}")
 }
 
 /// The records that are not of this replay, as the end of a sentence; empty where there are none.
@@ -37,6 +37,12 @@ pub(super) fn later(printed: &Printed) -> String {
     later.map_or_else(String::new, |later| {
         format!("; {later} that were written since the checkpoint was begun are not looked at: replay them without it")
     })
+}
+
+/// How many records the verdict is not about, as the end of a sentence; empty where there are none.
+pub(super) fn beyond(printed: &Printed) -> String {
+    let later = printed.later.as_ref();
+    later.map_or_else(String::new, |later| format!("; {later} later records were not looked at"))
 }
 
 /// The vaults of which nothing was compared, as the end of a sentence; empty where there are none.

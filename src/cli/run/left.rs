@@ -12,15 +12,21 @@ use crate::chain::pool::{Lease, Pool};
 use crate::chain::{ChainError, Header};
 use crate::journal::{Journal, Unmarked};
 
+/// Records of the chain below which all was marked when they were written, as long as no node failed then: a process that ended
+/// before it could look again wrote some for which that is not so. Those of as many heads are no harm.
+const PROOFS: usize = 16;
+
 /// Whether everything that is recorded up to the last head, and is not of its chain, is marked.
 pub(super) struct Left {
     marked: bool,
+    /// Heads in a row at which a node failed. What was recorded of them is no proof that all below is marked.
+    failed: usize,
 }
 
 impl Left {
     /// At the start of a process nothing is known.
     pub(super) const fn unknown() -> Self {
-        Self { marked: false }
+        Self { marked: false, failed: 0 }
     }
 
     /// After a head that is not joined to the one before, or on which the endpoints did not agree, more may have left than was told.
@@ -47,12 +53,14 @@ impl Left {
             between.iter().chain([header]).map(|header| (header.number, header.hash)).collect();
         let mut gone = others(&recorded, &told);
         if !self.marked {
-            match below(&recorded, (pool, lease), told).await {
+            let proofs = PROOFS.saturating_add(self.failed);
+            match below((&recorded, proofs), (pool, lease), told).await {
                 Ok(asked) => {
                     gone = others(&recorded, &asked);
-                    self.marked = true;
+                    *self = Self { marked: true, failed: 0 };
                 }
                 Err(error) => {
+                    self.failed = self.failed.saturating_add(1);
                     let block = header.number;
                     tracing::warn!(block, %error, "whether the chain has left earlier heads is not known");
                 }
@@ -76,17 +84,17 @@ fn others(recorded: &BTreeMap<u64, Vec<Unmarked>>, there: &BTreeMap<u64, B256>) 
     there.iter().flat_map(other).collect()
 }
 
-/// The hashes that the chain has at recorded heights, `told` among them: from the highest height down to the first with a record on
-/// which the endpoints agreed and which is of the chain, since all below was marked before that was written; and those of which
-/// there is more than one record.
+/// The hashes that the chain has at recorded heights, `told` among them: from the highest height down past as many `proofs`, records
+/// on which the endpoints agreed and which are of the chain, since all below was marked before those were written where no node
+/// failed; and those of which there is more than one record.
 async fn below(
-    recorded: &BTreeMap<u64, Vec<Unmarked>>,
+    (recorded, proofs): (&BTreeMap<u64, Vec<Unmarked>>, usize),
     (pool, lease): (&Pool, &Lease),
     told: BTreeMap<u64, B256>,
 ) -> Result<BTreeMap<u64, B256>, ChainError> {
-    let (mut there, mut found) = (told, false);
+    let (mut there, mut found) = (told, 0_usize);
     for (number, at_height) in recorded.iter().rev() {
-        if found && at_height.len() < 2 {
+        if found >= proofs && at_height.len() < 2 {
             continue;
         }
         let hash = match there.get(number) {
@@ -94,7 +102,9 @@ async fn below(
             None => asked((pool, lease), *number, at_height).await?,
         };
         there.insert(*number, hash);
-        found |= at_height.iter().any(|known| known.agreed && known.hash == hash);
+        if at_height.iter().any(|known| known.agreed && known.hash == hash) {
+            found = found.saturating_add(1);
+        }
     }
     Ok(there)
 }

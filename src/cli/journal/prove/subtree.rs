@@ -50,7 +50,7 @@ pub(super) async fn made_again(
     let header = header.ok_or_else(|| {
         eyre::eyre!("the node does not know block {number} ({hash}): ask one that has the state of it")
     })?;
-    let made = decided_again(&view.source, &header, &subjects).await?;
+    let made = decided_again(&view.source, &header, &subjects, subtree.node).await?;
     compared(block, subtree, node_over(&made))?;
     Ok(made)
 }

@@ -7,16 +7,20 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "support/frictionless.rs"]
+mod free;
+
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use free::frictionless;
 use rust_decimal::Decimal;
 use vault_keeper::backtest::past::contest::{Entrant, contest};
 use vault_keeper::backtest::past::opening::Start;
 use vault_keeper::backtest::past::prices::Tick;
 use vault_keeper::backtest::past::run::{Keeper, Past, Step, walk};
 use vault_keeper::backtest::past::setting::{
-    Absent, Concentrated, Feed, Flow, Gas, Keeper as Reach, Outage, Pools, Setting,
+    Absent, Concentrated, Flow, Gas, Keeper as Reach, Outage, Pools, Setting,
 };
 use vault_keeper::config::load_policy;
 use vault_keeper::domain::policy::{Estimator, GapPolicy, Policy, PublishedPolicy, Trigger};
@@ -47,23 +51,6 @@ fn textbook() -> PublishedPolicy {
         policy.limits.max_trade = Usd::new(Decimal::from(1_000_000_000));
         policy.limits.twap = None;
     })
-}
-
-/// A world in which nothing costs anything and everybody is at once where the market is.
-fn frictionless() -> Setting {
-    Setting {
-        pools: Pools {
-            fee_pips: 0,
-            depth: decimal("1000000000000000"),
-            concentrated: None,
-            arbitrage_seconds: 0,
-            ..Pools::default()
-        },
-        feed: Feed { heartbeat_seconds: 1, deviation_bps: 0 },
-        keeper: Reach { inclusion_seconds: 0 },
-        gas: Gas { base_fee_wei: 0, ..Gas::default() },
-        ..Setting::default()
-    }
 }
 
 /// An hour apart.

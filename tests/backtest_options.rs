@@ -8,6 +8,9 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "support/frictionless.rs"]
+mod free;
+
 use std::path::Path;
 
 use alloy::primitives::I256;
@@ -19,9 +22,7 @@ use vault_keeper::backtest::past::prices::Tick;
 use vault_keeper::backtest::past::rolls::Roll;
 use vault_keeper::backtest::past::run::{Keeper, Outcome, Past, Step, walk};
 use vault_keeper::backtest::past::setting::options::{OptionKind, Options, Position, Side, Size};
-use vault_keeper::backtest::past::setting::{
-    Absent, Feed, Flow, Gas, Keeper as Reach, Outage, Pools, Setting,
-};
+use vault_keeper::backtest::past::setting::{Absent, Flow, Outage, Setting};
 use vault_keeper::backtest::paths::{Process, Span};
 use vault_keeper::backtest::stress::shock::Shock;
 use vault_keeper::backtest::stress::trial::shocked;
@@ -86,22 +87,9 @@ fn calls() -> Options {
     }
 }
 
-/// A world in which nothing costs anything and everybody is at once where the market is.
+/// The world without friction, with these options.
 fn frictionless(options: Option<Options>) -> Setting {
-    Setting {
-        pools: Pools {
-            fee_pips: 0,
-            depth: decimal("1000000000000000"),
-            concentrated: None,
-            arbitrage_seconds: 0,
-            ..Pools::default()
-        },
-        feed: Feed { heartbeat_seconds: 1, deviation_bps: 0 },
-        keeper: Reach { inclusion_seconds: 0 },
-        gas: Gas { base_fee_wei: 0, ..Gas::default() },
-        options,
-        ..Setting::default()
-    }
+    Setting { options, ..free::frictionless() }
 }
 
 fn ticks(prices: &[f64], seconds: u64) -> Vec<Tick> {

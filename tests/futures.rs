@@ -8,9 +8,13 @@
     reason = "a test fails where it stands"
 )]
 
+#[path = "support/frictionless.rs"]
+mod free;
+
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use free::frictionless;
 use rust_decimal::Decimal;
 use vault_keeper::backtest::ensemble::{Paths, Watch};
 use vault_keeper::backtest::future::check::{Row, failed};
@@ -18,7 +22,7 @@ use vault_keeper::backtest::future::market::Market;
 use vault_keeper::backtest::future::run::{Future, Simulated, simulate};
 use vault_keeper::backtest::future::statistics::binomial_deviation;
 use vault_keeper::backtest::past::contest::Entrant;
-use vault_keeper::backtest::past::setting::{Feed, Gas, Keeper, Pools, Setting};
+use vault_keeper::backtest::past::setting::Setting;
 use vault_keeper::backtest::paths::{Heston, Jumps, Process, Span};
 use vault_keeper::config::load_policy;
 use vault_keeper::domain::policy::{
@@ -50,23 +54,6 @@ fn textbook(multiplier: &str) -> PublishedPolicy {
         policy.limits.max_trade = Usd::new(Decimal::from(1_000_000_000));
         policy.limits.twap = None;
     })
-}
-
-/// A world in which nothing costs anything and everybody is at once where the market is.
-fn frictionless() -> Setting {
-    Setting {
-        pools: Pools {
-            fee_pips: 0,
-            depth: "1000000000000000".parse().unwrap(),
-            concentrated: None,
-            arbitrage_seconds: 0,
-            ..Pools::default()
-        },
-        feed: Feed { heartbeat_seconds: 1, deviation_bps: 0 },
-        keeper: Keeper { inclusion_seconds: 0 },
-        gas: Gas { base_fee_wei: 0, ..Gas::default() },
-        ..Setting::default()
-    }
 }
 
 /// A year in so many steps.

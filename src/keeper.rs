@@ -5,6 +5,7 @@ mod dispatch;
 mod error;
 mod hand;
 pub mod rehearsal;
+mod stated;
 
 use std::sync::Arc;
 
@@ -32,12 +33,13 @@ use dispatch::{Stance, not_authorised, refused, settled};
 pub use error::CycleError;
 pub use hand::{Hand, Hands};
 use rehearsal::{Rehearsal, Rehearsed};
+use stated::Stated;
 
 /// Keeps one vault.
 ///
 /// Rules it keeps: nothing is decided on anything but the snapshot and the policy; nothing is sent that is not
 /// recorded; every cycle that comes to its end tells its leaf for the record of the block, and is recorded in full where it
-/// is the first one, acts, would act, or decides otherwise than the one before.
+/// is the first one, acts, would act, or decides otherwise than the last full record says, or the chain has left the block of that.
 #[derive(Debug)]
 pub struct Keeper {
     /// Name of the vault in the configuration.
@@ -49,16 +51,8 @@ pub struct Keeper {
     rehearsal: Rehearsal,
     journal: Arc<Journal>,
     hands: Hands,
-    /// What the last full record says.
-    last: Option<Stated>,
-}
-
-/// What a full record says that another one of the same would not add to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Stated {
-    verdict: String,
-    reason: Option<String>,
-    policy_hash: B256,
+    /// The block of the last full record, and what that says.
+    last: Option<(B256, Stated)>,
 }
 
 /// The turn of the key, a refusal to sign now, or why neither is known.
@@ -148,6 +142,11 @@ impl Keeper {
         self.rehearsal = Rehearsal::default();
     }
 
+    /// The chain has left these blocks: where the last full record is of one of them it counts no more.
+    pub fn chain_left(&mut self, blocks: &[B256]) {
+        drop(self.last.take_if(|(block, _)| blocks.contains(block)));
+    }
+
     /// The accounts that could sign, by the order of their signers; none where nothing is signed.
     #[must_use]
     pub fn senders(&self) -> Vec<Address> {
@@ -179,7 +178,7 @@ impl Keeper {
         let leaf = merkle::leaf(self.vault, record.snapshot_hash, decision_hash);
         let stated = Stated::by(&record);
         // What fails on its way may have been recorded: then the next cycle is.
-        let repeated = self.last.take().as_ref() == Some(&stated);
+        let before = self.last.take().filter(|(_, said)| *said == stated);
         let acts = matches!(decision.verdict, Verdict::Rebalance { .. });
         let dispatch =
             match (plan, in_flight.map(|flight| (Stance::towards(&flight, &decision.verdict), flight))) {
@@ -187,11 +186,11 @@ impl Keeper {
                 (Some(_), Some((Stance::Keep, flight))) => {
                     self.recorded(record, Dispatch::InFlight { intent: flight.intent.to_string() }).await?
                 }
-                (None, _) if repeated && !acts => Dispatch::Nothing,
+                (None, _) if before.is_some() && !acts => Dispatch::Nothing,
                 (None, _) => self.recorded(record, Dispatch::Nothing).await?,
                 (Some(plan), _) => self.dispatch(plan, record, &snapshot, header).await?,
             };
-        self.last = Some(stated);
+        self.last = before.or(Some((snapshot.block.hash, stated)));
         Ok(Cycle { snapshot, decision, decision_hash, policy_hash, dispatch, leaf })
     }
 
@@ -385,12 +384,5 @@ impl Keeper {
         }
         self.journal.record_cycle(&cycle).await?;
         Ok(dispatch)
-    }
-}
-
-impl Stated {
-    fn by(cycle: &CycleRecord) -> Self {
-        let (verdict, reason) = (cycle.verdict.clone(), cycle.reason.clone());
-        Self { verdict, reason, policy_hash: cycle.policy_hash }
     }
 }

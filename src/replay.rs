@@ -21,7 +21,6 @@ pub use difference::{Difference, first_difference};
 pub use execution::{Anvil, Executed, Explained, execute, explain};
 pub use fault::Fault;
 pub use fork::{Fork, LeftOut, check_anvil};
-pub use outcome::{settled, unknown};
 pub use recompute::{Recomputed, Subject, recompute};
 pub use record::{Held, Records, Tally};
 pub use replayed::{Progress, Replayed};

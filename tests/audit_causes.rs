@@ -75,17 +75,18 @@ async fn every_block_of_a_long_miss_has_its_cause() {
     journal.record_cycle(&capped).await.unwrap();
     seen(&journal, &roster, 40_001, Err(Absence::GivenUp)).await;
 
-    // One process went on over it and heard nothing.
-    assert_eq!(told(&journal, (1_001, 19_999)).await, [(Cause::Endpoint, 18_999)]);
+    // One process went on over it, and no look failed.
+    assert_eq!(told(&journal, (1_001, 19_999)).await, [(Cause::Passed, 18_999)]);
     assert_eq!(
         told(&journal, (500, 45_000)).await,
         [
             // None before the first record, none until the second process.
             (Cause::Stopped, 500 + 19_999),
-            // Nor was block 20,000 read.
-            (Cause::Endpoint, 18_999 + 1),
+            (Cause::Passed, 18_999),
             // After the last record the journal says nothing.
             (Cause::Silent, 4_999),
+            // Block 20,000 was not read.
+            (Cause::Endpoint, 1),
             (Cause::GivenUp, 1),
             (Cause::GasCap, 1),
             (Cause::DecidedOtherwise, 1),
@@ -105,12 +106,19 @@ async fn an_outage_of_any_length_is_no_stop_and_the_end_of_the_journal_is_neithe
     seen(&journal, &roster, 1_000, leaf).await;
     // One process before and after it, and records of both that are far from what was missed.
     seen(&journal, &roster, 900_000, leaf).await;
+    assert_eq!(told(&journal, (400_000, 400_099)).await, [(Cause::Passed, 100)]);
+    // Where a look failed the newest of the blocks that nobody told of says so of all.
+    seen(&journal, &roster, 899_999, Err(Absence::Unheard)).await;
     assert_eq!(told(&journal, (400_000, 400_099)).await, [(Cause::Endpoint, 100)]);
+    assert_eq!(
+        told(&journal, (899_998, 900_000)).await,
+        [(Cause::Endpoint, 2), (Cause::DecidedOtherwise, 1)]
+    );
     // What the chain has left tells nothing about who was there.
     let roster = begun(&journal, [VAULT]).await;
     seen(&journal, &roster, 2_000, leaf).await;
     assert_eq!(told(&journal, (400_000, 400_099)).await, [(Cause::Endpoint, 100)]);
-    for number in [2_000, 900_000] {
+    for number in [2_000, 899_999, 900_000] {
         journal.mark_orphaned(CHAIN, cycle(number).block_hash).await.unwrap();
     }
     assert_eq!(told(&journal, (400_000, 400_099)).await, [(Cause::Silent, 100)]);
@@ -120,7 +128,7 @@ async fn an_outage_of_any_length_is_no_stop_and_the_end_of_the_journal_is_neithe
     assert_eq!(told(&journal, (900_002, 900_003)).await, [(Cause::Silent, 2)]);
     let others = begun(&journal, [Address::repeat_byte(0xbb)]).await;
     seen(&journal, &others, 900_002, leaf).await;
-    assert_eq!(told(&journal, (900_002, 900_003)).await, [(Cause::Stopped, 1), (Cause::Silent, 1)]);
+    assert_eq!(told(&journal, (900_002, 900_003)).await, [(Cause::NotKept, 1), (Cause::Silent, 1)]);
     journal.close().await;
 }
 
@@ -149,7 +157,7 @@ async fn what_follows_a_refused_start_is_a_lost_lease_until_the_next_one() {
         (Cause::Stopped, 9),
         (Cause::LeaseLost, 10),
         (Cause::Silent, 5),
-        (Cause::Endpoint, 4),
+        (Cause::Passed, 4),
         (Cause::DecidedOtherwise, 2),
     ];
     assert_eq!(causes, expected);
@@ -162,7 +170,7 @@ async fn what_follows_a_refused_start_is_a_lost_lease_until_the_next_one() {
     seen(&journal, &others, 37, held).await;
     assert_eq!(
         told(&journal, (36, 40)).await,
-        [(Cause::Silent, 3), (Cause::Stopped, 1), (Cause::LeaseLost, 1)]
+        [(Cause::Silent, 3), (Cause::NotKept, 1), (Cause::LeaseLost, 1)]
     );
     journal.close().await;
 }
@@ -201,8 +209,8 @@ async fn what_other_vaults_are_told_at_a_height_leaves_what_was_done_with_this_o
     assert_eq!(told(&journal, (50, 50)).await, [(Cause::GivenUp, 1)]);
     // The one that was refused a key of others is not there for this vault.
     seen(&journal, &others, 53, Ok(cycle(1).decision_hash)).await;
-    assert_eq!(told(&journal, (50, 53)).await, [(Cause::Stopped, 3), (Cause::GivenUp, 1)]);
-    assert_eq!(told(&journal, (51, 52)).await, [(Cause::Stopped, 2)]);
+    assert_eq!(told(&journal, (50, 53)).await, [(Cause::NotKept, 3), (Cause::GivenUp, 1)]);
+    assert_eq!(told(&journal, (51, 52)).await, [(Cause::NotKept, 2)]);
     journal.close().await;
 }
 
@@ -298,6 +306,7 @@ async fn every_way_in_which_nothing_was_sent_is_a_cause_of_its_own() {
     assert_eq!(told(&journal, (200, 200)).await, [(Cause::DecidedOtherwise, 1)]);
     let absent = [
         (Absence::NoVerdict, Cause::Endpoint),
+        (Absence::Unheard, Cause::Endpoint),
         (Absence::Unread, Cause::Endpoint),
         (Absence::GivenUp, Cause::GivenUp),
         (Absence::Failed, Cause::Unknown),
@@ -409,10 +418,11 @@ async fn what_kept_a_real_keeper_from_acting_is_told_block_by_block() {
     assert_eq!(
         causes,
         [
-            // And three of which the keeper was not told: before each transaction of the owner, and before the last one.
-            (Cause::Endpoint, 7 + 3),
             (Cause::Key, 9),
+            (Cause::Endpoint, 7),
             (refused, 5),
+            // Before each transaction of the owner, and before the last one: the keeper did not look.
+            (Cause::Passed, 3),
             (Cause::DryRun, 3),
             (Cause::GivenUp, 1),
         ]

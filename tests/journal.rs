@@ -365,12 +365,12 @@ async fn a_journal_of_another_version_is_refused() {
     sqlx::query(newer).execute(&mut connection).await.unwrap();
     for error in [Journal::open(&path).await.unwrap_err(), Journal::open_read_only(&path).await.unwrap_err()]
     {
-        assert!(matches!(error, JournalError::SchemaNewer { found: 99, known: 5, .. }), "{error}");
+        assert!(matches!(error, JournalError::SchemaNewer { found: 99, known: 6, .. }), "{error}");
     }
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 99").execute(&mut connection).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = version - 5").execute(&mut connection).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = version - 6").execute(&mut connection).await.unwrap();
     let older = Journal::open_read_only(&path).await.unwrap_err();
-    assert!(matches!(older, JournalError::SchemaOlder { found: 0, known: 5, .. }), "{older}");
+    assert!(matches!(older, JournalError::SchemaOlder { found: 0, known: 6, .. }), "{older}");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use vault_keeper::journal::{
 };
 
 /// One record of every kind and more: two intents that share a nonce and have ended, one that is open, blocks with all
-/// leaves, with one and with none, an orphaned block.
+/// leaves, with one and with none, two orphaned blocks, of which one is back.
 async fn example(path: &Path) {
     let journal = Journal::open(path).await.unwrap();
     journal.record_cycle(&cycle(1)).await.unwrap();
@@ -49,6 +49,7 @@ async fn example(path: &Path) {
     }
     journal.mark_orphaned(CHAIN, cycle(1).block_hash).await.unwrap();
     journal.mark_orphaned(CHAIN, cycle(2).block_hash).await.unwrap();
+    assert!(journal.mark_returned(CHAIN, cycle(2).block_hash).await.unwrap());
     journal.close().await;
 }
 
@@ -108,9 +109,18 @@ const INDEX: &str =
 async fn tables(path: &Path) -> Vec<(String, Vec<String>, Vec<i64>)> {
     let mut connection = raw_connection(path).await;
     let mut tables = Vec::new();
-    for table in
-        ["cycles", "intents", "attempts", "intent_events", "orphans", "runs", "rosters", "blocks", "ledger"]
-    {
+    for table in [
+        "cycles",
+        "intents",
+        "attempts",
+        "intent_events",
+        "orphans",
+        "runs",
+        "rosters",
+        "blocks",
+        "returns",
+        "ledger",
+    ] {
         let columns = format!("SELECT name FROM pragma_table_info('{table}')");
         let columns = sqlx::query(AssertSqlSafe(columns)).fetch_all(&mut connection).await.unwrap();
         let rows = format!("SELECT rowid AS number FROM {table} ORDER BY rowid");
@@ -152,7 +162,7 @@ async fn every_single_changed_value_is_found() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("keeper.db");
     example(&path).await;
-    assert_eq!(verified(&path).await, Ok(26));
+    assert_eq!(verified(&path).await, Ok(27));
     let mut changes = 0;
     for (table, columns, rows) in tables(&path).await {
         for (column, row) in columns.iter().flat_map(|column| rows.iter().map(move |row| (column, row))) {
@@ -163,7 +173,7 @@ async fn every_single_changed_value_is_found() {
             changes += 1;
         }
     }
-    assert_eq!(changes, 4 * 19 + 3 * 14 + 5 * 12 + 7 * 7 + 2 * 5 + 4 + 5 + 3 * 11 + 26 * 4);
+    assert_eq!(changes, 4 * 19 + 3 * 14 + 5 * 12 + 7 * 7 + 2 * 5 + 4 + 5 + 3 * 11 + 5 + 27 * 4);
 }
 
 #[tokio::test]
@@ -186,10 +196,12 @@ async fn every_row_that_is_missing_added_or_out_of_order_is_found() {
             let found = forged(&path, &directory, &swap).await;
             assert!(found.is_err(), "{table} with rows {first} and {second} swapped: {found:?}");
         }
-        // The hash of an attempt is of one attempt alone.
-        let unique = |column: &String| (table.as_str(), column.as_str()) == ("attempts", "hash");
-        let other = "substr(hash, 1, 65) || 'g'".to_owned();
-        let copied = |column| if unique(column) { other.clone() } else { column.clone() };
+        // The hash of an attempt is of one attempt alone, and a block is back once from when it left.
+        let copied = |column: &String| match (table.as_str(), column.as_str()) {
+            ("attempts", "hash") => "substr(hash, 1, 65) || 'g'".to_owned(),
+            ("returns", "last_orphan") => "last_orphan - 1".to_owned(),
+            _ => column.clone(),
+        };
         let others: Vec<_> = columns[1..].iter().map(copied).collect();
         let add = format!(
             "DROP INDEX intents_by_nonce; INSERT INTO {table} SELECT {id} + 1000, {} FROM {table} LIMIT 1; {INDEX}",
@@ -325,6 +337,7 @@ enum Deed {
     Sign(usize, AttemptKind),
     Event(usize, IntentState),
     Orphan,
+    Return,
     Start,
     Block(bool),
 }
@@ -339,6 +352,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         Just(Deed::Cycle),
         Just(Deed::Orphan),
+        Just(Deed::Return),
         Just(Deed::Start),
         any::<bool>().prop_map(Deed::Block),
         (0_u64..5).prop_map(Deed::Prepare),
@@ -360,6 +374,7 @@ async fn done(journal: &Journal, deed: &Deed, intents: &mut Vec<(IntentId, u64)>
     let outcome = match deed {
         Deed::Cycle => journal.record_cycle(&cycle(3)).await,
         Deed::Orphan => journal.mark_orphaned(CHAIN, cycle(3).block_hash).await.map(drop),
+        Deed::Return => journal.mark_returned(CHAIN, cycle(3).block_hash).await.map(drop),
         Deed::Start => {
             begun(journal, [VAULT]).await;
             Ok(())

@@ -17,7 +17,7 @@ use records::{CHAIN, VAULT, begun, block, cycle, prepared, run, sender, verified
 use tempfile::TempDir;
 use vault_keeper::domain::merkle::{Tree, TreeHead, stored_height, width};
 use vault_keeper::journal::{
-    Absence, BlockEntry, BlockRecord, CycleRecord, Journal, JournalError, Orphaned, Standing, Unmarked,
+    Absence, BlockEntry, BlockRecord, CycleRecord, Journal, JournalError, Orphaned, Recorded, Standing,
 };
 
 struct Place {
@@ -162,12 +162,26 @@ async fn a_block_is_orphaned_from_when_the_chain_left_it_until_it_is_back() {
     assert_eq!(left().await, Orphaned { cycles: 1, blocks: 1 });
     assert_eq!(orphaned().await, [true, true]);
     assert_eq!(place.journal.mark_orphaned(1, hash).await.unwrap(), Orphaned { cycles: 0, blocks: 0 });
-    // The run, the roster, two heads, a cycle, two ends.
-    assert_eq!(place.verified().await, 7);
+
+    // The chain comes back to it, and that is recorded: then all that was recorded of it stands, until it leaves once more.
+    let back = async || place.journal.mark_returned(CHAIN, hash).await.unwrap();
+    let cycle = async || place.journal.recent_cycles(VAULT, 1).await.unwrap()[0].orphaned;
+    assert!(cycle().await && !place.journal.mark_returned(1, hash).await.unwrap());
+    assert_eq!((back().await, back().await), (true, false), "nothing is back twice");
+    assert_eq!((orphaned().await, cycle().await), (vec![false, false], false));
+    assert_eq!(place.journal.highest_block(CHAIN).await.unwrap(), Some(7));
+    assert_eq!(left().await, Orphaned { cycles: 1, blocks: 2 });
+    assert_eq!((orphaned().await, cycle().await), (vec![true, true], true));
+    assert!(back().await);
+    see().await;
+    assert_eq!((orphaned().await, cycle().await), (vec![false; 3], false));
+    assert_eq!(left().await, Orphaned { cycles: 1, blocks: 3 });
+    // The run, the roster, three heads, a cycle, four ends and two returns.
+    assert_eq!(place.verified().await, 12);
 }
 
 #[tokio::test]
-async fn what_is_recorded_of_a_height_and_not_marked_is_told_with_whether_it_was_agreed_on() {
+async fn what_is_recorded_of_a_height_is_told_with_whether_it_was_agreed_on_and_whether_it_left() {
     let place = Place::new().await;
     let roster = begun(&place.journal, [VAULT]).await;
     let see = async |number: u64, hash, standing: Standing| {
@@ -182,33 +196,44 @@ async fn what_is_recorded_of_a_height_and_not_marked_is_told_with_whether_it_was
     // The process ended between this and the record of the block.
     place.journal.record_cycle(&cycle(9)).await.unwrap();
     place.journal.record_cycle(&CycleRecord { block_hash: two, ..cycle(7) }).await.unwrap();
-    let unmarked = async |heights| place.journal.unmarked(CHAIN, heights).await.unwrap();
-    let known = |hash, agreed| Unmarked { hash, agreed };
+    let recorded = async |heights| place.journal.recorded(CHAIN, heights).await.unwrap();
+    let known = |hash, agreed| Recorded { hash, agreed, stands: true, left: false };
     let all = [
         (7, vec![known(two, true), known(one, false)]),
         (8, vec![known(one, true)]),
         (9, vec![known(cycle(9).block_hash, false)]),
     ];
-    let sorted = |told: BTreeMap<u64, Vec<Unmarked>>| {
-        let by_hash = |mut at: Vec<Unmarked>| {
+    let sorted = |told: BTreeMap<u64, Vec<Recorded>>| {
+        let by_hash = |mut at: Vec<Recorded>| {
             at.sort_by_key(|known| std::cmp::Reverse(known.hash));
             at
         };
         told.into_iter().map(|(number, at)| (number, by_hash(at))).collect::<Vec<_>>()
     };
-    assert_eq!(sorted(unmarked(0..=u64::MAX).await), all);
-    assert_eq!(sorted(unmarked(8..=8).await), all[1..2]);
-    assert_eq!(place.journal.unmarked(1, 0..=u64::MAX).await.unwrap(), BTreeMap::new());
+    assert_eq!(sorted(recorded(0..=u64::MAX).await), all);
+    assert_eq!(sorted(recorded(8..=8).await), all[1..2]);
+    assert_eq!(place.journal.recorded(1, 0..=u64::MAX).await.unwrap(), BTreeMap::new());
     for hash in [two, cycle(9).block_hash] {
         place.journal.mark_orphaned(CHAIN, hash).await.unwrap();
     }
-    let left = [(7, vec![known(one, false)]), (8, vec![known(one, true)])];
-    assert_eq!(sorted(unmarked(0..=u64::MAX).await), left);
+    let gone = |hash| Recorded { hash, agreed: false, stands: false, left: true };
+    let left = [
+        (7, vec![gone(two), known(one, false)]),
+        (8, vec![known(one, true)]),
+        (9, vec![gone(cycle(9).block_hash)]),
+    ];
+    assert_eq!(sorted(recorded(0..=u64::MAX).await), left);
+    // Recorded again without a word that the chain is back: one record of it stands.
+    see(7, two, Ok(B256::ZERO)).await;
+    let both = Recorded { hash: two, agreed: true, stands: true, left: true };
+    assert_eq!(sorted(recorded(7..=7).await), [(7, vec![both, known(one, false)])]);
     for number in 100..400 {
         see(number, B256::from(U256::from(number)), Ok(B256::ZERO)).await;
     }
-    let newest = unmarked(0..=u64::MAX).await;
-    assert_eq!((newest.len(), newest.keys().next(), newest.keys().last()), (256, Some(&144), Some(&399)));
+    let newest = recorded(0..=u64::MAX).await;
+    // Blocks with full records are counted for themselves.
+    let newest: Vec<_> = newest.into_keys().collect();
+    assert_eq!((newest.len(), &newest[..3], newest.last()), (258, &[7, 9, 144][..], Some(&399)));
 }
 
 #[tokio::test]

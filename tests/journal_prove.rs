@@ -19,7 +19,10 @@ mod proxy;
 #[path = "support/records.rs"]
 mod records;
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::{Address, B256, keccak256};
+use alloy::providers::Provider;
 use alloy::providers::ext::AnvilApi;
 use alloy::rpc::types::anvil::ReorgOptions;
 use golden::Golden;
@@ -194,7 +197,10 @@ async fn processes_rosters_and_blocks_are_exported_with_their_bytes_in_hexadecim
     assert_eq!(records[2]["ledger_hash"], verified["hash"]);
     let table = place.run(&["journal", "export", "--format", "csv"]);
     let rows: Vec<_> = table.out.lines().collect();
-    assert!(rows.len() == 4 && rows[0].ends_with("roster_id,leaves,root,level,absences"), "{table:?}");
+    assert!(
+        rows.len() == 4 && rows[0].ends_with("roster_id,leaves,root,level,absences,last_orphan"),
+        "{table:?}"
+    );
     assert!(rows[3].contains(&head.root.to_string()), "{table:?}");
 }
 
@@ -245,6 +251,12 @@ async fn blocks_at_which_nothing_changes_are_leaves_alone_and_each_can_be_proved
         let ended = prove_at(&home, block.number).await;
         assert_eq!(proved(&ended.json()), block.head.root, "{ended:?}");
         assert_eq!(ended.json().get("decision_hash").is_some(), at == 0, "{ended:?}");
+        // A node can tell what a leaf is made of that is in no other record.
+        let (number, node) = (block.number.to_string(), scene.stage.chain.endpoint());
+        let asked = ["journal", "prove", "--vault", "main", "--block", &number, "--json", "--rpc", &node];
+        let told = home.start(&asked).end().await.json();
+        assert_eq!((proved(&told), &told["path"]), (block.head.root, &json!([])), "{told}");
+        assert_eq!(told["decision_hash"], json!(decision_hash), "{told}");
     }
     let journal = home.journal().await;
     assert!(journal.verify().await.unwrap().is_ok());
@@ -759,6 +771,106 @@ async fn heads_that_left_for_a_chain_that_was_shorter_at_the_start_are_known_onc
     assert_eq!((told.code, &told.json()["vaults"][0]["faults"]), (Some(0), &json!([])), "{told:?}");
 }
 
+/// Faults and the tally of blocks, of a replay of all.
+async fn whole(home: &Home) -> (Option<i32>, Value, Value) {
+    let told = replayed(home, &["--vault", "main", "--json"]).await;
+    let vault = told.json()["vaults"][0].take();
+    (told.code, vault["faults"].clone(), vault["blocks"].clone())
+}
+
+#[tokio::test]
+async fn blocks_that_the_chain_comes_back_to_stand_again() {
+    let (scene, home) = at_rest().await;
+    // Height and hash of what is recorded, of what is marked or of what is not.
+    let recorded = async |left: bool| {
+        let blocks = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned == left);
+        blocks.map(|block| (block.number, block.hash)).collect::<BTreeSet<_>>()
+    };
+    let head_recorded = async || {
+        let head = scene.stage.chain.block_number().await.unwrap();
+        let header = scene.stage.chain.provider().get_block_by_number(head.into()).await.unwrap().unwrap();
+        let hash = header.header.hash;
+        until("the head is recorded", async || recorded(false).await.contains(&(head, hash))).await;
+    };
+    let mut fork = scene.save().await;
+    let before = recorded(false).await;
+    watched(&scene, &home, 3, async || {}).await;
+    let first: BTreeSet<_> = recorded(false).await.difference(&before).copied().collect();
+
+    // The keeper is there while the chain leaves the three, and while it comes back to them: blocks of one parent, time and
+    // content are one block.
+    let daemon = home.start(&["run"]);
+    instead(&scene, &mut fork, 4).await;
+    head_recorded().await;
+    assert_eq!((first.len(), recorded(true).await), (3, first.clone()));
+    let other: BTreeSet<_> = recorded(false).await.difference(&before).copied().collect();
+    let number = first.first().unwrap().0.to_string();
+    let prove = ["journal", "prove", "--vault", "main", "--block", &number];
+    scene.restore(&mut fork).await;
+    scene.mine(5).await;
+    head_recorded().await;
+    assert_eq!(daemon.terminate().await.code, Some(0));
+    assert_eq!(recorded(true).await, other, "the other branch, and nothing of the first");
+    assert!(recorded(false).await.is_superset(&first));
+    assert_eq!(home.start(&prove).end().await.code, Some(0));
+    let left = json!(other.len());
+    let (code, faults, blocks) = whole(&home).await;
+    assert_eq!((code, faults, &blocks["orphaned"]), (Some(0), json!([]), &left), "{blocks}");
+
+    // The same with nobody there: until a keeper starts, the journal says that what is on the chain has left it.
+    let first: BTreeSet<_> = recorded(false).await.difference(&before).copied().collect();
+    instead(&scene, &mut fork, 7).await;
+    assert_eq!(home.once().await.code, Some(0));
+    assert!(recorded(true).await.is_superset(&first));
+    scene.restore(&mut fork).await;
+    scene.mine(8).await;
+    let (code, faults, _) = whole(&home).await;
+    let names: BTreeSet<_> = faults.as_array().unwrap().iter().map(|fault| fault["fault"].as_str()).collect();
+    assert_eq!(
+        (code, names),
+        (Some(1), BTreeSet::from([Some("not_orphaned"), Some("other_block")])),
+        "{faults}"
+    );
+    assert_eq!(home.once().await.code, Some(0));
+    assert!(recorded(false).await.is_superset(&first));
+    let (code, faults, _) = whole(&home).await;
+    assert_eq!((code, faults), (Some(0), json!([])));
+    assert_eq!(home.start(&["journal", "verify", "--json"]).end().await.json()["valid"], json!(true));
+}
+
+#[tokio::test]
+async fn what_is_decided_otherwise_on_a_branch_that_left_is_recorded_in_full_on_the_other_one_too() {
+    let (scene, home) = at_rest().await;
+    let newest = async || home.blocks(&scene).await.pop().unwrap();
+    let head_recorded = async || {
+        let head = scene.stage.chain.block_number().await.unwrap();
+        until("the head is recorded", async || newest().await.number == head).await;
+        newest().await.hash
+    };
+    let mut fork = scene.save().await;
+    let daemon = home.start(&["run"]);
+    head_recorded().await;
+    // The price is too old from here on: another reason, so a full record.
+    scene.stage.chain.mine_after(7_200).await.unwrap();
+    let first = head_recorded().await;
+    scene.restore(&mut fork).await;
+    scene.stage.chain.mine_after(7_201).await.unwrap();
+    scene.stage.chain.mine_after(12).await.unwrap();
+    head_recorded().await;
+    scene.mine(1).await;
+    head_recorded().await;
+    assert_eq!(daemon.terminate().await.code, Some(0));
+
+    let cycles = home.journal().await.cycles((31_337, scene.vault), 0..=u64::MAX, 0).await.unwrap();
+    let stale: Vec<_> = cycles.iter().filter(|cycle| cycle.record.verdict == "refuse").collect();
+    let told: Vec<_> = stale.iter().map(|cycle| (cycle.orphaned, &cycle.record.reason)).collect();
+    let reason = Some("stale_price".to_owned());
+    assert_eq!(told, [(true, &reason), (false, &reason)], "{cycles:?}");
+    assert_eq!(stale[0].record.block_hash, first);
+    let (code, faults, blocks) = whole(&home).await;
+    assert_eq!((code, faults, &blocks["orphaned"]), (Some(0), json!([]), &json!(1)), "{blocks}");
+}
+
 #[tokio::test]
 async fn heads_that_left_are_marked_also_where_a_process_before_looked_and_its_node_failed() {
     let (scene, mut home) = at_rest().await;
@@ -818,6 +930,9 @@ async fn heads_below_a_gap_that_is_too_wide_to_be_joined_are_asked_for() {
     let newest = async || home.blocks(&scene).await.last().unwrap().number;
     until("the new head is recorded", async || newest().await == last + 140).await;
     assert_eq!(daemon.terminate().await.code, Some(0));
+    // Of the 139 that passed meanwhile the newest says why nobody saw them.
+    let passed = home.blocks(&scene).await.into_iter().rev().nth(1).unwrap();
+    assert_eq!((passed.number, passed.absences.of(scene.vault)), (last + 139, Some(Absence::Unheard)));
     let left = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned);
     assert_eq!(left.map(|block| block.number).collect::<Vec<_>>(), [last + 1, last + 2, last + 3]);
     let told = replayed(&home, &["--vault", "main", "--json"]).await;
@@ -842,6 +957,8 @@ async fn for_another_program() {
     let absent = |vault| if vault == VAULT { Err(Absence::Unread) } else { decided(vault) };
     journal.record_block(&roster, &block(8, &roster, absent)).await.unwrap();
     journal.mark_orphaned(1, cycle(8).block_hash).await.unwrap();
+    journal.mark_orphaned(1, cycle(7).block_hash).await.unwrap();
+    assert!(journal.mark_returned(1, cycle(7).block_hash).await.unwrap());
     journal.close().await;
 
     let folder = format!("{}/target/verify/journal", env!("CARGO_MANIFEST_DIR"));

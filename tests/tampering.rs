@@ -248,7 +248,12 @@ async fn what_hides_or_rewords_a_record_is_found_as_well() {
     journal.mark_orphaned(31_337, hash).await.unwrap();
     let (names, words) = told(&replayed(&rig, &journal, &rig.scene.policy).await);
     assert_eq!(names, ["not_orphaned", "decision_hash", "not_orphaned", "event"]);
-    assert_eq!(words, format!("block {block}: the journal says that {hash} left the chain, and it is there"));
+    assert!(
+        words.starts_with(&format!(
+            "block {block}: the journal says that {hash} left the chain, and it is there"
+        )),
+        "{words}"
+    );
 
     // An intent that the journal has not seen the end of is held against the chain all the same.
     let mut changed = story().await;
@@ -256,6 +261,17 @@ async fn what_hides_or_rewords_a_record_is_found_as_well() {
     changed.cycles[0].decision_hash = B256::repeat_byte(8);
     let (names, _) = changed.told(&rig).await;
     assert_eq!(names, ["decision_hash", "event"]);
+
+    // Where nothing is wrong with it, it is an action like others; where the chain has no call of it, there is nothing to compare.
+    let mut changed = story().await;
+    changed.intents[0].last_event.state = IntentState::Live;
+    let (_directory, journal) = changed.written(rig.scene.vault).await;
+    let held = replayed(&rig, &journal, &rig.scene.policy).await;
+    assert_eq!((held.actions.checked, held.actions.equal, held.open, held.faults.len()), (1, 1, 0, 0));
+    changed.intents[0].attempts[0].hash = B256::repeat_byte(5);
+    let (_directory, journal) = changed.written(rig.scene.vault).await;
+    let held = replayed(&rig, &journal, &rig.scene.policy).await;
+    assert_eq!((held.actions.checked, held.open, told(&held).0), (0, 1, vec!["not_recorded".to_owned()]));
 
     // Nothing that was looked at is nothing that is equal.
     let (source, subject) = (source(&rig).await, subject(&rig, &rig.scene.policy));

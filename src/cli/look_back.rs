@@ -44,6 +44,13 @@ pub(super) struct Glass {
     reader: Mode,
 }
 
+impl Glass {
+    /// Whether nodes are named, and not left to the configuration.
+    pub(super) const fn names_nodes(&self) -> bool {
+        !self.rpc.is_empty()
+    }
+}
+
 /// Vaults of one chain with their policies, before anything is asked of a node.
 pub(super) struct Named {
     /// At least one, each with a policy.

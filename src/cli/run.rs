@@ -5,6 +5,7 @@ mod claim;
 mod crew;
 mod early;
 mod left;
+mod people;
 mod sighting;
 mod watch;
 
@@ -159,6 +160,7 @@ impl Run {
             keepers: keepers.collect(),
             roster,
             left: Left::unknown(),
+            unheard: false,
             reckoned: reckoned(vaults.iter().flat_map(|vault| &vault.policies)),
             crew,
             lease,

@@ -238,7 +238,9 @@ async fn complete(connection: &mut SqliteConnection, tip: &Tip) -> Result<(), St
 
 async fn orphans(connection: &mut SqliteConnection) -> Result<(), Stop> {
     let query = "SELECT min(c.id) AS cycle FROM cycles c WHERE c.orphaned <> EXISTS (SELECT 1 FROM orphans o \
-         WHERE o.chain_id = c.chain_id AND o.block_hash = c.block_hash AND o.last_cycle >= c.id)";
+         WHERE o.chain_id = c.chain_id AND o.block_hash = c.block_hash AND o.last_cycle >= c.id AND NOT EXISTS (\
+         SELECT 1 FROM returns r \
+         WHERE r.chain_id = o.chain_id AND r.block_hash = o.block_hash AND r.last_orphan >= o.id))";
     let wrong: Option<i64> = sqlx::query(query).fetch_one(connection).await?.try_get("cycle")?;
     match wrong {
         None => Ok(()),

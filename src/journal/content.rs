@@ -13,6 +13,7 @@ pub(super) enum Kind {
     Run,
     Roster,
     Block,
+    Returned,
 }
 
 /// The columns of the kinds that have many.
@@ -80,7 +81,7 @@ const BLOCK: &[&str] = &[
 
 impl Kind {
     /// How many there are.
-    pub(super) const COUNT: usize = 8;
+    pub(super) const COUNT: usize = 9;
 
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::Cycle,
@@ -91,6 +92,7 @@ impl Kind {
         Self::Run,
         Self::Roster,
         Self::Block,
+        Self::Returned,
     ];
 
     pub(super) const fn name(self) -> &'static str {
@@ -103,6 +105,7 @@ impl Kind {
             Self::Run => "run",
             Self::Roster => "roster",
             Self::Block => "block",
+            Self::Returned => "returned",
         }
     }
 
@@ -120,6 +123,7 @@ impl Kind {
             Self::Run => "runs",
             Self::Roster => "rosters",
             Self::Block => "blocks",
+            Self::Returned => "returns",
         }
     }
 
@@ -134,6 +138,7 @@ impl Kind {
             Self::Run => &["id", "recorded_at", "program_version", "decision_version"],
             Self::Roster => &["id", "recorded_at", "run_id", "chain_id", "vaults"],
             Self::Block => BLOCK,
+            Self::Returned => &["id", "recorded_at", "chain_id", "block_hash", "last_orphan"],
         }
     }
 

@@ -52,6 +52,9 @@ impl Roster {
 pub enum Absence {
     /// The endpoints disagree on the block, or none can be read: nothing was decided on it.
     NoVerdict,
+    /// For a time that ended with the next head no endpoint told of a new one: neither of this block nor of those before it down to
+    /// the last one that is recorded.
+    Unheard,
     /// The facts of the vault could not be read.
     Unread,
     /// The cycle failed on its way; where it came to a decision a full record has it.
@@ -68,6 +71,7 @@ impl Absence {
     pub const fn name(self) -> &'static str {
         match self {
             Self::NoVerdict => "no_verdict",
+            Self::Unheard => "unheard",
             Self::Unread => "unread",
             Self::Failed => "failed",
             Self::GivenUp => "given_up",

@@ -201,7 +201,7 @@ impl LedgerEntry {
         self.seq
     }
 
-    /// `cycle`, `intent`, `attempt`, `event`, `orphaned`, `run`, `roster` or `block`.
+    /// `cycle`, `intent`, `attempt`, `event`, `orphaned`, `run`, `roster`, `block` or `returned`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.kind.name()
@@ -290,7 +290,8 @@ pub(super) async fn contents(
         | Kind::Orphaned
         | Kind::Run
         | Kind::Roster
-        | Kind::Block => ("", ""),
+        | Kind::Block
+        | Kind::Returned => ("", ""),
     };
     let query = format!(
         "SELECT {}, r.id{packed} FROM {} r {joined} WHERE r.id BETWEEN ? AND ? ORDER BY r.id LIMIT ?",

@@ -12,6 +12,7 @@ mod ledger;
 mod lock;
 mod packing;
 mod read;
+mod recorded;
 mod records;
 mod requests;
 mod review;
@@ -20,7 +21,6 @@ mod signed;
 mod slots;
 mod store;
 mod transactions;
-mod unmarked;
 mod wal;
 mod write;
 mod writer;
@@ -29,6 +29,7 @@ pub use audit::{Fault, Verified};
 pub use error::JournalError;
 pub use heads::{Absence, Absences, BlockRecord, Roster, RunRecord, Standing};
 pub use ledger::LedgerEntry;
+pub use recorded::Recorded;
 pub use records::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, ENDED_AT, EventRecord, IntentEntry, IntentId,
     IntentRecord, IntentState, Orphaned, ReasonCount, SlotEntry, SubmissionClass, Urgency,
@@ -37,4 +38,3 @@ pub use requests::{Lying, Request, Requests};
 pub use review::{BlockEntry, RosterEntry, RunEntry};
 pub use store::{Journal, JournalOptions};
 pub use transactions::IntentFilter;
-pub use unmarked::Unmarked;

@@ -19,10 +19,12 @@ const PAGE: i64 = 200;
 
 /// Blocks with their places in the ledger; a condition follows. The records are looked up first, whatever SQLite holds for
 /// better: `CROSS JOIN` and the `+` say so (<https://www.sqlite.org/optoverview.html>). A block is orphaned where it left the chain after it was
-/// recorded.
+/// recorded, and is not back.
 pub(super) const BLOCKS: &str = "SELECT b.*, b.leaves > 0 AS agreed, bl.seq, bl.hash AS ledger_hash, EXISTS (\
      SELECT 1 FROM orphans o CROSS JOIN ledger ol ON ol.kind = 'orphaned' AND ol.record = +o.id \
-     WHERE o.chain_id = b.chain_id AND o.block_hash = '0x' || lower(hex(b.block_hash)) AND ol.seq > bl.seq\
+     WHERE o.chain_id = b.chain_id AND o.block_hash = '0x' || lower(hex(b.block_hash)) AND ol.seq > bl.seq \
+     AND NOT EXISTS (SELECT 1 FROM returns r \
+     WHERE r.chain_id = o.chain_id AND r.block_hash = o.block_hash AND r.last_orphan >= o.id)\
      ) AS orphaned FROM blocks b CROSS JOIN ledger bl ON bl.kind = 'block' AND bl.record = +b.id";
 
 /// Blocks of a chain at some heights.
@@ -346,8 +348,8 @@ fn bound(height: u64) -> i64 {
 mod tests {
     use sqlx::{Connection, SqliteConnection};
 
+    use super::super::recorded::{OF_BLOCKS, OF_CYCLES};
     use super::super::store::MIGRATIONS;
-    use super::super::unmarked::{OF_BLOCKS, OF_CYCLES};
     use super::*;
 
     /// How SQLite goes about a query.

@@ -21,6 +21,8 @@ pub(super) struct Rules {
     /// The intents of each nonce, oldest first.
     slots: BTreeMap<Key, BTreeMap<u64, Vec<i64>>>,
     heads: Heads,
+    /// When each block that left a chain and is not back left it last: chain id and hash, number among those that left.
+    left: BTreeMap<(String, String), i64>,
 }
 
 #[derive(Debug)]
@@ -42,14 +44,29 @@ impl Rules {
             Kind::Intent => self.intent(entry),
             Kind::Attempt => self.attempt(entry),
             Kind::Event => self.event(entry),
-            // A block without a full record has none to refer to.
-            Kind::Orphaned => match optional_number(entry, "last_cycle")? {
-                Some(cycle) => self.cycle_is_there(cycle),
-                None => Ok(()),
-            },
+            Kind::Orphaned => self.orphaned(entry),
             Kind::Run => self.heads.run(entry),
             Kind::Roster => self.heads.roster(entry),
             Kind::Block => self.heads.block(entry),
+            Kind::Returned => self.returned(entry),
+        }
+    }
+
+    fn orphaned(&mut self, entry: &LedgerEntry) -> Result<(), String> {
+        self.left.insert(block_of(entry)?, entry.id);
+        // A block without a full record has none to refer to.
+        match optional_number(entry, "last_cycle")? {
+            Some(cycle) => self.cycle_is_there(cycle),
+            None => Ok(()),
+        }
+    }
+
+    fn returned(&mut self, entry: &LedgerEntry) -> Result<(), String> {
+        let (last, left) = (number(entry, "last_orphan")?, self.left.remove(&block_of(entry)?));
+        match left {
+            Some(left) if left == last => Ok(()),
+            Some(left) => Err(format!("its block left last in orphaned {left}, not in {last}")),
+            None => Err("its block had not left, or was back before".to_owned()),
         }
     }
 
@@ -151,6 +168,11 @@ impl Intent {
     fn is_final(&self) -> bool {
         self.state.is_some_and(IntentState::is_final)
     }
+}
+
+/// Chain id and hash of the block that a record is about.
+fn block_of(entry: &LedgerEntry) -> Result<(String, String), String> {
+    Ok((text(entry, "chain_id")?.to_owned(), text(entry, "block_hash")?.to_owned()))
 }
 
 pub(super) fn text<'a>(entry: &'a LedgerEntry, name: &str) -> Result<&'a str, String> {

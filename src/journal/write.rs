@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use alloy::primitives::{Address, B256};
+use sqlx::AssertSqlSafe;
 
 use super::content::{Field, Kind, Row, hash_text};
 use super::ledger::Tip;
+use super::review::BLOCKS;
 use super::{
     AttemptRecord, CycleRecord, EventRecord, IntentId, IntentRecord, IntentState, Journal, JournalError,
     Orphaned,
@@ -125,13 +127,13 @@ impl Journal {
     /// What the disk or the file does not allow.
     pub async fn mark_orphaned(&self, chain_id: u64, block_hash: B256) -> Result<Orphaned, JournalError> {
         let chain_id = self.integer(chain_id, "chain id")?;
-        let query = "SELECT count(*) AS cycles, max(id) AS last, (\
-             SELECT count(*) FROM blocks b CROSS JOIN ledger l ON l.kind = 'block' AND l.record = +b.id \
-             WHERE b.chain_id = ?1 AND b.block_hash = ?3 AND l.seq > (\
-             SELECT coalesce(max(n.seq), 0) FROM orphans o CROSS JOIN ledger n ON n.kind = 'orphaned' AND n.record = +o.id \
-             WHERE o.chain_id = ?1 AND o.block_hash = ?2)) AS blocks \
-             FROM cycles WHERE chain_id = ?1 AND block_hash = ?2 AND orphaned = 0";
-        let query = sqlx::query(query).bind(chain_id).bind(hash_text(&block_hash)).bind(block_hash.to_vec());
+        let query = format!(
+            "SELECT count(*) AS cycles, max(id) AS last, (\
+             SELECT count(*) FROM ({BLOCKS} WHERE b.chain_id = ?1 AND b.block_hash = ?3) WHERE NOT orphaned) AS blocks \
+             FROM cycles WHERE chain_id = ?1 AND block_hash = ?2 AND orphaned = 0"
+        );
+        let query = sqlx::query(AssertSqlSafe(query)).bind(chain_id);
+        let query = query.bind(hash_text(&block_hash)).bind(block_hash.to_vec());
         let row = query.fetch_one(&self.pool).await.map_err(|error| self.error(&error))?;
         let marked = Orphaned {
             cycles: self.unsigned_column(&row, "cycles")?,
@@ -143,6 +145,25 @@ impl Journal {
             self.append(vec![Row { kind: Kind::Orphaned, fields }]).await?;
         }
         Ok(marked)
+    }
+
+    /// Records that the chain is back at a block that it had left: then what is recorded of it is orphaned no more. Returns whether
+    /// the block had left.
+    ///
+    /// # Errors
+    /// What the disk or the file does not allow.
+    pub async fn mark_returned(&self, chain_id: u64, block_hash: B256) -> Result<bool, JournalError> {
+        let chain_id = self.integer(chain_id, "chain id")?;
+        let query = "SELECT max(o.id) AS last FROM orphans o WHERE o.chain_id = ?1 AND o.block_hash = ?2 AND NOT EXISTS (\
+             SELECT 1 FROM returns r WHERE r.chain_id = ?1 AND r.block_hash = ?2 AND r.last_orphan >= o.id)";
+        let query = sqlx::query(query).bind(chain_id).bind(hash_text(&block_hash));
+        let row = query.fetch_one(&self.pool).await.map_err(|error| self.error(&error))?;
+        let last: Option<i64> = self.column(&row, "last")?;
+        if let Some(last) = last {
+            let fields = vec![Field::Now, chain_id.into(), (&block_hash).into(), last.into()];
+            self.append(vec![Row { kind: Kind::Returned, fields }]).await?;
+        }
+        Ok(last.is_some())
     }
 
     async fn prepare(

@@ -65,7 +65,10 @@ pub enum Fault {
         recorded: B256,
     },
     /// A block that the journal says has left the chain is on it.
-    #[error("block {block}: the journal says that {recorded} left the chain, and it is there")]
+    #[error(
+        "block {block}: the journal says that {recorded} left the chain, and it is there: the chain came back to it with no keeper there \
+         to see it, which the next start notes, or it never left"
+    )]
     NotOrphaned {
         /// Height.
         block: u64,

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::{Source, Subject};
 use crate::chain::{LogFilter, MinedLog, Receipt};
 use crate::domain::plan::Plan;
-use crate::journal::{IntentEntry, IntentState};
+use crate::journal::{AttemptKind, IntentEntry, IntentState};
 use crate::protocols::vaults::rebalancing_vault::{Rebalanced, rebalanced};
 
 /// The transaction that an intent ended with, and how the journal has it; `None` where it is not final, or another of its
@@ -22,20 +22,40 @@ pub(super) fn ended(intent: &IntentEntry) -> Option<(B256, IntentState)> {
     mined.then_some((hash, state))
 }
 
-/// The receipt of the transaction that an intent ended with, held against the journal; `None` where it ended with none of its
-/// calls.
+/// What became of a recorded intent.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// This transaction of it took effect, by the journal or by the chain, with what is wrong about it. Where the chain does not have
+    /// it there is no receipt.
+    With(B256, Option<Box<Receipt>>, Vec<Fault>),
+    /// The journal does not say how it ended, and the chain has none of its calls.
+    Open,
+    /// It ended with none of its calls.
+    Without,
+}
+
+/// What became of a recorded intent, held against the chain.
 ///
 /// # Errors
 /// A failed read.
-pub async fn settled(
+pub(super) async fn settled(source: &Source, subject: &Subject, intent: &IntentEntry) -> Result<Settled> {
+    match ended(intent) {
+        Some(end) => closed(source, subject, (intent, end)).await,
+        None if intent.last_event.state.is_final() => Ok(Settled::Without),
+        None => open(source, subject, intent).await,
+    }
+}
+
+/// An intent that ended with a transaction by the journal.
+async fn closed(
     source: &Source,
     subject: &Subject,
-    intent: &IntentEntry,
-) -> Result<Option<(Option<Receipt>, Vec<Fault>)>> {
-    let Some((transaction, state)) = ended(intent) else { return Ok(None) };
+    (intent, (transaction, state)): (&IntentEntry, (B256, IntentState)),
+) -> Result<Settled> {
     let outcome = |chain: String| Fault::Outcome { transaction, state: state.name().into(), chain };
     let Some((_, receipt)) = source.transaction(transaction).await? else {
-        return Ok(Some((None, vec![outcome("the chain does not have it".to_owned())])));
+        let faults = vec![outcome("the chain does not have it".to_owned())];
+        return Ok(Settled::With(transaction, None, faults));
     };
     let mut faults = Vec::new();
     if Some(receipt.block_hash) != intent.last_event.block_hash {
@@ -45,12 +65,32 @@ pub async fn settled(
         let success = if receipt.success { "succeeded" } else { "reverted" };
         faults.push(outcome(format!("on the chain it {success}")));
     }
-    match rebalanced(subject.vault, &receipt.logs) {
-        Some(event) => faults.extend(events(transaction, intent, &event)),
-        None if receipt.success => faults.push(outcome("it has no event of the vault".to_owned())),
-        None => {}
+    faults.extend(told((subject, intent), &receipt));
+    Ok(Settled::With(transaction, Some(Box::new(receipt)), faults))
+}
+
+/// An intent whose end the journal does not know: a call of it may be on the chain all the same.
+async fn open(source: &Source, subject: &Subject, intent: &IntentEntry) -> Result<Settled> {
+    for attempt in intent.attempts.iter().filter(|attempt| attempt.kind != AttemptKind::Cancel) {
+        if let Some((_, receipt)) = source.transaction(attempt.hash).await? {
+            let faults = told((subject, intent), &receipt);
+            return Ok(Settled::With(attempt.hash, Some(Box::new(receipt)), faults));
+        }
     }
-    Ok(Some((Some(receipt), faults)))
+    Ok(Settled::Open)
+}
+
+/// What the vault's event in a receipt says otherwise than the intent.
+fn told((subject, intent): (&Subject, &IntentEntry), receipt: &Receipt) -> Vec<Fault> {
+    let (transaction, state) = (receipt.transaction_hash, intent.last_event.state);
+    match rebalanced(subject.vault, &receipt.logs) {
+        Some(event) => events(transaction, intent, &event),
+        None if receipt.success => {
+            let chain = "it has no event of the vault".to_owned();
+            vec![Fault::Outcome { transaction, state: state.name().into(), chain }]
+        }
+        None => Vec::new(),
+    }
 }
 
 fn events(transaction: B256, intent: &IntentEntry, event: &Rebalanced) -> Vec<Fault> {
@@ -69,12 +109,12 @@ fn events(transaction: B256, intent: &IntentEntry, event: &Rebalanced) -> Vec<Fa
         .collect()
 }
 
-/// Actions on the chain from `from` to `to` whose transactions are not among `known`, or whose events say otherwise than the
-/// intent among `unmined` of which the journal has no transaction as mined: it is not final there, or it has it as never mined.
+/// Actions on the chain from `from` to `to` whose transactions are not among `known`, or are of an intent among `unmined`, which the
+/// journal has as ended without them.
 ///
 /// # Errors
 /// A failed read.
-pub async fn unknown(
+pub(super) async fn unknown(
     source: &Source,
     subject: &Subject,
     (from, to): (u64, u64),
@@ -92,11 +132,8 @@ pub async fn unknown(
         let (Some(intent), Ok(event)) = (unmined.get(&transaction), Rebalanced::decode_log(&log.log)) else {
             continue;
         };
-        let state = intent.last_event.state;
-        if state.is_final() {
-            let chain = "on the chain it succeeded".to_owned();
-            faults.push(Fault::Outcome { transaction, state: state.name().into(), chain });
-        }
+        let (state, chain) = (intent.last_event.state, "on the chain it succeeded".to_owned());
+        faults.push(Fault::Outcome { transaction, state: state.name().into(), chain });
         faults.extend(events(transaction, intent, &event));
     }
     Ok(faults)

@@ -34,6 +34,8 @@ pub struct Replayed {
     pub missing: Option<Address>,
     /// Actions that are on the chain as recorded.
     pub actions: Tally,
+    /// Intents of which the journal does not say how they ended and of which the chain has no call: there is nothing to compare yet.
+    pub open: u64,
     /// What was executed again.
     pub executed: Vec<Executed>,
     /// What is wrong.
@@ -107,6 +109,7 @@ impl Progress {
             not_checked: 0,
             missing: None,
             actions: Tally::default(),
+            open: 0,
             executed: Vec::new(),
             faults: Vec::new(),
             further_faults: 0,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::audit::asked_otherwise;
 use super::execution::{Anvil, execute, explain};
 use super::fault::Fault;
-use super::outcome::{ended, settled, unknown};
+use super::outcome::{Settled, ended, settled, unknown};
 use super::record::{Held, Records, Stated, Tally};
 use super::replayed::{Place, Progress, Replayed};
 use super::subtree::Beside;
@@ -172,8 +172,6 @@ impl<'a> Replay<'a> {
     async fn block(&mut self, records: &mut Records<'a>, block: &BlockEntry) -> Result<()> {
         if block.orphaned && self.has_left((block.number, block.hash)).await? {
             one(&mut self.progress.replayed.blocks.orphaned);
-            // What was decided there came before what follows, and is not taken again.
-            self.progress.stated = None;
             return Ok(());
         }
         let held = records.block(block).await;
@@ -273,7 +271,9 @@ impl<'a> Replay<'a> {
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             known.extend(page.iter().flat_map(|intent| &intent.attempts).map(|attempt| attempt.hash));
-            let without = page.into_iter().filter(|intent| ended(intent).is_none());
+            let without = page
+                .into_iter()
+                .filter(|intent| intent.last_event.state.is_final() && ended(intent).is_none());
             unmined.extend(without.flat_map(|intent| attempts(&intent)));
         }
         let newest = self.source.height().await?;
@@ -289,9 +289,15 @@ impl<'a> Replay<'a> {
     async fn intent(&mut self, intent: &IntentEntry) -> Result<()> {
         let held = settled(self.source, self.subject, intent).await;
         let held = held.wrap_err_with(|| format!("intent {}", intent.id))?;
-        let Some((receipt, mut faults)) = held else { return Ok(()) };
+        let (transaction, receipt, mut faults) = match held {
+            Settled::With(transaction, receipt, faults) => (transaction, receipt, faults),
+            Settled::Open => {
+                one(&mut self.progress.replayed.open);
+                return Ok(());
+            }
+            Settled::Without => return Ok(()),
+        };
         let recomputed = self.decided(intent).await.wrap_err_with(|| format!("intent {}", intent.id))?;
-        let transaction = receipt.as_ref().map(|receipt| receipt.transaction_hash).unwrap_or_default();
         let asked = match &recomputed {
             None => Some("its decision is of a height at which the chain has no block".to_owned()),
             Some(recomputed) => asked_otherwise(recomputed, &intent.record.calldata),

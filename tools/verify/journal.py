@@ -17,6 +17,7 @@ COLUMNS = {
     "run": "id recorded_at program_version decision_version",
     "roster": "id recorded_at run_id chain_id vaults",
     "block": "id recorded_at chain_id block_number block_hash block_timestamp roster_id leaves root level absences",
+    "returned": "id recorded_at chain_id block_hash last_orphan",
 }
 BLOBS = {
     "intent": {"calldata"}, "attempt": {"raw"}, "roster": {"vaults"}, "block": {"block_hash", "root", "level"},
@@ -183,6 +184,8 @@ class Bound:
         ours = self.block and (self.block["chain_id"], self.block["block_hash"])
         if kind == "orphaned" and ours == (record["chain_id"], record["block_hash"]):
             self.left = self.left or record["seq"]
+        if kind == "returned" and ours == (record["chain_id"], record["block_hash"]):
+            self.left = None
 
     def check(self):
         """Holds the proof against the record that it names."""

@@ -108,10 +108,12 @@ fn missed(episode: &Episode, causes: &[Caused]) -> String {
 
 fn cause(cause: &Cause) -> String {
     match cause {
-        Cause::Stopped => "no keeper of the vault ran",
+        Cause::Stopped => "no keeper ran",
+        Cause::NotKept => "the keeper that ran did not keep the vault",
         Cause::LeaseLost => "the keeper's start was refused: another process held its key",
         Cause::Silent => "the journal ends before: no keeper ran, or it heard of no block",
         Cause::Endpoint => "no endpoint told of the block",
+        Cause::Passed => "it passed between two looks for a head",
         Cause::GivenUp => "the vault was given up",
         Cause::GasCap => "gas over the sender's caps",
         Cause::InFlight => "a transaction under way",

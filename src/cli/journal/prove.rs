@@ -22,7 +22,8 @@ use subtree::{made_again, same_version};
 /// Proves that the decision on a vault at a block is in the record of that block.
 ///
 /// Where a block has more than 64 leaves, those beside the vault's are decided on again from the chain: that needs a node
-/// that still has the state of the block, and the policies that were in force.
+/// that still has the state of the block, and the policies that were in force. With --rpc a leaf of which there is no full record is
+/// decided on again too, for the hashes that it is made of.
 #[derive(Debug, Args)]
 pub(super) struct Prove {
     /// Vault: a name of the configuration, or an address with --policy, for which no configuration is needed.
@@ -94,11 +95,17 @@ impl Prove {
         let (block, roster) = self.recorded(&journal, (named.chain_id, vault.vault)).await?;
         let decided: Vec<_> = block.absences.decided(roster.vaults()).copied().collect();
         let index = decided.binary_search(&vault.vault).map_err(|_| damaged(&block))?;
-        let proved = if stored_height(block.head.leaves) == 0 {
-            self.stored(&journal, (&block, index), vault.vault).await?
-        } else {
-            same_version(&journal, &roster, &block).await?;
-            self.recomputed((context, named), &block, (&decided, index)).await?
+        let stored = match stored_height(block.head.leaves) {
+            0 => Some(self.stored(&journal, (&block, index), vault.vault).await?),
+            _ => None,
+        };
+        let proved = match stored {
+            // What the leaf is made of is in no record: a node that is named can tell.
+            Some(stored) if stored.made_of.is_some() || !self.glass.names_nodes() => stored,
+            Some(_) | None => {
+                same_version(&journal, &roster, &block).await?;
+                self.recomputed((context, named), &block, (&decided, index)).await?
+            }
         };
         let printed = printed(&vault, &block, index, proved)?;
         context.output.print(&printed, rows)?;
@@ -263,6 +270,7 @@ fn damaged(block: &BlockEntry) -> eyre::Report {
 const fn told(absence: Absence) -> &'static str {
     match absence {
         Absence::NoVerdict => "the endpoints disagreed on the block or none could be read",
+        Absence::Unheard => "no endpoint told of it in time",
         Absence::Unread => "its facts could not be read",
         Absence::Failed => "its cycle failed, and where it had decided there is a full record",
         Absence::GivenUp => "it was given up until the next start",

@@ -82,6 +82,7 @@ pub(super) fn rows(vault: &Replayed) -> Vec<(&'static str, String)> {
     rows.extend(vault.missing.map(|missing| ("blocks not checked", not_checked(vault.not_checked, missing))));
     rows.extend([
         ("actions", tally(&vault.actions)),
+        ("intents still open, nothing of them on the chain", vault.open.to_string()),
         ("executed again", vault.executed.len().to_string()),
         ("faults", faults.to_string()),
     ]);

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 
 use super::crew::Crew;
 use super::early::Early;
@@ -16,7 +16,7 @@ use super::{Failure, alert, log};
 use crate::chain::pool::{Lease, Pool};
 use crate::chain::{ChainError, HeadEvent, HeadTimes, Header, Heads, NewHead};
 use crate::execution::{Engine, ExecutionError, Outcome as Sent, Reckoned};
-use crate::journal::{Absence, IntentId, Journal, JournalError, Lying, Orphaned, Request, Roster};
+use crate::journal::{Absence, IntentId, Journal, JournalError, Orphaned, Roster};
 use crate::keeper::{self, Cycle, CycleError, Keeper};
 
 /// Shortest pause after a failed look at a chain.
@@ -41,6 +41,8 @@ pub(super) struct Chain {
     pub(super) roster: Roster,
     /// Which records of blocks may have left the chain.
     pub(super) left: Left,
+    /// Whether no endpoint told of a new head when it was due, since the last one.
+    pub(super) unheard: bool,
     /// What one rebalance needs at most.
     pub(super) reckoned: Reckoned,
     /// Vaults that are known to obey another key, and whose.
@@ -83,7 +85,7 @@ impl Chain {
                 other => cycles.push(other),
             }
         }
-        self.left.mark(&self.journal, (&self.pool, &self.lease), (header, &[])).await?;
+        drop(self.left.mark(&self.journal, (&self.pool, &self.lease), (header, &[])).await?);
         seen.record(&self.journal, &self.roster, header).await?;
         Ok(cycles)
     }
@@ -119,10 +121,12 @@ impl Chain {
         tell(&self.name, &self.pool.take_notices());
         match event {
             Err(error) => {
+                self.unheard = true;
                 tracing::warn!(chain = %self.name, %error, "no new head");
                 tokio::time::sleep(self.times.poll.max(MIN_RETRY)).await;
             }
             Ok(HeadEvent::Frozen(since)) => {
+                self.unheard = true;
                 let (seconds, alert) = (since.as_secs(), "head_frozen");
                 tracing::error!(chain = %self.name, alert, seconds, "the head stands still; no verdicts until it moves");
             }
@@ -131,6 +135,7 @@ impl Chain {
                 if !head.joined {
                     self.left.doubt();
                 }
+                self.silence(&head).await?;
                 match self.verdict(&head).await {
                     Some(lease) => {
                         self.change_over(lease);
@@ -144,6 +149,17 @@ impl Chain {
             }
         }
         Ok(())
+    }
+
+    /// Records that for a time no endpoint told of the blocks that passed: of the newest of them, where nothing is known of it.
+    async fn silence(&mut self, head: &NewHead) -> Result<(), JournalError> {
+        let (unheard, chain_id) = (std::mem::take(&mut self.unheard), self.pool.chain_id());
+        let Some(passed) = head.between.last().filter(|_| unheard) else { return Ok(()) };
+        let recorded = self.journal.recorded(chain_id, passed.number..=passed.number).await?;
+        if recorded.values().flatten().any(|known| known.hash == passed.hash) {
+            return Ok(());
+        }
+        Sighting::of(&self.roster, Absence::Unheard).record(&self.journal, &self.roster, passed).await
     }
 
     /// The endpoint to read this block from, where the endpoints agree on it.
@@ -210,7 +226,7 @@ impl Chain {
     }
 
     /// Marks what was decided on heads that the chain has left.
-    async fn orphan(&self, head: &NewHead) -> eyre::Result<()> {
+    async fn orphan(&mut self, head: &NewHead) -> eyre::Result<()> {
         let mut marked = Orphaned::default();
         for left in &head.left {
             let Orphaned { cycles, blocks } =
@@ -222,7 +238,21 @@ impl Chain {
             let (block, blocks) = (first.number, head.left.len());
             tracing::warn!(chain = %self.name, block, blocks, ?marked, "the chain left its last heads");
         }
+        self.forget(&head.left.iter().map(|left| left.hash).collect::<Vec<_>>());
         Ok(())
+    }
+
+    /// Marks what else has left, and what is back, before anything is decided on the head: where the last full record of a vault has
+    /// left there is another one.
+    async fn mark(&mut self, head: &NewHead) -> eyre::Result<()> {
+        let headers = (&head.header, &head.between[..]);
+        let gone = self.left.mark(&self.journal, (&self.pool, &self.lease), headers).await?;
+        self.forget(&gone);
+        Ok(())
+    }
+
+    fn forget(&mut self, left: &[B256]) {
+        self.keepers.iter_mut().for_each(|keeper| keeper.chain_left(left));
     }
 
     async fn block(&mut self, head: &NewHead) -> eyre::Result<()> {
@@ -236,8 +266,8 @@ impl Chain {
             self.resolved(engine).await?;
             engine.watch_runway(&self.lease, &head.header, self.reckoned).await;
         }
+        self.mark(head).await?;
         let (seen, last) = self.cycles(head).await?;
-        self.left.mark(&self.journal, (&self.pool, &self.lease), (&head.header, &head.between)).await?;
         seen.record(&self.journal, &self.roster, &head.header).await?;
         last.filter(|_| self.keepers.is_empty()).map_or(Ok(()), Err)
     }
@@ -269,7 +299,7 @@ impl Chain {
         Ok((seen, last))
     }
 
-    async fn resolved(&self, engine: &Engine) -> eyre::Result<()> {
+    pub(super) async fn resolved(&self, engine: &Engine) -> eyre::Result<()> {
         match engine.resolve().await {
             Ok(outcomes) => report(&outcomes),
             Err(error @ (ExecutionError::Chain(_) | ExecutionError::Key(_))) => {
@@ -279,61 +309,6 @@ impl Chain {
             Err(error) => tracing::error!(sender = %engine.sender(), %error, "this key sends no more"),
         }
         Ok(())
-    }
-
-    /// Does what people ask for. What is about a key that is not here is left for the keeper that has it.
-    async fn hear_people(&self) -> eyre::Result<()> {
-        if self.crew.engines().next().is_none() {
-            // A dry run has no key to do it with.
-            return Ok(());
-        }
-        let lying = match self.journal.requests(self.pool.chain_id()).lying() {
-            Ok(lying) => lying,
-            Err(error) => {
-                tracing::error!(chain = %self.name, %error, "requests cannot be read; check the journal's directory");
-                return Ok(());
-            }
-        };
-        for lying in lying {
-            let intent = lying.request.intent();
-            if let Err(error) = self.answer(lying).await? {
-                tracing::error!(%intent, %error, "a request cannot be removed from the journal's directory: remove it");
-            }
-        }
-        Ok(())
-    }
-
-    /// Does what is asked for and removes the request, where that is possible. A cancel is removed when it is done: it may be done
-    /// twice. A higher bid may not, so it is removed first; a person can ask again.
-    async fn answer(&self, lying: Lying) -> eyre::Result<std::io::Result<()>> {
-        let request = lying.request.clone();
-        let intent = self.journal.intent(request.intent()).await?;
-        let Some(sender) = intent.map(|intent| intent.record.sender) else {
-            tracing::error!(?request, "asked for, and not in this journal");
-            return Ok(lying.remove());
-        };
-        let Some(engine) = self.crew.engines().find(|engine| engine.sender() == sender) else {
-            return Ok(Ok(()));
-        };
-        match request {
-            Request::Cancel { .. } => {
-                self.act(engine, &request).await?;
-                Ok(lying.remove())
-            }
-            Request::SpeedUp { .. } => match lying.remove() {
-                Ok(()) => self.act(engine, &request).await.map(Ok),
-                Err(error) => Ok(Err(error)),
-            },
-        }
-    }
-
-    async fn act(&self, engine: &Engine, request: &Request) -> eyre::Result<()> {
-        match engine.asked(request).await {
-            Ok(()) => tracing::info!(?request, "a person asked for it"),
-            Err(error @ ExecutionError::Journal(_)) => return Err(error.into()),
-            Err(error) => tracing::error!(?request, %error, "asked for, and not done"),
-        }
-        self.resolved(engine).await
     }
 
     /// Whether what had ended is still on the chain.

@@ -1,7 +1,7 @@
-//! Recorded blocks that the chain has left, also while no keeper was there to see it.
+//! Recorded blocks that the chain has left, or is back at, also while no keeper was there to see it.
 //!
-//! One rule: what is recorded at the height of a block on which the endpoints agree, or of one of its ancestors, and is another
-//! block, has left the chain.
+//! One rule: what is recorded at the height of a block on which the endpoints agree, or of one of its ancestors, has left the chain
+//! where it is another block, and where it is this one it has not, or is back.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use eyre::{Result, WrapErr};
 
 use crate::chain::pool::{Lease, Pool};
 use crate::chain::{ChainError, Header};
-use crate::journal::{Journal, Unmarked};
+use crate::journal::{Journal, Recorded};
 
 /// Records of the chain below which all was marked when they were written, as long as no node failed then: a process that ended
 /// before it could look again wrote some for which that is not so. Those of as many heads are no harm.
@@ -34,8 +34,9 @@ impl Left {
         self.marked = false;
     }
 
-    /// Marks what has left by the word of `header`, on which the endpoints agree, and of the headers `between` it and the head
-    /// before. Where more may have left the recorded heights below are asked for; a node that fails is asked at the next head.
+    /// Marks what has left, and what is back, by the word of `header`, on which the endpoints agree, and of the headers `between` it and
+    /// the head before. Where more may have left the recorded heights below are asked for; a node that fails is asked at the next head.
+    /// Returns the blocks that have left.
     ///
     /// # Errors
     /// What the disk or the file does not allow.
@@ -44,21 +45,17 @@ impl Left {
         journal: &Journal,
         (pool, lease): (&Pool, &Lease),
         (header, between): (&Header, &[Header]),
-    ) -> Result<()> {
+    ) -> Result<Vec<B256>> {
         let chain_id = pool.chain_id();
         let lowest = between.first().map_or(header.number, |first| first.number.min(header.number));
         let heights = if self.marked { lowest..=header.number } else { 0..=header.number };
-        let recorded = journal.unmarked(chain_id, heights).await.wrap_err("the journal")?;
-        let told: BTreeMap<u64, B256> =
+        let recorded = journal.recorded(chain_id, heights).await.wrap_err("the journal")?;
+        let mut there: BTreeMap<u64, B256> =
             between.iter().chain([header]).map(|header| (header.number, header.hash)).collect();
-        let mut gone = others(&recorded, &told);
         if !self.marked {
             let proofs = PROOFS.saturating_add(self.failed);
-            match below((&recorded, proofs), (pool, lease), told).await {
-                Ok(asked) => {
-                    gone = others(&recorded, &asked);
-                    *self = Self { marked: true, failed: 0 };
-                }
+            match below((&recorded, proofs), (pool, lease), there.clone()).await {
+                Ok(asked) => (there, *self) = (asked, Self { marked: true, failed: 0 }),
                 Err(error) => {
                     self.failed = self.failed.saturating_add(1);
                     let block = header.number;
@@ -66,35 +63,44 @@ impl Left {
                 }
             }
         }
-        for (block, hash) in gone {
+        for (block, hash) in told(&recorded, &there, |known, hash| known.left && known.hash == hash) {
+            journal.mark_returned(chain_id, hash).await.wrap_err("the journal")?;
+            tracing::warn!(block, %hash, "the chain is back at it");
+        }
+        let mut gone = Vec::new();
+        for (block, hash) in told(&recorded, &there, |known, hash| known.stands && known.hash != hash) {
             let marked = journal.mark_orphaned(chain_id, hash).await.wrap_err("the journal")?;
             tracing::warn!(block, %hash, ?marked, "the chain has left it");
+            gone.push(hash);
         }
-        Ok(())
+        Ok(gone)
     }
 }
 
-/// What is recorded at the heights of `there` and is not of its chain, by height.
-fn others(recorded: &BTreeMap<u64, Vec<Unmarked>>, there: &BTreeMap<u64, B256>) -> Vec<(u64, B256)> {
-    let other = |(number, hash): (&u64, &B256)| {
-        let at_height = recorded.get(number).into_iter().flatten();
-        let gone = at_height.filter(|known| known.hash != *hash).map(|known| (*number, known.hash));
-        gone.collect::<Vec<_>>()
+/// Of what is recorded at the heights of `there` that which `is` so beside the hash that the chain has, by height.
+fn told(
+    recorded: &BTreeMap<u64, Vec<Recorded>>,
+    there: &BTreeMap<u64, B256>,
+    is: impl Fn(&Recorded, B256) -> bool,
+) -> Vec<(u64, B256)> {
+    let at_height = |(number, hash): (&u64, &B256)| {
+        let blocks = recorded.get(number).into_iter().flatten().filter(|known| is(known, *hash));
+        blocks.map(|known| (*number, known.hash)).collect::<Vec<_>>()
     };
-    there.iter().flat_map(other).collect()
+    there.iter().flat_map(at_height).collect()
 }
 
 /// The hashes that the chain has at recorded heights, `told` among them: from the highest height down past as many `proofs`, records
 /// on which the endpoints agreed and which are of the chain, since all below was marked before those were written where no node
-/// failed; and those of which there is more than one record.
+/// failed; and those at which several blocks stand.
 async fn below(
-    (recorded, proofs): (&BTreeMap<u64, Vec<Unmarked>>, usize),
+    (recorded, proofs): (&BTreeMap<u64, Vec<Recorded>>, usize),
     (pool, lease): (&Pool, &Lease),
     told: BTreeMap<u64, B256>,
 ) -> Result<BTreeMap<u64, B256>, ChainError> {
     let (mut there, mut found) = (told, 0_usize);
     for (number, at_height) in recorded.iter().rev() {
-        if found >= proofs && at_height.len() < 2 {
+        if found >= proofs && at_height.iter().filter(|known| known.stands).count() < 2 {
             continue;
         }
         let hash = match there.get(number) {
@@ -109,16 +115,16 @@ async fn below(
     Ok(there)
 }
 
-/// The hash of the chain's block at a height; where another is recorded the endpoints have to agree on it.
+/// The hash of the chain's block at a height; where that says that something left or is back the endpoints have to agree on it.
 async fn asked(
     (pool, lease): (&Pool, &Lease),
     number: u64,
-    at_height: &[Unmarked],
+    at_height: &[Recorded],
 ) -> Result<B256, ChainError> {
     let header = lease.header_by_number(number).await?;
     let missing = || ChainError::NoVerdict { reason: format!("`{}` has no block {number}", lease.name()) };
     let header = header.ok_or_else(missing)?;
-    if at_height.iter().any(|known| known.hash != header.hash) {
+    if at_height.iter().any(|known| known.left || known.hash != header.hash) {
         pool.agree(lease, &header).await?;
     }
     Ok(header.hash)

@@ -20,14 +20,18 @@ use crate::journal::{Absence, BlockEntry, CycleEntry, Journal, RunEntry};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
-    /// No keeper ran, or none that kept the vault.
+    /// No keeper ran.
     Stopped,
+    /// The keeper that ran did not keep the vault.
+    NotKept,
     /// The keeper that was to start held not its key: another process did, at its last start before the block.
     LeaseLost,
     /// The journal ends before the block: no keeper ran any more, or the one that did heard of no block.
     Silent,
-    /// No endpoint told of the block, or they disagreed, or the facts could not be read.
+    /// No endpoint told of the block in time, or they disagreed, or the facts could not be read.
     Endpoint,
+    /// The keeper ran, and the block passed between two of its looks for a head, none of which failed.
+    Passed,
     /// The vault was given up until the next start.
     GivenUp,
     /// The sender's caps on gas left less than the next block cost.
@@ -67,7 +71,6 @@ const WINDOW: u64 = 8_192;
 /// # Errors
 /// A journal that cannot be read.
 pub async fn causes(journal: &Journal, key: (u64, Address), episode: &Episode) -> Result<Vec<Caused>> {
-    let (chain_id, _) = key;
     let before = last_before(journal, key, episode.from).await?;
     let mut tally = Tally::new(episode, runs(journal).await?, before);
     let mut from = episode.from;
@@ -78,7 +81,7 @@ pub async fn causes(journal: &Journal, key: (u64, Address), episode: &Episode) -
         }
         from = to.saturating_add(1);
     }
-    Ok(tally.causes(following(journal, chain_id, episode.to).await?))
+    Ok(tally.causes(following(journal, key, episode.to).await?))
 }
 
 /// The last record of a block below this height.
@@ -90,8 +93,12 @@ async fn last_before(journal: &Journal, key: (u64, Address), height: u64) -> Res
     Ok(known.into_values().next().map(|known| known.last))
 }
 
-/// Number in the ledger of the record of the lowest block above a height, however far it is.
-async fn following(journal: &Journal, chain_id: u64, height: u64) -> Result<Option<i64>> {
+/// The record of the lowest block above a height, however far it is.
+async fn following(
+    journal: &Journal,
+    (chain_id, vault): (u64, Address),
+    height: u64,
+) -> Result<Option<Last>> {
     let above = height.saturating_add(1)..=u64::MAX;
     let mut last = None;
     loop {
@@ -100,7 +107,8 @@ async fn following(journal: &Journal, chain_id: u64, height: u64) -> Result<Opti
             .await
             .wrap_err("the journal")?;
         if let Some(block) = page.iter().find(|block| !block.orphaned) {
-            return Ok(Some(block.seq));
+            let kept = keeps(journal, block.roster, vault).await?;
+            return Ok(Some(Last::of(block, vault, kept)));
         }
         let Some(newest) = page.into_iter().next_back() else { return Ok(None) };
         last = Some(newest);
@@ -112,8 +120,29 @@ async fn following(journal: &Journal, chain_id: u64, height: u64) -> Result<Opti
 struct Last {
     /// Its number in the ledger.
     seq: i64,
+    /// Whether its process kept the vault.
+    kept: bool,
     /// Whether its process did not start, because another held the vault's key.
     refused: bool,
+    /// Whether no endpoint told of the blocks down to the record before it.
+    unheard: bool,
+}
+
+impl Last {
+    fn of(block: &BlockEntry, vault: Address, kept: bool) -> Self {
+        let absence = block.absences.of(vault);
+        Self {
+            seq: block.seq,
+            kept,
+            refused: kept && absence == Some(Absence::KeyHeld),
+            unheard: absence == Some(Absence::Unheard),
+        }
+    }
+
+    /// The record of a cycle whose block has none.
+    const fn of_cycle(seq: i64) -> Self {
+        Self { seq, kept: true, refused: false, unheard: false }
+    }
 }
 
 /// What the journal has of a height.
@@ -142,12 +171,11 @@ async fn heights(
                 Entry::Occupied(kept) => *kept.get(),
                 Entry::Vacant(place) => *place.insert(keeps(journal, block.roster, vault).await?),
             };
-            let cause = if kept { of_block(block, vault) } else { Cause::Stopped };
-            let last = Last { seq: block.seq, refused: kept && was_refused(block, vault) };
+            let cause = if kept { of_block(block, vault) } else { Cause::NotKept };
+            let last = Last::of(block, vault, kept);
             match heights.entry(block.number) {
-                // What an earlier process did at the block stands, also where a later one does not keep the vault.
-                Entry::Occupied(mut known) if last.refused => known.get_mut().last = last,
-                Entry::Occupied(_) if !kept => {}
+                // What an earlier process did at the block stands; that a later one did not is true of what follows.
+                Entry::Occupied(mut known) if last.refused || !kept => known.get_mut().last = last,
                 Entry::Occupied(mut known) => *known.get_mut() = Known { last, cause },
                 Entry::Vacant(place) => drop(place.insert(Known { last, cause })),
             }
@@ -166,7 +194,7 @@ async fn heights(
             match heights.entry(cycle.record.block_number) {
                 Entry::Occupied(mut known) => known.get_mut().cause = cause,
                 Entry::Vacant(place) => {
-                    place.insert(Known { last: Last { seq, refused: false }, cause });
+                    place.insert(Known { last: Last::of_cycle(seq), cause });
                 }
             }
         }
@@ -205,7 +233,7 @@ impl Tally {
     /// Takes the next height of which there is a record in.
     fn take(&mut self, height: u64, known: Known) {
         if let Some(end) = height.checked_sub(1).filter(|end| *end >= self.left.0) {
-            self.count(self.unseen(known.last.seq), end);
+            self.count(self.unseen(known.last), end);
         }
         self.count(known.cause, height);
         self.before = Some(known.last);
@@ -219,15 +247,17 @@ impl Tally {
         self.left.0 = following;
     }
 
-    /// Why there is no record between the last one and that of number `after`: a process that began between them was not there
-    /// before; one that went on over it heard nothing. After a start that was refused nobody was there until the next one; where
+    /// Why there is no record between the last one and `after`: a process that began between them was not there before; one that
+    /// went on over it heard nothing, or had no reason to. After a start that was refused nobody was there until the next one; where
     /// more than one followed, nothing says when that was.
-    fn unseen(&self, after: i64) -> Cause {
+    fn unseen(&self, after: Last) -> Cause {
         let Some(before) = self.before else { return Cause::Stopped };
-        match (before.refused, self.begun(before.seq..after)) {
+        match (before.refused, self.begun(before.seq..after.seq)) {
             (true, 0 | 1) => Cause::LeaseLost,
             (true, _) | (false, 1..) => Cause::Stopped,
-            (false, 0) => Cause::Endpoint,
+            (false, 0) if !before.kept => Cause::NotKept,
+            (false, 0) if after.unheard => Cause::Endpoint,
+            (false, 0) => Cause::Passed,
         }
     }
 
@@ -244,8 +274,8 @@ impl Tally {
         }
     }
 
-    /// The causes, the most frequent first, where the first record after the episode has this number in the ledger.
-    fn causes(mut self, after: Option<i64>) -> Vec<Caused> {
+    /// The causes, the most frequent first, where this is the first record after the episode.
+    fn causes(mut self, after: Option<Last>) -> Vec<Caused> {
         if !self.is_done() {
             let cause = after.map_or_else(|| self.ended(), |after| self.unseen(after));
             self.count(cause, self.left.1);
@@ -259,18 +289,13 @@ impl Tally {
 
 fn of_block(block: &BlockEntry, vault: Address) -> Cause {
     match block.absences.of(vault) {
-        Some(Absence::NoVerdict | Absence::Unread) => Cause::Endpoint,
+        Some(Absence::NoVerdict | Absence::Unheard | Absence::Unread) => Cause::Endpoint,
         Some(Absence::GivenUp) => Cause::GivenUp,
         Some(Absence::Failed) => Cause::Unknown,
         Some(Absence::KeyHeld) => Cause::LeaseLost,
         // A leaf alone: what it decided was nothing new, and not to trade.
         None => Cause::DecidedOtherwise,
     }
-}
-
-/// Whether the block was recorded by a process that did not start, because another held the vault's key.
-fn was_refused(block: &BlockEntry, vault: Address) -> bool {
-    block.absences.of(vault) == Some(Absence::KeyHeld)
 }
 
 fn of_cycle(cycle: &CycleEntry) -> Cause {

@@ -262,22 +262,24 @@ async fn what_hides_or_rewords_a_record_is_found_as_well() {
     let (names, _) = changed.told(&rig).await;
     assert_eq!(names, ["decision_hash", "event"]);
 
-    // Where nothing is wrong with it, it is an action like others; where the chain has no call of it, there is nothing to compare.
-    let mut changed = story().await;
-    changed.intents[0].last_event.state = IntentState::Live;
-    let (_directory, journal) = changed.written(rig.scene.vault).await;
-    let held = replayed(&rig, &journal, &rig.scene.policy).await;
-    assert_eq!((held.actions.checked, held.actions.equal, held.open, held.faults.len()), (1, 1, 0, 0));
-    changed.intents[0].attempts[0].hash = B256::repeat_byte(5);
-    let (_directory, journal) = changed.written(rig.scene.vault).await;
-    let held = replayed(&rig, &journal, &rig.scene.policy).await;
-    assert_eq!((held.actions.checked, held.open, told(&held).0), (0, 1, vec!["not_recorded".to_owned()]));
-
     // Nothing that was looked at is nothing that is equal.
     let (source, subject) = (source(&rig).await, subject(&rig, &rig.scene.policy));
     let replay = Replay::new(&source, &rig.journal, &subject, None);
     let replayed = replay.run(&Part::Heights(5_000..=6_000), &|| {}).await.unwrap();
     assert!(replayed.faults.is_empty() && !replayed.is_equal());
+}
+
+#[tokio::test]
+async fn an_intent_without_an_end_is_counted_until_the_chain_has_it_and_is_an_action_then() {
+    let mut rig = Rig::set().await;
+    assert!(matches!(rig.cycle().await.unwrap().dispatch, Dispatch::Sent { .. }));
+    let tally = async |rig: &Rig| {
+        let held = replayed(rig, &rig.journal, &rig.scene.policy).await;
+        (held.open, held.actions.checked, held.actions.equal, told(&held).0)
+    };
+    assert_eq!(tally(&rig).await, (1, 0, 0, vec![]));
+    rig.scene.mine(1).await;
+    assert_eq!(tally(&rig).await, (0, 1, 1, vec![]), "the journal has it as sent");
 }
 
 #[tokio::test]

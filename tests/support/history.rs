@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use rust_decimal::Decimal;
-use vault_keeper::chain::{Endpoint, SecretUrl, Timeouts};
+use vault_keeper::chain::{Endpoint, Header, SecretUrl, Timeouts};
 use vault_keeper::domain::decision::DECISION_VERSION;
 use vault_keeper::domain::policy::ChainKind;
 use vault_keeper::execution::{FeeCaps, SendingConfig};
-use vault_keeper::journal::{BlockRecord, Journal, Roster, RunRecord};
+use vault_keeper::journal::{Absence, BlockRecord, Journal, Roster, RunRecord, Standing};
 use vault_keeper::reader::Mode;
 use vault_keeper::replay::audit::{Audit, Found, Question, Reading};
 use vault_keeper::replay::{Part, Replay, Replayed, Source, Subject};
@@ -42,6 +42,13 @@ const POLICY: &[(&str, &str)] = &[(
 fraction = \"0.02\"
 to = \"target\"",
 )];
+
+/// The record of a block at which the only vault of a roster stands so.
+async fn record(journal: &Journal, roster: &Roster, header: &Header, standing: Standing) {
+    let vaults = roster.vaults().iter().map(|vault| (*vault, standing)).collect();
+    let (number, hash, timestamp) = (header.number, header.hash, header.timestamp);
+    journal.record_block(roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
+}
 
 /// A history.
 pub(crate) struct History {
@@ -78,11 +85,14 @@ impl History {
                 roster = begins(journal, scene.vault).await;
             }
             engine.resolve().await.unwrap();
-            let head = pool.reader().unwrap().latest_header().await.unwrap();
+            let node = pool.reader().unwrap();
+            let head = node.latest_header().await.unwrap();
+            if at == DEAF.end() + 1 {
+                let passed = node.header_by_number(head.number - 1).await.unwrap().unwrap();
+                record(journal, &roster, &passed, Err(Absence::Unheard)).await;
+            }
             let leaf = keeper.cycle(&head).await.unwrap().leaf;
-            let vaults = BTreeMap::from([(scene.vault, Ok(leaf))]);
-            let (number, hash, timestamp) = (head.number, head.hash, head.timestamp);
-            journal.record_block(&roster, &BlockRecord { number, hash, timestamp, vaults }).await.unwrap();
+            record(journal, &roster, &head, Ok(leaf)).await;
         }
         drop(market);
         let heights = (first, rig.scene.stage.chain.block_number().await.unwrap());

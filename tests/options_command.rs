@@ -113,6 +113,64 @@ fn figures_page_and_files_tell_of_every_roll() {
 }
 
 #[test]
+fn what_was_undone_and_what_was_not_opened_is_told_with_the_reason() {
+    let place = desk();
+    // A day's series from noon to noon, and a feed that is silent from shortly before the first expiry, or after it, to the end.
+    let setting = |from: &str| {
+        let outage = format!("[[outages]]\nof = \"feed\"\nfrom = 2020-09-14 {from}\nto = 2020-09-30\n");
+        let daily = SETTING.replacen("tenor_days = 2", "tenor_days = 1\nwindow_seconds = 0", 1);
+        place.write("silent.toml", &format!("{outage}{daily}"));
+    };
+    let given = "backtest --prices prices.csv --policy POLICY --setting silent.toml";
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    for (from, code, why) in [
+        (
+            "10:00:00",
+            "stale_answer",
+            "the feed's last answer up to the expiry was older than options.max_age_seconds",
+        ),
+        ("12:30:00", "no_answer", "the feed did not answer for a week after the expiry"),
+    ] {
+        setting(from);
+        let ended = run(&place, &format!("{given} --json --out result"));
+        let told = ended.json();
+        let row = &told["entrants"][0];
+        assert_eq!((&row["metrics"]["options"], &row["metrics"]["undone"]), (&2.into(), &2.into()), "{row}");
+        // Undone at noon of the 21st, and due from then to the last of the prices, at every hour four times.
+        assert_eq!(row["unrolled"], serde_json::json!({ "stale_price": 96 }));
+        assert_eq!(
+            (&row["metrics"]["unopened"], &row["options"][0]["settled"]["undone"]),
+            (&96.into(), &code.into())
+        );
+        let notes = told["notes"].as_array().unwrap();
+        assert!(notes.contains(&format!("2 options were undone: {why}").into()), "{notes:?}");
+        let options = read("result/options.csv");
+        assert_eq!(
+            options.lines().filter(|line| line.ends_with(&format!(",{code}"))).count(),
+            2,
+            "{options}"
+        );
+        let page = read("result/report.html");
+        let escaped = why.replace('\'', "&#39;");
+        assert!(page.contains(&format!(" 2 undone: {escaped}.")), "{page}");
+        let unopened = "<code>stale_price</code></td><td class=\"left\">the feed&#39;s answer is too old for the vault</td><td>96</td>";
+        assert!(page.contains(unopened), "{page}");
+        let table = run(&place, given).out;
+        let line = |words: &[&str]| table.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(
+            line(&["1, written call", "2020-09-14 12:00:00", why]) && line(&["2, bought put", why]),
+            "{table}"
+        );
+        assert!(line(&["stale_price", "too old for the vault", "96"]), "{table}");
+        assert!(line(&["Options undone", "2"]), "{table}");
+    }
+    // Prices that end before the week is over.
+    let ended = run(&place, &format!("{given} --end 2020-09-18 --json")).json();
+    let note = "2 options have expired and are not settled: the feed's next answer would settle them, and the prices are over";
+    assert!(ended["notes"].as_array().unwrap().contains(&note.into()), "{}", ended["notes"]);
+}
+
+#[test]
 fn without_a_book_nothing_of_options_is_told() {
     let place = desk();
     let cppi = policy("cppi.toml");

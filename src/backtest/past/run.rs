@@ -19,6 +19,7 @@ use super::opening::Start;
 use super::prices::{Tick, Way};
 use super::rolls::Roll;
 use super::setting::{Absent, Flow, Setting};
+use super::unopened::Unopened;
 use super::world::World;
 use crate::backtest::BacktestError;
 use crate::domain::decision::{Decider, Decision, Glance, Trade, Verdict};
@@ -125,7 +126,7 @@ pub struct Outcome {
     /// Every position of the option book, in the order in which they were opened.
     pub rolls: Vec<Roll>,
     /// Ticks at which a series was to be opened and was not, by the reason.
-    pub unrolled: BTreeMap<&'static str, u64>,
+    pub unrolled: BTreeMap<Unopened, u64>,
 }
 
 /// Walks `keeper` through the `past`; `seen` is told of every step, without its band.

@@ -29,6 +29,7 @@ pub(super) fn text(tested: &Tested) -> String {
         parts.push(reasons(policy));
         parts.extend(undecided(policy).told());
         parts.extend(options::unrolled(&policy.outcome));
+        parts.extend(options::undone(&policy.outcome));
     }
     parts.join("\n\n")
 }

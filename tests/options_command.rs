@@ -242,6 +242,41 @@ fn a_sweep_varies_the_terms_and_a_simulation_walks_them() {
         assert!(highest > 640_000.0 && highest < 680_000.0, "{entrant}: {highest}");
     }
     assert!(real(&of("cash")["max_drawdown"]["p95"]) > 0.002, "{}", of("cash"));
+    // Two days of one series, twelve hours until the feed says more, and a day until the next: two of them, of two positions.
+    let series = of("policy")["series"].clone();
+    assert_eq!(
+        (&series["options"], &series["unopened"], &series["undone"]),
+        (&4.0.into(), &0.0.into(), &0.0.into())
+    );
+    assert_eq!((&series["never"]["value"], &told["unrolled"]), (&0.0.into(), &Value::Null));
+}
+
+#[test]
+fn a_simulation_tells_of_series_that_never_opened_and_why() {
+    let place = desk();
+    // Nothing is held at first, and without a book to hedge nothing is bought.
+    place.write("held.toml", &SETTING.replacen("{ nav = \"0.3\" }", "{ held = \"0.3\" }", 1));
+    let given = "simulate --policy POLICY --setting held.toml --days 6 --step-minutes 720 --paths 100 --seed 3 --out result";
+    let told = run(&place, &format!("{given} --json")).json();
+    let series = &told["entrants"][0]["figures"]["series"];
+    // The first step and twelve after it.
+    assert_eq!((&series["options"], &series["unopened"]), (&0.0.into(), &13.0.into()));
+    assert_eq!((&series["never"]["value"], &series["undone"]), (&1.0.into(), &0.0.into()));
+    assert_eq!(told["unrolled"], serde_json::json!({ "options.positions[0]: no_size": 1_300 }));
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    let paths = read("result/paths.csv");
+    assert!(paths.lines().next().unwrap().ends_with(",cash_lock,options,unopened,undone"), "{paths}");
+    assert!(paths.lines().nth(1).unwrap().ends_with(",0,13,0"), "{paths}");
+    let page = read("result/report.html");
+    let row = "<code>options.positions[0]: no_size</code></td><td class=\"left\">its size is nothing, of what the vault has</td>\
+               <td>1,300</td>";
+    assert!(page.contains(row) && page.contains("Never opened"), "{page}");
+    let table = run(&place, given).out;
+    let line = |words: &[&str]| table.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(
+        line(&["options.positions[0]: no_size", "1300"]) && line(&["Never opened", "100.00 %"]),
+        "{table}"
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ use eyre::{WrapErr, eyre};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+pub(super) use options::{unopened, unrolled};
 pub(super) use text::written;
 
 pub(super) use past::PastArgs;

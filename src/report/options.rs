@@ -36,8 +36,8 @@ pub struct Position {
 pub struct NotOpened {
     /// Its code, with the position where it is of one.
     pub code: String,
-    /// At how many ticks.
-    pub ticks: u64,
+    /// How often, in ticks of a backtest or steps of all paths.
+    pub times: u64,
     /// The same for people.
     pub why: &'static str,
 }
@@ -80,20 +80,20 @@ pub(super) fn section(positions: &[Position]) -> String {
     out
 }
 
-/// Why none were opened, and at how many ticks; nothing where all were.
+/// Why none were opened, and how often; nothing where all were.
 pub(super) fn not_opened(unopened: &[NotOpened]) -> String {
     if unopened.is_empty() {
         return String::new();
     }
-    let note = "Ticks at which a series was due and was not opened, by the reason.";
-    let mut out = opened("Options that were not opened", note, &["Reason", "Why", "Ticks"], 2);
-    for NotOpened { code, ticks, why } in unopened {
+    let note = "How often a series was due and was not opened, by the reason.";
+    let mut out = opened("Options that were not opened", note, &["Reason", "Why", "Times"], 2);
+    for NotOpened { code, times, why } in unopened {
         let _infallible = writeln!(
             out,
             "<tr><td class=\"left\"><code>{}</code></td><td class=\"left\">{}</td><td>{}</td></tr>",
             escape(code),
             escape(why),
-            number(to_f64(*ticks), 0)
+            number(to_f64(*times), 0)
         );
     }
     out.push_str("</tbody></table></div></section>\n");
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn what_was_not_opened_has_its_reasons() {
         let code = "options.positions[0]: no_size".to_owned();
-        let page = not_opened(&[NotOpened { code, ticks: 1_234, why: "its size is nothing" }]);
+        let page = not_opened(&[NotOpened { code, times: 1_234, why: "its size is nothing" }]);
         let row = "<tr><td class=\"left\"><code>options.positions[0]: no_size</code></td>\
                    <td class=\"left\">its size is nothing</td><td>1,234</td></tr>";
         assert!(page.contains(row), "{page}");

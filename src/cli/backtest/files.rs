@@ -113,7 +113,7 @@ pub(super) fn page(tested: &Tested) -> Result<String> {
     let figures = all_figures(&tested.entries);
     let undecided = tested.entries.first().map_or(Undecided { under_way: 0, absent: 0 }, undecided);
     let rolls = tested.entries.first().map_or(&[][..], |policy| &policy.outcome.rolls);
-    let unopened = tested.entries.first().map(|policy| options::unopened(&policy.outcome));
+    let unopened = tested.entries.first().map(|policy| options::unopened(&policy.outcome.unrolled));
     let backtest = Backtest {
         course: &course,
         figures: &figures,

@@ -1,5 +1,7 @@
 //! The option book of a backtest: as a table, for the page, and for people.
 
+use std::collections::BTreeMap;
+
 use eyre::Result;
 use rust_decimal::Decimal;
 
@@ -66,23 +68,23 @@ pub(super) fn positions(rolls: &[Roll]) -> Vec<Position> {
     rolls.iter().map(position).collect()
 }
 
-/// Why series were not opened that were due, and at how many ticks; nothing where all were.
-pub(super) fn unrolled(outcome: &Outcome) -> Option<String> {
-    let row = |(unopened, ticks): (&Unopened, &u64)| {
-        vec![unopened.to_string(), unopened.why().to_owned(), ticks.to_string()]
+/// Why series were not opened that were due, and how often; nothing where all were.
+pub(in crate::cli) fn unrolled(unrolled: &BTreeMap<Unopened, u64>) -> Option<String> {
+    let row = |(unopened, times): (&Unopened, &u64)| {
+        vec![unopened.to_string(), unopened.why().to_owned(), times.to_string()]
     };
-    let rows: Vec<Vec<String>> = outcome.unrolled.iter().map(row).collect();
-    (!rows.is_empty()).then(|| grid(&["no options opened", "why", "ticks"], rows))
+    let rows: Vec<Vec<String>> = unrolled.iter().map(row).collect();
+    (!rows.is_empty()).then(|| grid(&["no options opened", "why", "times"], rows))
 }
 
 /// The same for the page.
-pub(super) fn unopened(outcome: &Outcome) -> Vec<NotOpened> {
-    let row = |(unopened, ticks): (&Unopened, &u64)| NotOpened {
+pub(in crate::cli) fn unopened(unrolled: &BTreeMap<Unopened, u64>) -> Vec<NotOpened> {
+    let row = |(unopened, times): (&Unopened, &u64)| NotOpened {
         code: unopened.to_string(),
-        ticks: *ticks,
+        times: *times,
         why: unopened.why(),
     };
-    outcome.unrolled.iter().map(row).collect()
+    unrolled.iter().map(row).collect()
 }
 
 /// The positions that were undone, and why; nothing where none was.

@@ -252,6 +252,45 @@ fn a_sweep_varies_the_terms_and_a_simulation_walks_them() {
 }
 
 #[test]
+fn the_naked_book_has_what_the_policy_has_opened_where_sizes_are_of_what_is_held() {
+    let place = desk();
+    let holding = std::fs::read_to_string(policy("delta-hedge.toml")).unwrap();
+    place.write("holding.toml", &holding.replacen("target_delta = \"0\" ", "target_delta = \"100\" ", 1));
+    place.write("held.toml", &SETTING.replacen("{ nav = \"0.3\" }", "{ held = \"0.5\" }", 1));
+    let given = "backtest --prices prices.csv --policy holding.toml --setting held.toml --json";
+    let told = run(&place, given).json();
+    let of = |entrant: &str| {
+        let all = told["entrants"].as_array().unwrap();
+        all.iter().find(|row| row["entrant"] == entrant).unwrap().clone()
+    };
+    let (policy, cash) = (of("policy"), of("cash"));
+    // At the first tick nothing is held: the policy's vault opens at the second one, and the naked one with it.
+    let opened = policy["options"][0]["opened"]["at"].as_u64().unwrap();
+    assert_eq!(opened, told["from"].as_u64().unwrap() + 1_199);
+    assert!(policy["options"].as_array().unwrap().len() >= 4, "{policy}");
+    assert_eq!(policy["options"], cash["options"]);
+    assert!((real(&cash["options"][2]["size"]) + 50.0).abs() < 0.1, "{cash}");
+    let (earned, alone) = (&policy["metrics"]["book_profit"], &cash["metrics"]);
+    assert_eq!(
+        (&alone["book_profit"], &alone["hedged_profit"], &alone["hedge_profit"]),
+        (earned, earned, &0.0.into())
+    );
+    assert!(
+        (real(&alone["end"]) - 1_000_000.0 - real(earned)).abs() < 1e-6 && real(earned) != 0.0,
+        "{alone}"
+    );
+    assert!(real(&alone["volatility"]) > 0.0 && policy["metrics"]["hedge_profit"] != 0.0, "{alone}");
+    // On every path of a simulation as well.
+    let given = "simulate --policy holding.toml --setting held.toml --days 6 --step-minutes 720 --paths 100 --seed 3 --json";
+    let told = run(&place, given).json();
+    let all = told["entrants"].as_array().unwrap();
+    let series = |entrant: &str| {
+        all.iter().find(|row| row["entrant"] == entrant).unwrap()["figures"]["series"].clone()
+    };
+    assert_eq!((&series("policy")["never"]["value"], series("cash")), (&0.0.into(), series("policy")));
+}
+
+#[test]
 fn a_simulation_tells_of_series_that_never_opened_and_why() {
     let place = desk();
     // Nothing is held at first, and without a book to hedge nothing is bought.

@@ -31,7 +31,7 @@ pub struct Future<'a> {
     pub published: &'a PublishedPolicy,
     /// First net asset value, units of the asset.
     pub capital: Decimal,
-    /// Who keeps the vault, the first of whom is pictured.
+    /// Who keeps the vault, the policy first, which is pictured.
     pub entrants: &'a [Entrant],
 }
 
@@ -109,15 +109,17 @@ impl Future<'_> {
         seen: Seen,
     ) -> Result<Told, BacktestError> {
         let (mut samples, mut course) = (Vec::with_capacity(keepers.len()), Course::new());
-        let mut unrolled = BTreeMap::new();
-        for (at, keeper) in keepers.iter().enumerate() {
-            let (sample, outcome) = self.sample(keeper, path, |step, seen| {
+        let (mut unrolled, mut rolls) = (BTreeMap::new(), Vec::new());
+        for (at, (keeper, entrant)) in keepers.iter().zip(self.entrants).enumerate() {
+            let beside = entrant.follows(self.setting).then(|| entrant.beside(self.published, &rolls));
+            let beside = beside.transpose()?;
+            let (sample, outcome) = self.sample(beside.as_ref().unwrap_or(keeper), path, |step, seen| {
                 let pictured = at == 0 && grid.has(step);
                 course.extend(pictured.then(|| (to_real(seen.account.net()), to_real(seen.floor))));
             })?;
             samples.push(sample);
             if at == 0 {
-                unrolled = outcome.unrolled;
+                (unrolled, rolls) = (outcome.unrolled, outcome.rolls);
             }
         }
         Ok(Told { samples, unrolled, course, seen })

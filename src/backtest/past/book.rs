@@ -8,7 +8,7 @@ use alloy::primitives::{I256, U256};
 pub(super) use mark::Marked;
 pub(super) use series::Series;
 
-use super::rolls::Undone;
+use super::rolls::{Roll, Undone};
 use super::setting::options::{MAX_AGE_SECONDS, OptionKind, Options};
 use crate::backtest::BacktestError;
 use crate::domain::policy::PublishedPolicy;
@@ -158,6 +158,8 @@ pub(super) struct Book<'a> {
     pub(super) next: u64,
     /// When the last series ended.
     pub(super) closed_at: Option<u64>,
+    /// Positions of another vault's book, whose sizes stand where one is of what is held.
+    pub(super) sized_by: Option<&'a [Roll]>,
     /// `10^(18 + risky decimals − asset decimals)`.
     pub(super) scale: U256,
     /// What an estimate before this one has worked out.
@@ -182,8 +184,8 @@ impl<'a> Book<'a> {
         let positions = standing(legs, snapshot, scale)?;
         let next =
             positions.iter().map(|position| position.number).max().map_or(1, |last| last.saturating_add(1));
-        let (closed_at, memory) = (None, Memory::default());
-        Ok(Some(Self { published, terms, positions, next, closed_at, scale, memory }))
+        let (closed_at, sized_by, memory) = (None, None, Memory::default());
+        Ok(Some(Self { published, terms, positions, next, closed_at, sized_by, scale, memory }))
     }
 
     /// Age in seconds up to which the feed's answer at an expiry settles.

@@ -53,6 +53,8 @@ pub enum Keeper {
     Hold(PublishedPolicy),
     /// Nobody: all stays in the asset.
     Cash(PublishedPolicy),
+    /// The same, with sizes of what is held being of what the vault held that opened these positions at the same time.
+    Naked(PublishedPolicy, Vec<Roll>),
 }
 
 /// The vault at a tick, units of the asset.
@@ -238,7 +240,7 @@ impl<'a> Walk<'a> {
             Keeper::Policy(published) | Keeper::Own(published, _) | Keeper::Hold(published) => {
                 (published, false)
             }
-            Keeper::Cash(published) => (published, true),
+            Keeper::Cash(published) | Keeper::Naked(published, _) => (published, true),
         };
         let reach = past.setting.pools.arbitrage_seconds.max(past.setting.keeper.inclusion_seconds);
         let mut flows = past.setting.flows.clone();
@@ -249,7 +251,9 @@ impl<'a> Walk<'a> {
             keeper,
             decider: match keeper {
                 Keeper::Own(published, strategy) => Decider::by(published, strategy.as_ref()),
-                Keeper::Policy(_) | Keeper::Hold(_) | Keeper::Cash(_) => Decider::new(published),
+                Keeper::Policy(_) | Keeper::Hold(_) | Keeper::Cash(_) | Keeper::Naked(..) => {
+                    Decider::new(published)
+                }
             },
             world: World::open(
                 past.setting,
@@ -270,6 +274,9 @@ impl<'a> Walk<'a> {
             reasons: Reasons::default(),
             outcome: Outcome::default(),
         };
+        if let Keeper::Naked(_, rolls) = keeper {
+            walk.world.size_by(rolls);
+        }
         let held = walk.world.held()?;
         walk.account.flow(held, first.price)?;
         walk.bring_options(first.price)?;
@@ -281,7 +288,8 @@ impl<'a> Walk<'a> {
             Keeper::Policy(published)
             | Keeper::Own(published, _)
             | Keeper::Hold(published)
-            | Keeper::Cash(published) => published,
+            | Keeper::Cash(published)
+            | Keeper::Naked(published, _) => published,
         }
     }
 

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use super::mark::{model, value};
 use super::{Book, Position, Valued, WAD_PLACES, signed};
 use crate::backtest::BacktestError;
+use crate::backtest::past::rolls::Roll;
 use crate::backtest::past::setting::options::{self, OptionKind, Options, Side, Size};
 use crate::backtest::past::unopened::{Lack, NoTerms, Unopened};
 use crate::domain::models::hedge::Spot;
@@ -50,7 +51,7 @@ impl Book<'_> {
         let desk = Desk { snapshot, book: self, terms, market, spot, estimate };
         let mut series = Series::with_capacity(terms.positions.len());
         for (number, (place, asked)) in (self.next..).zip(terms.positions.iter().enumerate()) {
-            match desk.position(number, asked) {
+            match desk.position((number, place), asked) {
                 Ok(position) => series.push(position),
                 Err(NoTerms::Lack(lack)) => return Ok(Err(Unopened::Terms { position: place, lack })),
                 Err(NoTerms::Error(error)) => return Err(error),
@@ -61,8 +62,13 @@ impl Book<'_> {
 }
 
 impl Desk<'_> {
-    fn position(&self, number: u64, asked: &options::Position) -> Result<(Position, f64), NoTerms> {
-        let size = self.size(asked.size)?;
+    /// The position of this number in the book, and at this place of its series.
+    fn position(
+        &self,
+        (number, place): (u64, usize),
+        asked: &options::Position,
+    ) -> Result<(Position, f64), NoTerms> {
+        let size = self.size(asked.size, place)?;
         if size.is_zero() {
             return Err(Lack::Size.into());
         }
@@ -107,14 +113,17 @@ impl Desk<'_> {
     }
 
     /// Raw risky units, rounded down.
-    fn size(&self, size: Size) -> Result<U256, BacktestError> {
+    fn size(&self, size: Size, place: usize) -> Result<U256, BacktestError> {
         let vault = &self.snapshot.vault;
         let (asset, risky) = (vault.asset.decimals, vault.risky.decimals);
         let whole = crate::domain::units::from_raw;
         let held = whole(vault.risky_holdings, risky)?;
         let units = match size {
             Size::Units(units) => Some(units),
-            Size::Held(part) => held.checked_mul(part),
+            Size::Held(part) => match self.book.sized_by {
+                Some(rolls) => Some(self.opened_beside(rolls, place)),
+                None => held.checked_mul(part),
+            },
             Size::Nav(part) => {
                 let nav = held
                     .checked_mul(self.market)
@@ -123,6 +132,13 @@ impl Desk<'_> {
             }
         };
         Ok(to_raw(units.ok_or(BacktestError::Number("the size of an option"))?, risky)?)
+    }
+
+    /// Units of the position at this place of the series that another vault has opened now; none where it has opened none.
+    fn opened_beside(&self, rolls: &[Roll], place: usize) -> Decimal {
+        let now = self.snapshot.block.timestamp;
+        let mut series = rolls.iter().filter(|roll| roll.opened.is_some_and(|opened| opened.at == now));
+        series.nth(place).map_or(Decimal::ZERO, |roll| roll.size.abs())
     }
 
     /// This part of the market's price.

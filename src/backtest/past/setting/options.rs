@@ -128,6 +128,12 @@ impl Setting {
 }
 
 impl Options {
+    /// Whether a size is a part of what is held, which a vault without a hedge does not have.
+    #[must_use]
+    pub fn are_of_holdings(&self) -> bool {
+        self.positions.iter().any(|position| matches!(position.size, Size::Held(_)))
+    }
+
     /// Every value that is out of its range.
     pub(super) fn violations(&self) -> Vec<Violation> {
         let Self { tenor_days, volatility, spread, positions, .. } = self;

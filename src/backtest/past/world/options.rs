@@ -31,10 +31,17 @@ pub(in crate::backtest::past) struct Ended {
     pub(in crate::backtest::past) settled: Settled,
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
     /// Whether the policy hedges an option book.
     pub(in crate::backtest::past) const fn has_book(&self) -> bool {
         self.book.is_some()
+    }
+
+    /// From now on sizes of what is held are those of these positions, where they were opened at the same time.
+    pub(in crate::backtest::past) fn size_by(&mut self, rolls: &'a [Roll]) {
+        if let Some(book) = &mut self.book {
+            book.sized_by = Some(rolls);
+        }
     }
 
     /// What is open.

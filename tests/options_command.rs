@@ -340,9 +340,9 @@ fn what_cannot_be_in_a_setting_is_named() {
         (
             "strike = \"1.05\"",
             "strike = \"1.05\"\ndelta = \"0.3\"",
-            "[0]: expected either `strike` or `delta`",
+            "[0].delta: expected either `strike` or `delta`",
         ),
-        ("strike = \"1.05\"", "", "options.positions[0]: expected either `strike` or `delta`"),
+        ("strike = \"1.05\"", "", "options.positions[0].delta: expected either `strike` or `delta`"),
         ("strike = \"1.05\"", "strike = \"0\"", "options.positions[0].strike: expected"),
         (
             "limit = \"1.5\"",
@@ -368,4 +368,29 @@ fn what_cannot_be_in_a_setting_is_named() {
     place.write("wrong.toml", none);
     let told = format!("{:#}", Setting::read(&place.path("wrong.toml")).unwrap_err());
     assert!(told.contains("options.positions: expected 1 to 32 positions"), "{told}");
+}
+
+#[test]
+fn whatever_else_is_wrong_in_a_setting_is_told_beside_it_and_nothing_that_only_follows_from_it() {
+    let place = Place::empty();
+    let all = SETTING
+        .replacen("tenor_days = 2", "tenor_days = 93", 1)
+        .replacen("strike = \"1.05\"", "strike = 1.05", 1)
+        .replacen("nav = \"0.3\"", "nav = \"0\"", 1)
+        .replacen("delta = \"0.25\"", "strike = \"0\"\nlimit = \"-1\"", 1)
+        .replacen("units = \"20\"", "units = \"-20\"", 1);
+    place.write("wrong.toml", &format!("{all}\n[pools]\nfee_pips = true\n"));
+    let told = format!("{:#}", Setting::read(&place.path("wrong.toml")).unwrap_err());
+    let keys: Vec<&str> = told.lines().filter_map(|line| line.trim().split(": ").nth(1)).collect();
+    let position = |number: u32, key: &str| format!("options.positions[{number}].{key}");
+    let expected = [
+        "options.tenor_days".to_owned(),
+        position(0, "strike"),
+        position(0, "size"),
+        position(1, "strike"),
+        position(1, "limit"),
+        position(1, "size"),
+        "pools.fee_pips".to_owned(),
+    ];
+    assert_eq!(keys, expected, "{told}");
 }

@@ -183,7 +183,6 @@ impl Position {
         };
         let (Size::Nav(size) | Size::Held(size) | Size::Units(size)) = size;
         let rules = [
-            (strike.is_some() != delta.is_some(), "", "expected either `strike` or `delta`"),
             (strike.is_none_or(|strike| strike > zero), ".strike", "expected a part of the price above 0"),
             (
                 delta.is_none_or(|delta| delta > zero && delta < one),
@@ -193,7 +192,12 @@ impl Position {
             (limited, ".limit", ends),
             (size > zero, ".size", "expected an amount above 0"),
         ];
-        broken(path, &rules)
+        let mut broken = broken(path, &rules);
+        if strike.is_some() == delta.is_some() {
+            let (delta, strike) = (format!("{path}.delta"), format!("{path}.strike"));
+            broken.push(Violation::between(delta, strike, "expected either `strike` or `delta`"));
+        }
+        broken
     }
 }
 

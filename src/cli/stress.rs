@@ -144,7 +144,7 @@ impl Stress {
                 let trials = files::trials(&printed)?.to_text().wrap_err("the shocks and crashes")?;
                 context.output.text(trials.trim_end())?;
             }
-            Format::Html => context.output.text(&html::html(&printed))?,
+            Format::Html => context.output.text(&html::html(&printed)?)?,
         }
         if let Some(directory) = &self.out {
             files::write(directory, &printed)?;

@@ -18,6 +18,7 @@ pub mod options;
 mod plots;
 mod scatter;
 mod spread;
+pub(crate) mod stress;
 mod style;
 mod tables;
 mod text;

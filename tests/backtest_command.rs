@@ -318,10 +318,14 @@ fn every_tick_is_decided_under_way_or_absent() {
 #[test]
 fn what_stands_beside_the_prices_and_is_not_of_them_is_told_or_refused() {
     let desk = Desk::set();
+    desk.write("twice.csv", "timestamp,basefee_gwei\n1600005000,40\n1600600000,25.5\n1600005000,41\n");
+    let ended = desk.run(&["--gas", "twice.csv"]);
+    let why = "twice.csv: line 4 has another base fee of the time of line 2";
+    assert!(ended.code == Some(2) && ended.err.contains(why), "{}", ended.err);
     desk.write("gas.csv", "timestamp,basefee_gwei\n1600005000,40\n1600600000,25.5\n");
     let told = desk.json(&["--order", "close", "--gas", "gas.csv"]);
     let notes = told["notes"].as_array().unwrap();
-    assert_eq!(notes[0], "gas.csv: base fees are 25.50 to 40.00 gwei, their median is 40.00");
+    assert_eq!(notes[0], "gas.csv: base fees are 25.50 to 40.00 gwei, their median is 32.75");
     assert_eq!(
         notes[1],
         "gas.csv: base fees begin at 2020-09-13 13:50:00 UTC: before it 20.00 gwei of the setting stand"
@@ -334,7 +338,7 @@ fn what_stands_beside_the_prices_and_is_not_of_them_is_told_or_refused() {
             "other.csv",
             "keeper: other.csv: its base fees are from 2014-05-13 16:53:20 to 2014-05-20 15:33:20 UTC, the prices",
         ),
-        ("unit.csv", "keeper: unit.csv: the median of its base fees is 4.0e-8 gwei, which is no base fee"),
+        ("unit.csv", "keeper: unit.csv: the median of its base fees is 3.2e-8 gwei, which is no base fee"),
     ] {
         let ended = desk.run(&["--gas", file]);
         assert!(ended.code == Some(2) && ended.err.contains(words), "{}", ended.err);

@@ -19,10 +19,11 @@ use vault_keeper::backtest::BacktestError;
 use vault_keeper::backtest::past::metrics::{Gauge, Metrics};
 use vault_keeper::backtest::past::opening::{Standing, Start};
 use vault_keeper::backtest::past::prices::Tick;
-use vault_keeper::backtest::past::rolls::Roll;
+use vault_keeper::backtest::past::rolls::{Roll, Undone};
 use vault_keeper::backtest::past::run::{Keeper, Outcome, Past, Step, walk};
 use vault_keeper::backtest::past::setting::options::{OptionKind, Options, Position, Side, Size};
 use vault_keeper::backtest::past::setting::{Absent, Flow, Outage, Setting};
+use vault_keeper::backtest::past::unopened::{Lack, Unopened};
 use vault_keeper::backtest::paths::{Process, Span};
 use vault_keeper::backtest::stress::shock::Shock;
 use vault_keeper::backtest::stress::trial::shocked;
@@ -256,7 +257,55 @@ fn a_size_is_a_part_of_net_asset_value_or_of_what_is_held() {
     let options = Options { positions: vec![held], ..calls() };
     let (_, outcome, _) =
         million(&ticks(&prices, HOUR), &frictionless(Some(options)), &Keeper::Policy(hedge(|_| ())));
-    assert_eq!((outcome.rolls.len(), outcome.unrolled["no_terms"]), (0, 4));
+    let no_size = Unopened::Terms { position: 0, lack: Lack::Size };
+    assert_eq!((outcome.rolls.len(), outcome.unrolled[&no_size]), (0, 4));
+}
+
+#[test]
+fn a_position_that_has_no_terms_is_named_with_what_it_lacks() {
+    let unrolled = |options: Options, policy: PublishedPolicy| {
+        let ticks = ticks(&[2_000.0, 2_000.0], HOUR);
+        let (_, outcome, _) = million(&ticks, &frictionless(Some(options)), &Keeper::Policy(policy));
+        assert_eq!(outcome.rolls, []);
+        outcome.unrolled.into_iter().collect::<Vec<_>>()
+    };
+    let second = |change: &dyn Fn(&mut Position)| {
+        let mut position = calls().positions[0];
+        change(&mut position);
+        Options { positions: vec![calls().positions[0], position], ..calls() }
+    };
+    let lacks = |lack| vec![(Unopened::Terms { position: 1, lack }, 2)];
+    let delta = |position: &mut Position, delta: &str, limit: &str| {
+        (position.strike, position.delta) = (None, Some(decimal(delta)));
+        position.limit = Some(decimal(limit));
+    };
+    // Less than one of the smallest units.
+    let nothing = second(&|position| position.size = Size::Units(decimal("0.0000000000000000001")));
+    assert_eq!(unrolled(nothing, hedge(|_| ())), lacks(Lack::Size));
+    let beyond = second(&|position| delta(position, "0.01", "1.01"));
+    assert_eq!(unrolled(beyond, hedge(|_| ())), lacks(Lack::Limit));
+    // 0.99999·e^(0.03·2/365) is more than one.
+    let none = second(&|position| delta(position, "0.99999", "1.5"));
+    assert_eq!(unrolled(none, hedge(|_| ())), lacks(Lack::Strike));
+    // No estimate is to be had of two rounds, where the setting states none.
+    let options = Options { volatility: None, ..calls() };
+    let (max_gap_seconds, fallback) = (None, None);
+    let ewma = Estimator::Ewma { half_life_hours: 24, rounds: 48, min_rounds: 8, max_gap_seconds, fallback };
+    let estimated = hedge(|policy| policy.volatility.estimator = ewma);
+    let volatility = Unopened::Terms { position: 0, lack: Lack::Volatility };
+    assert_eq!(unrolled(options.clone(), estimated), [(volatility, 2)]);
+    // A spread of all that the model says, 0.8, leaves nothing to write at; one that is a little less does, and so does buying.
+    let at = |spread: &str| Options { spread: decimal(spread), ..options.clone() };
+    let left = Unopened::Terms { position: 0, lack: Lack::Spread };
+    assert_eq!(unrolled(at("0.8"), hedge(|_| ())), [(left, 2)]);
+    assert_eq!(left.to_string(), "options.positions[0]: no_volatility_left");
+    let bought = Position { side: Side::Bought, ..calls().positions[0] };
+    for (options, volatility) in [(at("0.79"), 0.01), (Options { positions: vec![bought], ..at("0.8") }, 1.6)]
+    {
+        let ticks = ticks(&[2_000.0, 2_000.0], HOUR);
+        let (_, outcome, _) = million(&ticks, &frictionless(Some(options)), &Keeper::Policy(hedge(|_| ())));
+        assert!((outcome.rolls[0].opened.unwrap().volatility - volatility).abs() < 1e-12, "{outcome:?}");
+    }
 }
 
 #[test]
@@ -271,8 +320,8 @@ fn the_vault_opens_no_more_than_its_contract_lets_it() {
         million(&ticks, &frictionless(Some(options)), &Keeper::Policy(hedge(|_| ()))).1
     };
     // A collateral of 1,100,000 less some 52,000 of premium; and of 1,000,000 less 47,000, over a floor of 50,000.
-    assert_eq!(unrolled(spread("1100", "1.5")).unrolled["too_little_asset"], 2);
-    assert_eq!(unrolled(spread("1000", "1.5")).unrolled["floor"], 2);
+    assert_eq!(unrolled(spread("1100", "1.5")).unrolled[&Unopened::TooLittleAsset], 2);
+    assert_eq!(unrolled(spread("1000", "1.5")).unrolled[&Unopened::Floor], 2);
     assert_eq!(unrolled(spread("900", "1.5")).rolls.len(), 1);
 }
 
@@ -297,13 +346,40 @@ fn what_no_answer_settles_is_undone_after_a_week() {
     let (steps, outcome, metrics) = million(&ticks(&prices, DAY), &setting, &Keeper::Policy(hedge(|_| ())));
     // The last answer before the expiry was two days old.
     let settled = outcome.rolls[0].settled.unwrap();
-    assert!(settled.undone && settled.at == BEGIN + 9 * DAY, "{settled:?}");
+    assert_eq!((settled.undone, settled.at), (Some(Undone::StaleAnswer), BEGIN + 9 * DAY));
+    assert_eq!(metrics.undone, Some(1));
     assert_eq!((settled.price, settled.payoff), (Decimal::ZERO, decimal("-4728.849369")));
     // That it will be undone is certain from the expiry on.
     let earned: Vec<_> = steps.iter().map(|step| step.account.options.unwrap().earned()).collect();
     assert!(earned[1] > Decimal::ZERO && earned[2..9].iter().all(Decimal::is_zero), "{earned:?}");
     assert_eq!(earned[9], Decimal::ZERO);
     assert_eq!((outcome.rolls.len(), metrics.options), (2, Some(2)));
+}
+
+#[test]
+fn what_no_later_answer_settles_is_undone_after_a_week_though_the_feed_stays_silent() {
+    let prices = [2_200.0; 14];
+    let silent = |days: u64| {
+        let outage = Outage { of: Absent::Feed, from: BEGIN + 2 * DAY + 1, to: BEGIN + days * DAY };
+        let setting = Setting { outages: vec![outage], ..frictionless(Some(calls())) };
+        let (_, outcome, metrics) = million(&ticks(&prices, DAY), &setting, &Keeper::Cash(hedge(|_| ())));
+        (outcome, metrics)
+    };
+    // The last answer is that of the expiry itself, and for a week nothing shows that none was between.
+    let (outcome, metrics) = silent(12);
+    let settled = outcome.rolls[0].settled.unwrap();
+    assert_eq!((settled.undone, settled.at), (Some(Undone::NoAnswer), BEGIN + 9 * DAY));
+    let premium = outcome.rolls[0].opened.unwrap().premium;
+    assert_eq!((settled.price, settled.payoff), (Decimal::ZERO, -premium));
+    // On the tenth and the eleventh day the vault opens nothing by so old an answer, on the twelfth the feed is back.
+    assert_eq!(outcome.unrolled.into_iter().collect::<Vec<_>>(), [(Unopened::StalePrice, 2)]);
+    assert_eq!(outcome.rolls[1].opened.unwrap().at, BEGIN + 12 * DAY);
+    assert_eq!((metrics.undone, metrics.options), (Some(1), Some(2)));
+    // A later answer within the week settles it by the one of the expiry.
+    let (outcome, metrics) = silent(8);
+    let settled = outcome.rolls[0].settled.unwrap();
+    assert_eq!((settled.undone, settled.at, settled.price), (None, BEGIN + 8 * DAY, decimal("2200")));
+    assert_eq!(metrics.undone, Some(0));
 }
 
 /// A path of `days` in steps of `seconds` with a volatility of 0.8 and a drift a year.
@@ -381,9 +457,12 @@ fn accounts_add_up_to_the_last_digit_at_every_step_through_every_roll() {
         let series = outcome.rolls.len() / 3;
         assert!(if undone { series == 4 } else { series >= 9 }, "{series} {:?}", outcome.unrolled);
         let settled: Vec<_> = outcome.rolls.iter().filter_map(|roll| roll.settled).collect();
-        assert_eq!(settled.iter().filter(|settled| settled.undone).count(), if undone { 3 } else { 0 });
+        assert_eq!(
+            settled.iter().filter(|settled| settled.undone.is_some()).count(),
+            if undone { 3 } else { 0 }
+        );
         assert!(settled.iter().any(|settled| settled.payoff > Decimal::ZERO));
-        assert!(settled.iter().any(|settled| !settled.undone && settled.payoff < Decimal::ZERO));
+        assert!(settled.iter().any(|settled| settled.undone.is_none() && settled.payoff < Decimal::ZERO));
     }
 }
 

@@ -137,6 +137,18 @@ fn a_missing_configuration_says_where_to_get_one() {
             )
         );
     }
+    // Where a vault may be named without one, that is said too.
+    let ended = Place::empty().run(&["stress", "--policy", "cppi.toml", "--rpc", "http://127.0.0.1:1"]);
+    assert!(ended.code == 2 && ended.err.contains("there is no file cppi.toml"), "{ended:?}");
+    let ended = Place::empty().run(&["stress"]);
+    assert_eq!(
+        (ended.code, ended.err.as_str()),
+        (
+            2,
+            "keeper: no vault is named: name its address with --vault, its policy with --policy and a node with --rpc; or for vaults \
+             of a configuration: there is no file keeper.toml: copy keeper.example.toml to keeper.toml, or name another with --config\n"
+        )
+    );
     let elsewhere = Place::empty().run(&["check", "--config", "other/keeper.toml"]);
     assert!(elsewhere.err.starts_with("keeper: there is no file other/keeper.toml: "), "{elsewhere:?}");
 }

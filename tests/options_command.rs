@@ -113,6 +113,64 @@ fn figures_page_and_files_tell_of_every_roll() {
 }
 
 #[test]
+fn what_was_undone_and_what_was_not_opened_is_told_with_the_reason() {
+    let place = desk();
+    // A day's series from noon to noon, and a feed that is silent from shortly before the first expiry, or after it, to the end.
+    let setting = |from: &str| {
+        let outage = format!("[[outages]]\nof = \"feed\"\nfrom = 2020-09-14 {from}\nto = 2020-09-30\n");
+        let daily = SETTING.replacen("tenor_days = 2", "tenor_days = 1\nwindow_seconds = 0", 1);
+        place.write("silent.toml", &format!("{outage}{daily}"));
+    };
+    let given = "backtest --prices prices.csv --policy POLICY --setting silent.toml";
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    for (from, code, why) in [
+        (
+            "10:00:00",
+            "stale_answer",
+            "the feed's last answer up to the expiry was older than options.max_age_seconds",
+        ),
+        ("12:30:00", "no_answer", "the feed did not answer for a week after the expiry"),
+    ] {
+        setting(from);
+        let ended = run(&place, &format!("{given} --json --out result"));
+        let told = ended.json();
+        let row = &told["entrants"][0];
+        assert_eq!((&row["metrics"]["options"], &row["metrics"]["undone"]), (&2.into(), &2.into()), "{row}");
+        // Undone at noon of the 21st, and due from then to the last of the prices, at every hour four times.
+        assert_eq!(row["unrolled"], serde_json::json!({ "stale_price": 96 }));
+        assert_eq!(
+            (&row["metrics"]["unopened"], &row["options"][0]["settled"]["undone"]),
+            (&96.into(), &code.into())
+        );
+        let notes = told["notes"].as_array().unwrap();
+        assert!(notes.contains(&format!("2 options were undone: {why}").into()), "{notes:?}");
+        let options = read("result/options.csv");
+        assert_eq!(
+            options.lines().filter(|line| line.ends_with(&format!(",{code}"))).count(),
+            2,
+            "{options}"
+        );
+        let page = read("result/report.html");
+        let escaped = why.replace('\'', "&#39;");
+        assert!(page.contains(&format!(" 2 undone: {escaped}.")), "{page}");
+        let unopened = "<code>stale_price</code></td><td class=\"left\">the feed&#39;s answer is too old for the vault</td><td>96</td>";
+        assert!(page.contains(unopened), "{page}");
+        let table = run(&place, given).out;
+        let line = |words: &[&str]| table.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(
+            line(&["1, written call", "2020-09-14 12:00:00", why]) && line(&["2, bought put", why]),
+            "{table}"
+        );
+        assert!(line(&["stale_price", "too old for the vault", "96"]), "{table}");
+        assert!(line(&["Options undone", "2"]), "{table}");
+    }
+    // Prices that end before the week is over.
+    let ended = run(&place, &format!("{given} --end 2020-09-18 --json")).json();
+    let note = "2 options have expired and are not settled: the feed's next answer would settle them, and the prices are over";
+    assert!(ended["notes"].as_array().unwrap().contains(&note.into()), "{}", ended["notes"]);
+}
+
+#[test]
 fn without_a_book_nothing_of_options_is_told() {
     let place = desk();
     let cppi = policy("cppi.toml");
@@ -184,6 +242,80 @@ fn a_sweep_varies_the_terms_and_a_simulation_walks_them() {
         assert!(highest > 640_000.0 && highest < 680_000.0, "{entrant}: {highest}");
     }
     assert!(real(&of("cash")["max_drawdown"]["p95"]) > 0.002, "{}", of("cash"));
+    // Two days of one series, twelve hours until the feed says more, and a day until the next: two of them, of two positions.
+    let series = of("policy")["series"].clone();
+    assert_eq!(
+        (&series["options"], &series["unopened"], &series["undone"]),
+        (&4.0.into(), &0.0.into(), &0.0.into())
+    );
+    assert_eq!((&series["never"]["value"], &told["unrolled"]), (&0.0.into(), &Value::Null));
+}
+
+#[test]
+fn the_naked_book_has_what_the_policy_has_opened_where_sizes_are_of_what_is_held() {
+    let place = desk();
+    let holding = std::fs::read_to_string(policy("delta-hedge.toml")).unwrap();
+    place.write("holding.toml", &holding.replacen("target_delta = \"0\" ", "target_delta = \"100\" ", 1));
+    place.write("held.toml", &SETTING.replacen("{ nav = \"0.3\" }", "{ held = \"0.5\" }", 1));
+    let given = "backtest --prices prices.csv --policy holding.toml --setting held.toml --json";
+    let told = run(&place, given).json();
+    let of = |entrant: &str| {
+        let all = told["entrants"].as_array().unwrap();
+        all.iter().find(|row| row["entrant"] == entrant).unwrap().clone()
+    };
+    let (policy, cash) = (of("policy"), of("cash"));
+    // At the first tick nothing is held: the policy's vault opens at the second one, and the naked one with it.
+    let opened = policy["options"][0]["opened"]["at"].as_u64().unwrap();
+    assert_eq!(opened, told["from"].as_u64().unwrap() + 1_199);
+    assert!(policy["options"].as_array().unwrap().len() >= 4, "{policy}");
+    assert_eq!(policy["options"], cash["options"]);
+    assert!((real(&cash["options"][2]["size"]) + 50.0).abs() < 0.1, "{cash}");
+    let (earned, alone) = (&policy["metrics"]["book_profit"], &cash["metrics"]);
+    assert_eq!(
+        (&alone["book_profit"], &alone["hedged_profit"], &alone["hedge_profit"]),
+        (earned, earned, &0.0.into())
+    );
+    assert!(
+        (real(&alone["end"]) - 1_000_000.0 - real(earned)).abs() < 1e-6 && real(earned) != 0.0,
+        "{alone}"
+    );
+    assert!(real(&alone["volatility"]) > 0.0 && policy["metrics"]["hedge_profit"] != 0.0, "{alone}");
+    // On every path of a simulation as well.
+    let given = "simulate --policy holding.toml --setting held.toml --days 6 --step-minutes 720 --paths 100 --seed 3 --json";
+    let told = run(&place, given).json();
+    let all = told["entrants"].as_array().unwrap();
+    let series = |entrant: &str| {
+        all.iter().find(|row| row["entrant"] == entrant).unwrap()["figures"]["series"].clone()
+    };
+    assert_eq!((&series("policy")["never"]["value"], series("cash")), (&0.0.into(), series("policy")));
+}
+
+#[test]
+fn a_simulation_tells_of_series_that_never_opened_and_why() {
+    let place = desk();
+    // Nothing is held at first, and without a book to hedge nothing is bought.
+    place.write("held.toml", &SETTING.replacen("{ nav = \"0.3\" }", "{ held = \"0.3\" }", 1));
+    let given = "simulate --policy POLICY --setting held.toml --days 6 --step-minutes 720 --paths 100 --seed 3 --out result";
+    let told = run(&place, &format!("{given} --json")).json();
+    let series = &told["entrants"][0]["figures"]["series"];
+    // The first step and twelve after it.
+    assert_eq!((&series["options"], &series["unopened"]), (&0.0.into(), &13.0.into()));
+    assert_eq!((&series["never"]["value"], &series["undone"]), (&1.0.into(), &0.0.into()));
+    assert_eq!(told["unrolled"], serde_json::json!({ "options.positions[0]: no_size": 1_300 }));
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    let paths = read("result/paths.csv");
+    assert!(paths.lines().next().unwrap().ends_with(",cash_lock,options,unopened,undone"), "{paths}");
+    assert!(paths.lines().nth(1).unwrap().ends_with(",0,13,0"), "{paths}");
+    let page = read("result/report.html");
+    let row = "<code>options.positions[0]: no_size</code></td><td class=\"left\">its size is nothing, of what the vault has</td>\
+               <td>1,300</td>";
+    assert!(page.contains(row) && page.contains("Never opened"), "{page}");
+    let table = run(&place, given).out;
+    let line = |words: &[&str]| table.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(
+        line(&["options.positions[0]: no_size", "1300"]) && line(&["Never opened", "100.00 %"]),
+        "{table}"
+    );
 }
 
 #[test]
@@ -208,9 +340,9 @@ fn what_cannot_be_in_a_setting_is_named() {
         (
             "strike = \"1.05\"",
             "strike = \"1.05\"\ndelta = \"0.3\"",
-            "[0]: expected either `strike` or `delta`",
+            "[0].delta: expected either `strike` or `delta`",
         ),
-        ("strike = \"1.05\"", "", "options.positions[0]: expected either `strike` or `delta`"),
+        ("strike = \"1.05\"", "", "options.positions[0].delta: expected either `strike` or `delta`"),
         ("strike = \"1.05\"", "strike = \"0\"", "options.positions[0].strike: expected"),
         (
             "limit = \"1.5\"",
@@ -236,4 +368,29 @@ fn what_cannot_be_in_a_setting_is_named() {
     place.write("wrong.toml", none);
     let told = format!("{:#}", Setting::read(&place.path("wrong.toml")).unwrap_err());
     assert!(told.contains("options.positions: expected 1 to 32 positions"), "{told}");
+}
+
+#[test]
+fn whatever_else_is_wrong_in_a_setting_is_told_beside_it_and_nothing_that_only_follows_from_it() {
+    let place = Place::empty();
+    let all = SETTING
+        .replacen("tenor_days = 2", "tenor_days = 93", 1)
+        .replacen("strike = \"1.05\"", "strike = 1.05", 1)
+        .replacen("nav = \"0.3\"", "nav = \"0\"", 1)
+        .replacen("delta = \"0.25\"", "strike = \"0\"\nlimit = \"-1\"", 1)
+        .replacen("units = \"20\"", "units = \"-20\"", 1);
+    place.write("wrong.toml", &format!("{all}\n[pools]\nfee_pips = true\n"));
+    let told = format!("{:#}", Setting::read(&place.path("wrong.toml")).unwrap_err());
+    let keys: Vec<&str> = told.lines().filter_map(|line| line.trim().split(": ").nth(1)).collect();
+    let position = |number: u32, key: &str| format!("options.positions[{number}].{key}");
+    let expected = [
+        "options.tenor_days".to_owned(),
+        position(0, "strike"),
+        position(0, "size"),
+        position(1, "strike"),
+        position(1, "limit"),
+        position(1, "size"),
+        "pools.fee_pips".to_owned(),
+    ];
+    assert_eq!(keys, expected, "{told}");
 }

@@ -199,3 +199,33 @@ fn columns_have_one_length_and_names_of_their_own() {
         "column b of the table has 2 rows, those before it 1"
     );
 }
+
+#[test]
+fn what_a_killed_run_has_left_is_removed_and_what_another_run_writes_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let names = || {
+        let entries = fs::read_dir(directory.path()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    // Left by a run that is no more, written by one that is, and two that are none of them.
+    for name in [".keeper-left.part", ".keeper-held.part", ".keeper-notes", ".other.part"] {
+        fs::write(at(name), "half").unwrap();
+    }
+    let other = fs::File::options().write(true).open(at(".keeper-held.part")).unwrap();
+    other.lock().unwrap();
+    let mut files = Files::default();
+    files.text(&at("report.html"), "whole").unwrap();
+    files.table(&at("figures.csv"), &table()).unwrap();
+    // Both of its own are under way, by names that the next run would know.
+    let own = names().into_iter().filter(|name| name.starts_with(".keeper-") && name.ends_with(".part"));
+    assert_eq!(own.count(), 3);
+    files.put().unwrap();
+    assert_eq!(names(), [".keeper-held.part", ".keeper-notes", ".other.part", "figures.csv", "report.html"]);
+    drop(other);
+    table().write(&at("figures.csv")).unwrap();
+    assert_eq!(names(), [".keeper-notes", ".other.part", "figures.csv", "report.html"]);
+}

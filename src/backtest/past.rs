@@ -21,4 +21,5 @@ pub mod run;
 pub mod setting;
 pub mod strike;
 mod struck;
+pub mod unopened;
 mod world;

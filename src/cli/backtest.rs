@@ -16,6 +16,7 @@ use eyre::{WrapErr, eyre};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+pub(super) use options::{unopened, unrolled};
 pub(super) use text::written;
 
 pub(super) use past::PastArgs;
@@ -33,6 +34,7 @@ use crate::backtest::past::prices::{Tick, ticks};
 use crate::backtest::past::rolls::Roll;
 use crate::backtest::past::run::Past;
 use crate::backtest::past::setting::Setting;
+use crate::backtest::past::unopened::Unopened;
 use crate::config::load_policy;
 use crate::domain::policy::PublishedPolicy;
 use crate::stage::path::files::BaseFee;
@@ -128,7 +130,7 @@ struct Row<'a> {
     options: &'a [Roll],
     /// Ticks at which none were opened that were due, by the reason.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    unrolled: &'a BTreeMap<&'static str, u64>,
+    unrolled: &'a BTreeMap<Unopened, u64>,
 }
 
 impl Backtest {
@@ -138,11 +140,9 @@ impl Backtest {
             make_directory(directory)?;
         }
         tested.entries = self.walked(&tested).await?;
-        let waiting = tested.entries.first().map_or(0, |policy| policy.outcome.waiting);
-        if waiting > 0 {
-            tested.notes.push(format!(
-                "{waiting} deposits and withdrawals waited for open options to the end, and were not made"
-            ));
+        let last = tested.ticks.last().map_or(0, |tick| tick.time);
+        if let Some(policy) = tested.entries.first() {
+            tested.notes.extend(options::notes(&policy.outcome, last));
         }
         match self.past.format(context.output.json) {
             Format::Table => context.output.text(&text::text(&tested))?,

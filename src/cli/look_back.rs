@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::connect::{configuration, connect_at, open};
 use super::{Context, Failure};
 use crate::chain::Endpoint;
-use crate::config::{ChainConfig, Secret, load_policy};
+use crate::config::{ChainConfig, Config, ConfigError, Secret, load_policy};
 use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::journal::Journal;
 use crate::reader::Mode;
@@ -246,8 +246,19 @@ fn beside(context: &Context, subjects: &[Subject], chain: Option<&ChainConfig>) 
     Ok(Beside::of(all))
 }
 
+/// Those of the configuration; where there is none, nor a vault named, what to name.
 fn names(context: &Context) -> Result<Vec<String>, Failure> {
-    let config = configuration(context)?;
+    let config = Config::load(&context.config).map_err(|error| {
+        let missing = matches!(error, ConfigError::Missing { .. });
+        let told = eyre::Report::from(error);
+        if !missing {
+            return Failure::usage(told);
+        }
+        Failure::usage(eyre!(
+            "no vault is named: name its address with --vault, its policy with --policy and a node with --rpc; or for vaults \
+             of a configuration: {told}"
+        ))
+    })?;
     Ok(config.vaults.iter().map(|vault| vault.name.clone()).collect())
 }
 

@@ -122,7 +122,7 @@ struct Multiplier {
 
 impl Stress {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
-        let crashes = self.crashes()?;
+        let crashes = crashes(&self.crash)?;
         let read = read::read(context, &self.sight, self.block, &crashes).await?;
         if let Some(directory) = &self.out {
             make_directory(directory)?;
@@ -144,18 +144,31 @@ impl Stress {
                 let trials = files::trials(&printed)?.to_text().wrap_err("the shocks and crashes")?;
                 context.output.text(trials.trim_end())?;
             }
-            Format::Html => context.output.text(&html::html(&printed))?,
+            Format::Html => context.output.text(&html::html(&printed)?)?,
         }
         if let Some(directory) = &self.out {
             files::write(directory, &printed)?;
         }
         Ok(if printed.holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
 
-    fn crashes(&self) -> Result<Vec<Crash>, Failure> {
-        let read = |file: &PathBuf| Crash::read(file).map_err(Failure::usage);
-        self.crash.iter().map(read).collect()
+/// The crashes in files, each with a name of its own: the file's, or its whole path where several are called the same.
+fn crashes(files: &[PathBuf]) -> Result<Vec<Crash>, Failure> {
+    let mut crashes: Vec<Crash> = Vec::with_capacity(files.len());
+    for (number, file) in files.iter().enumerate() {
+        if files.iter().take(number).any(|before| before == file) {
+            return Err(Failure::usage(eyre!("--crash {} is given twice", file.display())));
+        }
+        crashes.push(Crash::read(file).map_err(Failure::usage)?);
     }
+    let names: Vec<String> = crashes.iter().map(|crash| crash.name.clone()).collect();
+    for (crash, file) in crashes.iter_mut().zip(files) {
+        if names.iter().filter(|name| **name == crash.name).count() > 1 {
+            crash.name = file.display().to_string();
+        }
+    }
+    Ok(crashes)
 }
 
 /// Puts the vault through everything.
@@ -225,4 +238,30 @@ fn fall(text: &str) -> Result<Decimal, String> {
     let fits = |part: &Decimal| *part > Decimal::NEGATIVE_ONE && *part <= Decimal::ZERO;
     let part = Decimal::from_str_exact(text).ok().filter(fits);
     part.ok_or_else(|| "expected a part between -1 and 0, such as -0.05 for a fall by 5 %".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crashes_whose_files_are_called_the_same_have_their_whole_paths() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "ts,open,high,low,close\n1600000000,9,9,9,9\n1600003600,9,9,5,6\n")
+                .unwrap();
+            path
+        };
+        let files = [file("march.csv"), file("may.csv"), file("other/march.csv")];
+        let names: Vec<String> = crashes(&files).unwrap().into_iter().map(|crash| crash.name).collect();
+        let whole = |file: &PathBuf| file.display().to_string();
+        assert_eq!(names, [whole(&files[0]), "may".to_owned(), whole(&files[2])]);
+        let [first, ..] = files;
+        let Err(Failure::Usage(twice)) = crashes(&[first.clone(), first.clone()]) else {
+            panic!("it is taken")
+        };
+        assert_eq!(twice.to_string(), format!("--crash {} is given twice", first.display()));
+    }
 }

@@ -82,13 +82,20 @@ impl<'t, T: Read> Document<'t, T> {
         !self.found.iter().any(|found| covers(&found.key, key))
     }
 
-    /// Notes broken rules, except those about keys that are already known to be wrong.
+    /// Notes broken rules, except those about keys that are already known to be wrong. Of these rules one about a table hides none
+    /// about a key in it.
     pub(crate) fn note(&mut self, violations: Vec<Violation>) {
+        let mut broken: Vec<Found> = Vec::new();
         for Violation { path, against, message } in violations {
-            if self.is_sound(&path) && against.is_none_or(|other| self.is_sound(&other)) {
-                self.found.push(Found { offset: offset_of(&self.root, &path), key: path, message });
+            let new = broken.iter().all(|found| found.key != path);
+            let comparable = |other: String| {
+                self.is_sound(&other) && !broken.iter().any(|found| covers(&found.key, &other))
+            };
+            if new && self.is_sound(&path) && against.is_none_or(comparable) {
+                broken.push(Found { offset: offset_of(&self.root, &path), key: path, message });
             }
         }
+        self.found.extend(broken);
     }
 
     /// The value of a document without mistakes.

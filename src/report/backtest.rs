@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::course::Course;
-use super::options::{self, Position};
+use super::options::{self, NotOpened, Position};
 use super::text::{count, escape, number, usd};
 use super::{POLICY, ReportError, figures, page, plots, summary, tables};
 
@@ -20,6 +20,8 @@ pub struct Backtest<'a> {
     pub undecided: Undecided,
     /// What the policy's option book had.
     pub options: &'a [Position],
+    /// Why that had none at some ticks.
+    pub unopened: &'a [NotOpened],
     /// What is to be known of the prices and of the setting.
     pub notes: &'a [String],
 }
@@ -109,6 +111,7 @@ pub fn html(backtest: &Backtest<'_>) -> Result<String, ReportError> {
     body.push_str(&table(&names, backtest.figures));
     body.push_str(&reasons(backtest.reasons, backtest.undecided));
     body.push_str(&options::section(backtest.options));
+    body.push_str(&options::not_opened(backtest.unopened));
     body.push_str(&tables::rebalances(course.contestants.first(), &POLICY, MOST_LISTED));
     Ok(page("Backtest", &course.scenario, &body))
 }
@@ -186,7 +189,7 @@ fn part(of: u64, all: u64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
-const fn to_f64(count: u64) -> f64 {
+pub(super) const fn to_f64(count: u64) -> f64 {
     count as f64
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::backtest::{Figure, table};
+use super::options::{NotOpened, not_opened};
 use super::text::{escape, number, usd};
 use super::{ReportError, figures, page, spread, tables};
 
@@ -23,6 +24,8 @@ pub struct Future<'a> {
     pub fan: &'a [Fan],
     /// What it came to: a value for each of them.
     pub figures: &'a [Figure],
+    /// Why the policy's option book had none at some steps.
+    pub unopened: &'a [NotOpened],
     /// The paths beside their closed forms.
     pub check: &'a [Checked<'a>],
     /// Share of the paths on which the floor was broken, with its 95 % interval.
@@ -91,6 +94,7 @@ pub fn html(future: &Future<'_>) -> Result<String, ReportError> {
     }
     let names: Vec<&str> = future.kept.iter().map(|kept| kept.name).collect();
     body.push_str(&table(&names, future.figures));
+    body.push_str(&not_opened(future.unopened));
     body.push_str(&check(future.check));
     Ok(page("Simulation", future.name, &body))
 }

@@ -89,6 +89,30 @@ test("what is decided and which guards act is told of each", () => {
   });
 });
 
+test("the plot has every shock and crash with a bar as long as the lowest cushion, red where the floor breaks", async () => {
+  assert.equal(seen.figures.length, 1);
+  assert.equal(seen.figures[0].title, "What the floor suffers");
+  for (const { name, page } of all) {
+    const { texts, bars } = await page.evaluate(() => {
+      const svg = [...document.querySelectorAll("figure svg")].find((found) => found.checkVisibility());
+      return {
+        texts: [...svg.querySelectorAll("text")].map((text) => text.textContent.trim()),
+        bars: [...svg.querySelectorAll("rect")].map((bar) => ({ long: Number(bar.getAttribute("width")), ink: bar.getAttribute("fill") })),
+      };
+    });
+    const names = rows.map((row) => row.name);
+    assert.deepEqual(texts.filter((text) => names.includes(text)), names, name);
+    assert.equal(bars.length, rows.length, name);
+    const longest = bars.reduce((a, b) => (a.long > b.long ? a : b));
+    const scale = longest.long / Math.max(...rows.map((row) => Math.abs(Number(row.lowest_cushion))));
+    rows.forEach((row, at) => {
+      assert.equal(bars[at].ink, row.holds === "true" ? "#0B5FCC" : "#C62828", `${row.name} in ${name}`);
+      const long = Math.abs(Number(row.lowest_cushion)) * scale;
+      assert.ok(Math.abs(bars[at].long - long) <= 4, `${row.name} in ${name}: ${bars[at].long} and not ${long}`);
+    });
+  }
+});
+
 test("what breaks the floor stands out, in every look", async () => {
   const broken = rows.filter((row) => row.holds === "false").map((row) => row.name);
   for (const { name, page } of all) {

@@ -33,6 +33,33 @@ pub struct Sample {
     pub reverted: u64,
     /// Part of the time in cash-lock.
     pub cash_lock: f64,
+    /// What became of the series of an option book; absent where the policy hedges none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
+}
+
+/// The series of an option book on one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Series {
+    /// Positions that were opened.
+    pub options: u64,
+    /// Steps at which a series was due and was not opened.
+    pub unopened: u64,
+    /// Positions that no answer of the feed settled.
+    pub undone: u64,
+}
+
+/// The series of an option book over paths.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AllSeries {
+    /// Mean number of positions that were opened.
+    pub options: f64,
+    /// Share of paths on which none ever was, with the interval of Wilson.
+    pub never: Estimate,
+    /// Mean number of steps at which a series was due and was not opened.
+    pub unopened: f64,
+    /// Mean number of positions that no answer of the feed settled.
+    pub undone: f64,
 }
 
 /// How far below the floor, over paths; units of the asset, and parts of the floor.
@@ -121,6 +148,9 @@ pub struct Figures {
     pub cash_lock: f64,
     /// Share of paths that came into it, with the interval of Wilson.
     pub locked: Estimate,
+    /// Of a policy with an option book what became of its series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<AllSeries>,
 }
 
 impl Sample {
@@ -141,6 +171,11 @@ impl Sample {
             rebalances: metrics.rebalances,
             reverted: metrics.reverted,
             cash_lock: metrics.cash_lock,
+            series: metrics.options.map(|options| Series {
+                options,
+                unopened: metrics.unopened.unwrap_or_default(),
+                undone: metrics.undone.unwrap_or_default(),
+            }),
         }
     }
 }
@@ -178,7 +213,23 @@ impl Figures {
             reverted: moments(&all(|one| real(one.reverted))).0,
             cash_lock: moments(&all(|one| one.cash_lock)).0,
             locked: share(|one| one.cash_lock > 0.0),
+            series: AllSeries::of(samples),
         }
+    }
+}
+
+impl AllSeries {
+    fn of(samples: &[Sample]) -> Option<Self> {
+        let series: Vec<Series> = samples.iter().filter_map(|one| one.series).collect();
+        let mean = |of: fn(&Series) -> u64| moments(&series.iter().map(of).map(real).collect::<Vec<f64>>()).0;
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let never = series.iter().filter(|one| one.options == 0).count();
+        (!series.is_empty()).then(|| Self {
+            options: mean(|one| one.options),
+            never: wilson(count(never), count(series.len())),
+            unopened: mean(|one| one.unopened),
+            undone: mean(|one| one.undone),
+        })
     }
 }
 
@@ -272,6 +323,20 @@ mod tests {
         assert_eq!((figures.cost, figures.cost_bps.value, figures.rebalances), (5.0, 250.0, 3.0));
         assert_eq!((figures.cash_lock, figures.locked.value), (0.25, 0.5));
         assert_eq!(figures.lowest_cushion.median, 1.5);
+    }
+
+    #[test]
+    fn what_became_of_series_is_told_where_there_is_a_book() {
+        let one = |options, unopened, undone| {
+            let counts = (Some(options), Some(unopened), Some(undone));
+            let (options, unopened, undone) = counts;
+            Sample::of(&Metrics { options, unopened, undone, ..Metrics::default() }, 80.0, 0.5)
+        };
+        let figures = Figures::of(&[one(6, 0, 2), one(0, 96, 0), one(3, 10, 0), one(3, 14, 1)]);
+        let series = figures.series.unwrap();
+        assert_eq!((series.options, series.never.value), (3.0, 0.25));
+        assert_eq!((series.unopened, series.undone), (30.0, 0.75));
+        assert_eq!(Figures::of(&[sample(120.0, 15.0)]).series, None);
     }
 
     #[test]

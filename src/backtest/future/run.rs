@@ -1,5 +1,7 @@
 //! A policy, and who else could keep its vault, on every path of a market.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
 use super::check::{Check, Row, Seen};
@@ -12,8 +14,9 @@ use crate::backtest::ensemble::{Paths, each};
 use crate::backtest::past::contest::Entrant;
 use crate::backtest::past::metrics::Gauge;
 use crate::backtest::past::opening::Start;
-use crate::backtest::past::run::{Keeper, Past, Step, walk};
+use crate::backtest::past::run::{Keeper, Outcome, Past, Step, walk};
 use crate::backtest::past::setting::Setting;
+use crate::backtest::past::unopened::Unopened;
 use crate::domain::policy::{PublishedPolicy, StrategyPolicy};
 use crate::domain::units::to_real;
 
@@ -28,7 +31,7 @@ pub struct Future<'a> {
     pub published: &'a PublishedPolicy,
     /// First net asset value, units of the asset.
     pub capital: Decimal,
-    /// Who keeps the vault, the first of whom is pictured.
+    /// Who keeps the vault, the policy first, which is pictured.
     pub entrants: &'a [Entrant],
 }
 
@@ -37,6 +40,8 @@ pub struct Future<'a> {
 pub struct Simulated {
     /// For each entrant every path, in the order of their numbers.
     pub samples: Vec<Vec<Sample>>,
+    /// At how many steps of all paths the first entrant's vault did not open a series that was due, by the reason.
+    pub unrolled: BTreeMap<Unopened, u64>,
     /// How the net value of the first entrant spread.
     pub fan: Vec<Spread>,
     /// The paths beside what they should be.
@@ -46,6 +51,8 @@ pub struct Simulated {
 /// What one path told.
 struct Told {
     samples: Vec<Sample>,
+    /// Of the first entrant.
+    unrolled: BTreeMap<Unopened, u64>,
     /// Of the first entrant, on the grid.
     course: Course,
     seen: Seen,
@@ -67,41 +74,55 @@ pub fn simulate(
     let grid = Grid::of(market.span.steps);
     let told: Vec<Told> = each(paths, |number| {
         let path = market.path(paths.seed, number);
-        let (samples, course) = future.everybody(&keepers, &grid, &market.walk(&path)?)?;
+        let told = future.everybody(&keepers, &grid, &market.walk(&path)?, check.see(&path))?;
         done();
-        Ok(Told { samples, course, seen: check.see(&path) })
+        Ok(told)
     })?;
     let step_days = real(market.span.step_seconds) / DAY;
     let (mut samples, mut courses, mut seen) = (vec![Vec::new(); keepers.len()], Vec::new(), Vec::new());
+    let mut unrolled: BTreeMap<Unopened, u64> = BTreeMap::new();
     for path in told {
+        for (why, steps) in path.unrolled {
+            let all = unrolled.entry(why).or_default();
+            *all = all.saturating_add(steps);
+        }
         for (all, sample) in samples.iter_mut().zip(path.samples) {
             all.push(sample);
         }
         courses.push(path.course);
         seen.push(path.seen);
     }
-    Ok(Simulated { samples, fan: grid.spreads(&courses, step_days), check: check.rows(market, &seen)? })
+    let (fan, check) = (grid.spreads(&courses, step_days), check.rows(market, &seen)?);
+    Ok(Simulated { samples, unrolled, fan, check })
 }
 
 /// Seconds of a day.
 const DAY: f64 = 86_400.0;
 
 impl Future<'_> {
-    /// Lets everybody walk through a path; net value and floor of the first of them on the grid.
+    /// Lets everybody walk through a path that was `seen`; net value and floor of the first of them on the grid.
     fn everybody(
         &self,
         keepers: &[Keeper],
         grid: &Grid,
         path: &Walk,
-    ) -> Result<(Vec<Sample>, Course), BacktestError> {
+        seen: Seen,
+    ) -> Result<Told, BacktestError> {
         let (mut samples, mut course) = (Vec::with_capacity(keepers.len()), Course::new());
-        for (at, keeper) in keepers.iter().enumerate() {
-            samples.push(self.sample(keeper, path, |step, seen| {
+        let (mut unrolled, mut rolls) = (BTreeMap::new(), Vec::new());
+        for (at, (keeper, entrant)) in keepers.iter().zip(self.entrants).enumerate() {
+            let beside = entrant.follows(self.setting).then(|| entrant.beside(self.published, &rolls));
+            let beside = beside.transpose()?;
+            let (sample, outcome) = self.sample(beside.as_ref().unwrap_or(keeper), path, |step, seen| {
                 let pictured = at == 0 && grid.has(step);
                 course.extend(pictured.then(|| (to_real(seen.account.net()), to_real(seen.floor))));
-            })?);
+            })?;
+            samples.push(sample);
+            if at == 0 {
+                (unrolled, rolls) = (outcome.unrolled, outcome.rolls);
+            }
         }
-        Ok((samples, course))
+        Ok(Told { samples, unrolled, course, seen })
     }
 
     /// Lets one keeper walk through a path; `seen` is told of every step with its number.
@@ -110,7 +131,7 @@ impl Future<'_> {
         keeper: &Keeper,
         path: &Walk,
         mut seen: impl FnMut(usize, &Step),
-    ) -> Result<Sample, BacktestError> {
+    ) -> Result<(Sample, Outcome), BacktestError> {
         let past = Past {
             ticks: &path.ticks,
             base_fees: &path.base_fees,
@@ -124,7 +145,8 @@ impl Future<'_> {
             floor = step.floor;
             number = number.saturating_add(1);
         })?;
-        Ok(Sample::of(&gauge.metrics(&outcome), to_real(floor), self.market.years()))
+        let sample = Sample::of(&gauge.metrics(&outcome), to_real(floor), self.market.years());
+        Ok((sample, outcome))
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Strange {
          or gwei in a column basefee_gwei", gwei(*median)
     )]
     Unit {
-        /// The median, wei per gas.
+        /// The median, wei per gas, of an even number the mean of the middle two, rounded down.
         median: u128,
     },
 }
@@ -51,7 +51,8 @@ pub fn of_fees(fees: &[BaseFee], (from, to): (u64, u64), setting: &Setting) -> R
     let mut used: Vec<u128> = fees.get(begin..end).unwrap_or_default().iter().map(|fee| fee.wei).collect();
     used.sort_unstable();
     let at = |place: usize| used.get(place).copied().unwrap_or_default();
-    let median = at(used.len() / 2);
+    let (below, above) = (at(used.len().saturating_sub(1) / 2), at(used.len() / 2));
+    let median = below.midpoint(above);
     if !FEES.contains(&median) {
         return Err(Strange::Unit { median });
     }
@@ -133,11 +134,14 @@ mod tests {
         let gwei = 1_000_000_000;
         let whole = [(1_599_990_000, 900 * gwei), (1_599_999_000, 30 * gwei), (1_600_500_000, 50 * gwei)];
         let ends = "base fees end at 2020-09-19 07:20:00 UTC: after it 50.00 gwei stand".to_owned();
-        let figures = "base fees are 30.00 to 50.00 gwei, their median is 50.00".to_owned();
+        // Of two, between them.
+        let figures = "base fees are 30.00 to 50.00 gwei, their median is 40.00".to_owned();
         assert_eq!(told(&whole), Ok(vec![figures, ends]));
         let late = [(1_600_900_000, 40 * gwei), (1_600_990_000, 10 * gwei)];
         let begins = "base fees begin at 2020-09-23 22:26:40 UTC: before it 20.00 gwei of the setting stand";
         assert_eq!(told(&late).unwrap()[1..], [begins]);
+        let odd = [(1_600_000_000, 20 * gwei), (1_600_400_000, 21 * gwei), (1_600_990_000, 90 * gwei)];
+        assert_eq!(told(&odd).unwrap(), ["base fees are 20.00 to 90.00 gwei, their median is 21.00"]);
     }
 
     #[test]
@@ -154,7 +158,7 @@ mod tests {
         assert!(told(&[(1, gwei)]).is_ok(), "one that always stands");
         let small = told(&[(1_600_000_000, 20), (1_600_100_000, 31)]).unwrap_err();
         assert!(
-            small.starts_with("the median of its base fees is 3.1e-8 gwei, which is no base fee"),
+            small.starts_with("the median of its base fees is 2.5e-8 gwei, which is no base fee"),
             "{small}"
         );
         let none = told(&[(1_600_000_000, 0), (1_600_100_000, 0)]).unwrap_err();

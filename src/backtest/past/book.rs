@@ -8,6 +8,7 @@ use alloy::primitives::{I256, U256};
 pub(super) use mark::Marked;
 pub(super) use series::Series;
 
+use super::rolls::{Roll, Undone};
 use super::setting::options::{MAX_AGE_SECONDS, OptionKind, Options};
 use crate::backtest::BacktestError;
 use crate::domain::policy::PublishedPolicy;
@@ -61,7 +62,7 @@ pub(super) enum End {
     /// At this price, 18 places.
     Settled(U256),
     /// Each side gets back what it paid.
-    Undone,
+    Undone(Undone),
 }
 
 impl Position {
@@ -120,7 +121,8 @@ impl Position {
         Some(size.checked_mul(self.width().unwrap_or_default())?.div_ceil(scale))
     }
 
-    /// What the feed's `latest` round makes of it at `time`.
+    /// What the feed's `latest` round makes of it at `time`. An answer settles only where a later one shows that it was the last up to
+    /// the expiry: a feed that is silent since then leaves nothing to settle by, however fresh it was.
     pub(super) fn end(
         &self,
         (latest, decimals): (&Round, u8),
@@ -128,14 +130,13 @@ impl Position {
         time: u64,
     ) -> Result<End, BacktestError> {
         let expiry = self.expiry();
-        if latest.updated_at <= expiry {
-            return Ok(End::Open);
-        }
+        let answered = latest.updated_at > expiry;
         let round = self.held.filter(|round| expiry.saturating_sub(round.updated_at) <= max_age);
         match round {
-            Some(round) => Ok(End::Settled(price(&round, decimals)?)),
-            None if time >= expiry.saturating_add(UNDO_SECONDS) => Ok(End::Undone),
-            None => Ok(End::Open),
+            Some(round) if answered => Ok(End::Settled(price(&round, decimals)?)),
+            _ if time < expiry.saturating_add(UNDO_SECONDS) => Ok(End::Open),
+            Some(_) => Ok(End::Undone(Undone::NoAnswer)),
+            None => Ok(End::Undone(Undone::StaleAnswer)),
         }
     }
 }
@@ -157,6 +158,8 @@ pub(super) struct Book<'a> {
     pub(super) next: u64,
     /// When the last series ended.
     pub(super) closed_at: Option<u64>,
+    /// Positions of another vault's book, whose sizes stand where one is of what is held.
+    pub(super) sized_by: Option<&'a [Roll]>,
     /// `10^(18 + risky decimals − asset decimals)`.
     pub(super) scale: U256,
     /// What an estimate before this one has worked out.
@@ -181,8 +184,8 @@ impl<'a> Book<'a> {
         let positions = standing(legs, snapshot, scale)?;
         let next =
             positions.iter().map(|position| position.number).max().map_or(1, |last| last.saturating_add(1));
-        let (closed_at, memory) = (None, Memory::default());
-        Ok(Some(Self { published, terms, positions, next, closed_at, scale, memory }))
+        let (closed_at, sized_by, memory) = (None, None, Memory::default());
+        Ok(Some(Self { published, terms, positions, next, closed_at, sized_by, scale, memory }))
     }
 
     /// Age in seconds up to which the feed's answer at an expiry settles.

@@ -8,7 +8,10 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::metrics::{Gauge, Metrics};
+use super::rolls::Roll;
 use super::run::{Keeper, Outcome, Past, Step, walk_banded};
+use super::setting::Setting;
+use super::setting::options::Options;
 use crate::backtest::BacktestError;
 use crate::domain::policy::{GapPolicy, PublishedPolicy, TradeTo, Trigger};
 use crate::domain::units::{Ratio, Usd};
@@ -27,7 +30,7 @@ pub enum Entrant {
     Policy,
     /// Buys the policy's first target, and nothing after it.
     Hold,
-    /// Stays in the asset.
+    /// Stays in the asset; with an option book it has that without its hedge.
     Cash,
     /// Back to the policy's target whenever it is 5 % of net asset value away, whatever it costs, without a price for gaps.
     Threshold,
@@ -112,9 +115,30 @@ impl Entrant {
         policy.gap = GapPolicy { quantile: zero, jump: zero, floor_weight: zero, ..policy.gap };
         Ok(Keeper::Policy(PublishedPolicy::new(policy)?))
     }
+
+    /// The same of those who take part beside the policy, of whose book these are the `rolls`.
+    ///
+    /// # Errors
+    /// As [`Entrant::keeper`].
+    pub(in crate::backtest) fn beside(
+        self,
+        published: &PublishedPolicy,
+        rolls: &[Roll],
+    ) -> Result<Keeper, BacktestError> {
+        match self {
+            Self::Cash => Ok(Keeper::Naked(published.clone(), rolls.to_vec())),
+            Self::Policy | Self::Hold | Self::Threshold | Self::Daily => self.keeper(published),
+        }
+    }
+
+    /// Whether it has to know what the policy's book has opened.
+    pub(in crate::backtest) fn follows(self, setting: &Setting) -> bool {
+        self == Self::Cash && setting.options.as_ref().is_some_and(Options::are_of_holdings)
+    }
 }
 
-/// Lets everyone walk, on so many threads, which are no part of the result.
+/// Lets everyone walk, on so many threads, which are no part of the result. Who has to know what the policy's book has opened walks
+/// after it.
 ///
 /// # Errors
 /// As [`walk_banded`], of the first that has one.
@@ -124,6 +148,24 @@ pub fn contest(
     entrants: &[Entrant],
     threads: NonZeroUsize,
 ) -> Result<Vec<Entry>, BacktestError> {
+    let follows = |entrant: &Entrant| entrants.contains(&Entrant::Policy) && entrant.follows(past.setting);
+    let first: Vec<Entrant> = entrants.iter().copied().filter(|entrant| !follows(entrant)).collect();
+    let mut entries = all_at_once(past, &first, threads, |entrant| entrant.keeper(published))?;
+    let rolls = entries.iter().find(|entry| entry.entrant == Entrant::Policy);
+    let rolls = rolls.map(|policy| policy.outcome.rolls.clone()).unwrap_or_default();
+    for (at, entrant) in entrants.iter().enumerate().filter(|(_, entrant)| follows(entrant)) {
+        entries.insert(at, entered(past, &entrant.beside(published, &rolls)?, *entrant)?);
+    }
+    Ok(entries)
+}
+
+/// Lets these walk, as nobody has to wait for another.
+fn all_at_once(
+    past: &Past<'_>,
+    entrants: &[Entrant],
+    threads: NonZeroUsize,
+    keeper: impl Fn(Entrant) -> Result<Keeper, BacktestError> + Sync,
+) -> Result<Vec<Entry>, BacktestError> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -131,7 +173,7 @@ pub fn contest(
             let at = next.fetch_add(1, Ordering::Relaxed);
             entrants.get(at).map(|entrant| (at, *entrant))
         } {
-            done.push((at, entered(past, published, entrant)));
+            done.push((at, keeper(entrant).and_then(|keeper| entered(past, &keeper, entrant))));
         }
         done
     };
@@ -147,15 +189,14 @@ pub fn contest(
     entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
-fn entered(past: &Past<'_>, published: &PublishedPolicy, entrant: Entrant) -> Result<Entry, BacktestError> {
-    let keeper = entrant.keeper(published)?;
+fn entered(past: &Past<'_>, keeper: &Keeper, entrant: Entrant) -> Result<Entry, BacktestError> {
     let (mut gauge, mut picture) = (Gauge::default(), Picture::of(past.ticks.len()));
     let mut closes = Vec::new();
     // A band is told of the policy alone, at the ends of bars and wherever it is drawn for sure.
     let (told, every) = (entrant == Entrant::Policy, picture.every);
     let closes_at = |at: usize| past.ticks.get(at).is_some_and(|tick| tick.closes);
     let banded = |at| told && (closes_at(at) || Picture::keeps(every, at));
-    let outcome = walk_banded(past, &keeper, banded, |step| {
+    let outcome = walk_banded(past, keeper, banded, |step| {
         gauge.see(step);
         picture.see(Pictured { step: *step, drawdown: gauge.drawdown() });
         if step.tick.closes {

@@ -4,9 +4,11 @@
 //! next, so that deposits and withdrawals are no returns. What the option book is worth is a part of it, but not where it is held
 //! against the floor, which the vault's contract does without. Definitions stand at each figure.
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::run::{Outcome, Step};
+use super::account::OptionAccount;
+use super::run::{Outcome, Rebalance, Step};
 use crate::domain::models::years;
 use crate::domain::units::to_real;
 
@@ -77,6 +79,9 @@ pub struct Metrics {
     /// Ticks at which a series was due and was not opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unopened: Option<u64>,
+    /// Positions that no answer of the feed settled, so that they were undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone: Option<u64>,
     /// Premiums received less those paid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub premiums: Option<f64>,
@@ -108,6 +113,7 @@ impl Metrics {
             hedging_error: there(self.hedging_error),
             options: Some(0),
             unopened: Some(0),
+            undone: Some(0),
             premiums: there(self.premiums),
             payoffs: there(self.payoffs),
             book_profit: there(self.book_profit),
@@ -256,15 +262,14 @@ impl Gauge {
         let annual_return =
             (seconds >= WEEK).then(|| libm::expm1(libm::log1p(total_return.max(-1.0)) / whole));
         let account = last.account;
+        let book =
+            |of: &dyn Fn(&OptionAccount) -> Decimal| account.options.map(|options| to_real(of(&options)));
         let costs = to_real(account.costs());
         let mean_nav = if whole > 0.0 { self.standing / whole } else { to_real(account.nav()) };
         let (lowest_cushion, lowest_cushion_share) = self.lowest.unwrap_or_default();
         let over = |value: f64, by: f64| if by > 0.0 { value / by } else { 0.0 };
         let downside = libm::sqrt(over(self.downside, self.returns.count));
-        let count = |of: fn(&super::run::Rebalance) -> bool| {
-            u64::try_from(outcome.rebalances.iter().filter(|rebalance| of(rebalance)).count())
-                .unwrap_or(u64::MAX)
-        };
+        let count = |of: fn(&Rebalance) -> bool| counted(&outcome.rebalances, of);
         let start = to_real(first.account.flows);
         Metrics {
             seconds,
@@ -296,15 +301,14 @@ impl Gauge {
             cost_bps: 1e4 * over(over(costs, mean_nav), whole),
             cash_lock: over(years(self.locked), whole),
             hedging_error: (self.aimed > 0.0).then_some(self.hedging),
-            options: account.options.map(|_| opened(outcome)),
+            options: account.options.map(|_| counted(&outcome.rolls, |roll| roll.opened.is_some())),
             unopened: account.options.map(|_| outcome.unrolled.values().sum()),
-            premiums: account.options.map(|options| to_real(options.premiums)),
-            payoffs: account.options.map(|options| to_real(options.payoffs)),
-            book_profit: account.options.map(|options| to_real(options.earned())),
-            hedge_profit: account.options.map(|_| to_real(account.earned)),
-            hedged_profit: account
-                .options
-                .map(|options| to_real(options.earned().saturating_add(account.earned))),
+            undone: account.options.map(|_| counted(&outcome.rolls, |roll| roll.undone().is_some())),
+            premiums: book(&|options| options.premiums),
+            payoffs: book(&|options| options.payoffs),
+            book_profit: book(&|options| options.earned()),
+            hedge_profit: book(&|_| account.earned),
+            hedged_profit: book(&|options| options.earned().saturating_add(account.earned)),
         }
     }
 
@@ -314,9 +318,9 @@ impl Gauge {
     }
 }
 
-/// Positions that were opened on the way.
-fn opened(outcome: &Outcome) -> u64 {
-    u64::try_from(outcome.rolls.iter().filter(|roll| roll.opened.is_some()).count()).unwrap_or(u64::MAX)
+/// How many are so.
+fn counted<T>(all: &[T], so: fn(&T) -> bool) -> u64 {
+    u64::try_from(all.iter().filter(|one| so(one)).count()).unwrap_or(u64::MAX)
 }
 
 /// Seconds of a week.

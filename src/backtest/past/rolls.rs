@@ -32,6 +32,23 @@ pub struct Roll {
 }
 
 impl Roll {
+    /// What it is: `written call`, `bought put`.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match (self.size.is_sign_negative(), self.kind) {
+            (true, OptionKind::Call) => "written call",
+            (true, OptionKind::Put) => "written put",
+            (false, OptionKind::Call) => "bought call",
+            (false, OptionKind::Put) => "bought put",
+        }
+    }
+
+    /// Why it was undone, where it was.
+    #[must_use]
+    pub fn undone(&self) -> Option<Undone> {
+        self.settled.and_then(|settled| settled.undone)
+    }
+
     /// What the vault has laid into the book for it, its premium a part of it: all of the collateral where it has written it.
     #[must_use]
     pub fn posted(&self) -> Decimal {
@@ -61,6 +78,39 @@ pub struct Settled {
     pub price: Decimal,
     /// What the vault received for it beyond its collateral; below 0 what it owed.
     pub payoff: Decimal,
-    /// Whether no answer settled it, so that each side got back what it had paid.
-    pub undone: bool,
+    /// Why no answer settled it, so that each side got back what it had paid; absent of one that was settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Undone>,
+}
+
+/// Why no answer of the feed settled a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undone {
+    /// The last one up to the expiry was older than is believed.
+    StaleAnswer,
+    /// A week after the expiry there was none after it, which alone shows that another one is the last up to it.
+    NoAnswer,
+}
+
+impl Undone {
+    /// In files.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::StaleAnswer => "stale_answer",
+            Self::NoAnswer => "no_answer",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::StaleAnswer => {
+                "the feed's last answer up to the expiry was older than options.max_age_seconds"
+            }
+            Self::NoAnswer => "the feed did not answer for a week after the expiry",
+        }
+    }
 }

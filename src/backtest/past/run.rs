@@ -19,6 +19,7 @@ use super::opening::Start;
 use super::prices::{Tick, Way};
 use super::rolls::Roll;
 use super::setting::{Absent, Flow, Setting};
+use super::unopened::Unopened;
 use super::world::World;
 use crate::backtest::BacktestError;
 use crate::domain::decision::{Decider, Decision, Glance, Trade, Verdict};
@@ -52,6 +53,8 @@ pub enum Keeper {
     Hold(PublishedPolicy),
     /// Nobody: all stays in the asset.
     Cash(PublishedPolicy),
+    /// The same, with sizes of what is held being of what the vault held that opened these positions at the same time.
+    Naked(PublishedPolicy, Vec<Roll>),
 }
 
 /// The vault at a tick, units of the asset.
@@ -125,7 +128,7 @@ pub struct Outcome {
     /// Every position of the option book, in the order in which they were opened.
     pub rolls: Vec<Roll>,
     /// Ticks at which a series was to be opened and was not, by the reason.
-    pub unrolled: BTreeMap<&'static str, u64>,
+    pub unrolled: BTreeMap<Unopened, u64>,
 }
 
 /// Walks `keeper` through the `past`; `seen` is told of every step, without its band.
@@ -237,7 +240,7 @@ impl<'a> Walk<'a> {
             Keeper::Policy(published) | Keeper::Own(published, _) | Keeper::Hold(published) => {
                 (published, false)
             }
-            Keeper::Cash(published) => (published, true),
+            Keeper::Cash(published) | Keeper::Naked(published, _) => (published, true),
         };
         let reach = past.setting.pools.arbitrage_seconds.max(past.setting.keeper.inclusion_seconds);
         let mut flows = past.setting.flows.clone();
@@ -248,7 +251,9 @@ impl<'a> Walk<'a> {
             keeper,
             decider: match keeper {
                 Keeper::Own(published, strategy) => Decider::by(published, strategy.as_ref()),
-                Keeper::Policy(_) | Keeper::Hold(_) | Keeper::Cash(_) => Decider::new(published),
+                Keeper::Policy(_) | Keeper::Hold(_) | Keeper::Cash(_) | Keeper::Naked(..) => {
+                    Decider::new(published)
+                }
             },
             world: World::open(
                 past.setting,
@@ -269,6 +274,9 @@ impl<'a> Walk<'a> {
             reasons: Reasons::default(),
             outcome: Outcome::default(),
         };
+        if let Keeper::Naked(_, rolls) = keeper {
+            walk.world.size_by(rolls);
+        }
         let held = walk.world.held()?;
         walk.account.flow(held, first.price)?;
         walk.bring_options(first.price)?;
@@ -280,7 +288,8 @@ impl<'a> Walk<'a> {
             Keeper::Policy(published)
             | Keeper::Own(published, _)
             | Keeper::Hold(published)
-            | Keeper::Cash(published) => published,
+            | Keeper::Cash(published)
+            | Keeper::Naked(published, _) => published,
         }
     }
 

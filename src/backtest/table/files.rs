@@ -1,6 +1,7 @@
 //! Files that are put in their places together, once all of them are on the disk.
 
 use std::{
+    fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -9,7 +10,11 @@ use tempfile::NamedTempFile;
 
 use super::{Table, TableError};
 
-/// Files that are on the disk beside their places. What is dropped leaves what was there before.
+/// How the names of files begin and end that are not in their places yet.
+const UNPLACED: (&str, &str) = (".keeper-", ".part");
+
+/// Files that are on the disk beside their places. What is dropped leaves what was there before; what a run leaves that is killed,
+/// the next one that writes into the directory removes. While a file is written it is locked, so that another run leaves it.
 #[derive(Debug, Default)]
 pub struct Files {
     written: Vec<(NamedTempFile, PathBuf)>,
@@ -81,15 +86,47 @@ fn beside(
     write: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> io::Result<()>,
 ) -> io::Result<NamedTempFile> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    // Those of any new file, less the user's mask: a temporary file would be its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(directory.unwrap_or_else(|| Path::new(".")))?;
+    let directory = directory.unwrap_or_else(|| Path::new("."));
+    clear(directory);
+    let mut file = locked(directory)?;
     let mut buffer = BufWriter::new(&mut file);
     write(&mut buffer)?;
     buffer.flush()?;
     drop(buffer);
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// A new file that no other run takes for left behind.
+fn locked(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNPLACED.0).suffix(UNPLACED.1);
+    // Those of any new file, less the user's mask: a temporary file would be its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    loop {
+        let file = builder.tempfile_in(directory)?;
+        // Where nothing can be locked, nothing can be found unlocked either.
+        let held = file.as_file().lock();
+        if held.is_err() || file.path().exists() {
+            return Ok(file);
+        }
+        // Another run removed it before it was locked.
+    }
+}
+
+/// Removes what runs have left that were killed. What cannot be removed stands in nobody's way.
+fn clear(directory: &Path) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let left = entries.filter(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with(UNPLACED.0) && name.ends_with(UNPLACED.1)
+    });
+    for path in left.map(|entry| entry.path()) {
+        // The lock is held until the file is gone: who is about to take it then sees that it is.
+        let free = File::options().write(true).open(&path).ok().filter(|file| file.try_lock().is_ok());
+        if free.is_some() {
+            let _stays = std::fs::remove_file(&path);
+        }
+    }
 }

@@ -139,6 +139,9 @@ pub(in crate::cli) const DEFINITIONS: &[Definition] = &[
     ("unopened", "Ticks without a series", "At which one was due and was not opened.", Unit::Count, |m| {
         m.unopened.map(count)
     }),
+    ("undone", "Options undone", "Positions that no answer of the feed settled.", Unit::Count, |m| {
+        m.undone.map(count)
+    }),
     ("premiums", "Premiums", "Received less paid, at the openings.", Unit::Usd, |m| m.premiums),
     ("payoffs", "Payoffs", "Received less owed, at the settlements.", Unit::Usd, |m| m.payoffs),
     (
@@ -201,6 +204,7 @@ mod tests {
             calmar: some,
             options: Some(1),
             unopened: Some(1),
+            undone: Some(1),
             premiums: some,
             payoffs: some,
             book_profit: some,

@@ -113,9 +113,16 @@ pub(super) fn page(tested: &Tested) -> Result<String> {
     let figures = all_figures(&tested.entries);
     let undecided = tested.entries.first().map_or(Undecided { under_way: 0, absent: 0 }, undecided);
     let rolls = tested.entries.first().map_or(&[][..], |policy| &policy.outcome.rolls);
-    let (options, notes) = (&options::positions(rolls), &tested.notes);
-    let backtest =
-        Backtest { course: &course, figures: &figures, reasons: &reasons, undecided, options, notes };
+    let unopened = tested.entries.first().map(|policy| options::unopened(&policy.outcome.unrolled));
+    let backtest = Backtest {
+        course: &course,
+        figures: &figures,
+        reasons: &reasons,
+        undecided,
+        options: &options::positions(rolls),
+        unopened: &unopened.unwrap_or_default(),
+        notes: &tested.notes,
+    };
     html(&backtest).wrap_err("the report cannot be drawn")
 }
 

@@ -1,15 +1,22 @@
 //! The option book of a backtest: as a table, for the page, and for people.
 
+use std::collections::BTreeMap;
+
 use eyre::Result;
 use rust_decimal::Decimal;
 
 use super::super::output::grid;
-use crate::backtest::past::rolls::{Opened, Roll, Settled};
+use crate::backtest::past::rolls::{Opened, Roll, Settled, Undone};
 use crate::backtest::past::run::{Outcome, Step};
 use crate::backtest::past::setting::options::OptionKind;
+use crate::backtest::past::unopened::Unopened;
 use crate::backtest::table::{Table, Values};
 use crate::domain::units::to_real;
-use crate::report::options::Position;
+use crate::report::options::{NotOpened, Position};
+use crate::stage::path::time::utc;
+
+/// Undone positions that are shown; of more the number is.
+const MOST_UNDONE: usize = 10;
 
 /// A row for each position, from its opening to its settlement.
 pub(super) fn table(rolls: &[Roll]) -> Result<Table> {
@@ -34,10 +41,7 @@ pub(super) fn table(rolls: &[Roll]) -> Result<Table> {
         ("settled", Values::counts(rolls.iter().map(|roll| roll.settled.map(|settled| settled.at)))),
         ("settlement_price", settled(|settled| settled.price)),
         ("payoff", settled(|settled| settled.payoff)),
-        (
-            "undone",
-            Values::flags(rolls.iter().map(|roll| roll.settled.is_some_and(|settled| settled.undone))),
-        ),
+        ("undone", Values::texts(rolls.iter().map(|roll| roll.undone().map(|why| why.code().to_owned())))),
     ])?)
 }
 
@@ -51,7 +55,7 @@ pub(super) fn worth(closes: &[Step]) -> Option<Values> {
 /// For the page.
 pub(super) fn positions(rolls: &[Roll]) -> Vec<Position> {
     let position = |roll: &Roll| Position {
-        what: format!("{} {}", if roll.size.is_sign_negative() { "written" } else { "bought" }, kind(roll)),
+        what: roll.what(),
         units: to_real(roll.size.abs()),
         strike: to_real(roll.strike),
         limit: roll.limit.map(to_real),
@@ -59,16 +63,62 @@ pub(super) fn positions(rolls: &[Roll]) -> Vec<Position> {
         premium: roll.opened.map(|opened| to_real(opened.premium)),
         expiry: roll.expiry,
         settled: roll.settled.map(|settled| (to_real(settled.price), to_real(settled.payoff))),
-        undone: roll.settled.is_some_and(|settled| settled.undone),
+        undone: roll.undone().map(Undone::why),
     };
     rolls.iter().map(position).collect()
 }
 
-/// Why series were not opened that were due, and at how many ticks; nothing where all were.
-pub(super) fn unrolled(outcome: &Outcome) -> Option<String> {
-    let rows: Vec<Vec<String>> =
-        outcome.unrolled.iter().map(|(why, ticks)| vec![(*why).to_owned(), ticks.to_string()]).collect();
-    (!rows.is_empty()).then(|| grid(&["no options opened", "ticks"], rows))
+/// Why series were not opened that were due, and how often; nothing where all were.
+pub(in crate::cli) fn unrolled(unrolled: &BTreeMap<Unopened, u64>) -> Option<String> {
+    let row = |(unopened, times): (&Unopened, &u64)| {
+        vec![unopened.to_string(), unopened.why().to_owned(), times.to_string()]
+    };
+    let rows: Vec<Vec<String>> = unrolled.iter().map(row).collect();
+    (!rows.is_empty()).then(|| grid(&["no options opened", "why", "times"], rows))
+}
+
+/// The same for the page.
+pub(in crate::cli) fn unopened(unrolled: &BTreeMap<Unopened, u64>) -> Vec<NotOpened> {
+    let row = |(unopened, times): (&Unopened, &u64)| NotOpened {
+        code: unopened.to_string(),
+        times: *times,
+        why: unopened.why(),
+    };
+    unrolled.iter().map(row).collect()
+}
+
+/// The positions that were undone, and why; nothing where none was.
+pub(super) fn undone(outcome: &Outcome) -> Option<String> {
+    let undone: Vec<(&Roll, Undone)> =
+        outcome.rolls.iter().filter_map(|roll| Some((roll, roll.undone()?))).collect();
+    let row = |&(roll, why): &(&Roll, Undone)| {
+        let Roll { number, expiry, .. } = roll;
+        vec![format!("{number}, {}", roll.what()), utc(*expiry), why.why().to_owned()]
+    };
+    let shown = undone.iter().take(MOST_UNDONE).map(row).collect();
+    let more = undone.len().saturating_sub(MOST_UNDONE);
+    let rest = if more > 0 { format!("\nand {more} more, which --format json has") } else { String::new() };
+    let columns = ["option undone", "expiry, UTC", "why"];
+    (!undone.is_empty()).then(|| format!("{}{rest}", grid(&columns, shown)))
+}
+
+/// What is to be known of the policy's walk to a time: who waited for open options, and what of those was undone or not settled.
+pub(super) fn notes(outcome: &Outcome, last: u64) -> Vec<String> {
+    let count = |so: &dyn Fn(&Roll) -> bool| outcome.rolls.iter().filter(|roll| so(roll)).count();
+    let undone = |why| (count(&|roll| roll.undone() == Some(why)), "options were undone", why.why());
+    let waiting = usize::try_from(outcome.waiting).unwrap_or(usize::MAX);
+    let notes = [
+        (waiting, "deposits and withdrawals waited for open options to the end", "they were not made"),
+        undone(Undone::StaleAnswer),
+        undone(Undone::NoAnswer),
+        (
+            count(&|roll| roll.expiry <= last && roll.settled.is_none()),
+            "options have expired and are not settled",
+            "the feed's next answer would settle them, and the prices are over",
+        ),
+    ];
+    let told = notes.into_iter().filter(|(count, ..)| *count > 0);
+    told.map(|(count, what, why)| format!("{count} {what}: {why}")).collect()
 }
 
 const fn kind(roll: &Roll) -> &'static str {

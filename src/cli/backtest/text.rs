@@ -28,7 +28,8 @@ pub(super) fn text(tested: &Tested) -> String {
     if let Some(policy) = tested.entries.first() {
         parts.push(reasons(policy));
         parts.extend(undecided(policy).told());
-        parts.extend(options::unrolled(&policy.outcome));
+        parts.extend(options::unrolled(&policy.outcome.unrolled));
+        parts.extend(options::undone(&policy.outcome));
     }
     parts.join("\n\n")
 }

@@ -4,6 +4,7 @@ mod figures;
 mod files;
 mod text;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::backtest::future::market::{BEGIN, Market};
 use crate::backtest::future::run::{Future, Simulated, simulate};
 use crate::backtest::past::contest::Entrant;
 use crate::backtest::past::setting::Setting;
+use crate::backtest::past::unopened::Unopened;
 use crate::backtest::paths::{Heston, Jumps, Process};
 use crate::cli::signals::interrupted;
 use crate::cli::{Context, Failure};
@@ -73,6 +75,9 @@ struct Printed<'a> {
     step_seconds: u64,
     check: &'a [Row],
     entrants: Vec<Entry<'a>>,
+    /// Steps of all paths at which the policy's vault did not open a series that was due, by the reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    unrolled: &'a BTreeMap<Unopened, u64>,
     fan: &'a [Spread],
 }
 
@@ -228,6 +233,7 @@ impl Done {
                 .iter()
                 .map(|(entrant, figures)| Entry { entrant: *entrant, figures })
                 .collect(),
+            unrolled: &self.simulated.unrolled,
             fan: &self.simulated.fan,
         }
     }

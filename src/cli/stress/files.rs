@@ -15,7 +15,7 @@ use crate::domain::units::to_real;
 pub(super) fn write(directory: &Path, printed: &Printed) -> Result<()> {
     let json = serde_json::to_string(printed).wrap_err("the result has no JSON form")?;
     let mut files = Files::default();
-    files.text(&directory.join("stress.html"), &html::html(printed))?;
+    files.text(&directory.join("stress.html"), &html::html(printed)?)?;
     files.text(&directory.join("stress.json"), &json)?;
     files.table(&directory.join("stress.csv"), &trials(printed)?)?;
     Ok(files.put()?)

@@ -1,11 +1,18 @@
 //! A stress as one page.
 
+use eyre::{Result, WrapErr};
+
 use super::super::replay::html::{Cells, marked, table};
 use super::Printed;
 use super::text::{COLUMNS, row, stands, told, verdict};
+use crate::backtest::stress::trial::Trial;
+use crate::domain::units::to_real;
+use crate::report::stress::{Suffered, figure};
 use crate::report::{escape, page};
 
-pub(super) fn html(printed: &Printed) -> String {
+/// # Errors
+/// Its plot cannot be drawn.
+pub(super) fn html(printed: &Printed) -> Result<String> {
     let class = if printed.holds { "good" } else { "bad" };
     let mut body = format!(
         "<p class=\"summary\"><strong class=\"{class}\">{}</strong> Nothing was sent; the vault is that of block {} of chain {}.</p>\n",
@@ -15,6 +22,9 @@ pub(super) fn html(printed: &Printed) -> String {
     );
     let stands: Vec<_> =
         stands(printed).into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let trials = printed.shocks.iter().chain(&printed.crashes);
+    let plot = figure(&trials.map(suffered).collect::<Vec<_>>());
+    body.push_str(&plot.wrap_err("the page cannot be drawn")?);
     body.push_str(&table("As it stands", Cells::Words, &["What", "Now"], &stands));
     for (title, trials) in [("Shocks", &printed.shocks), ("Crashes", &printed.crashes)] {
         let rows: Vec<_> = trials.iter().map(|trial| (trial.holds(), row(trial))).collect();
@@ -28,5 +38,15 @@ pub(super) fn html(printed: &Printed) -> String {
     for note in &printed.notes {
         body.push_str(&format!("<p class=\"note\">{}</p>\n", escape(note)));
     }
-    page("Stress", &printed.vault.to_string(), &body)
+    Ok(page("Stress", &printed.vault.to_string(), &body))
+}
+
+fn suffered(trial: &Trial) -> Suffered {
+    Suffered {
+        name: trial.name.clone(),
+        before: to_real(trial.before.cushion),
+        after: to_real(trial.after.cushion),
+        lowest: to_real(trial.lowest_cushion),
+        end: to_real(trial.end.cushion),
+    }
 }

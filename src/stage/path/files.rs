@@ -22,10 +22,12 @@ pub struct BaseFee {
 }
 
 /// Reads a gas file, in ascending order of time: `timestamp` with `baseFee` (wei; rows before EIP-1559, where it
-/// is empty, are passed over), `timestamp` with `basefee_gwei`, or daily averages as `unix_time` with `value` (wei).
+/// is empty, are passed over), `timestamp` with `basefee_gwei`, or daily averages as `unix_time` with `value` (wei). A row that is
+/// there twice counts once.
 ///
 /// # Errors
-/// The file cannot be read, has none of these pairs of columns, is empty, or has a bad row; each is named by its line.
+/// The file cannot be read, has none of these pairs of columns, is empty, or has a bad row, or two base fees at one time; each is
+/// named by its line.
 pub fn read_base_fees(path: &Path) -> Result<Vec<BaseFee>> {
     let headers = csv::Reader::from_path(path)
         .and_then(|mut reader| reader.headers().cloned())
@@ -42,12 +44,35 @@ pub fn read_base_fees(path: &Path) -> Result<Vec<BaseFee>> {
             path.display()
         );
     };
-    let mut base_fees = read(path, &[time, fee], |fields| match *fields {
+    let mut rows = read(path, &[time, fee], |fields| match *fields {
         [_, ""] => Ok(None),
         [time, fee] => base_fee(time, fee, wei).map(Some),
         _ => Err("is short".into()),
     })?;
-    base_fees.sort_by_key(|base_fee| base_fee.timestamp);
+    rows.sort_by_key(|(line, base_fee)| (base_fee.timestamp, *line));
+    once(path, &rows)
+}
+
+/// One base fee for each time, of rows in its order with their lines.
+fn once(path: &Path, rows: &[(u64, BaseFee)]) -> Result<Vec<BaseFee>> {
+    let mut base_fees: Vec<BaseFee> = Vec::with_capacity(rows.len());
+    let (mut bad, mut first) = (Vec::new(), 0);
+    for &(line, base_fee) in rows {
+        match base_fees.last() {
+            Some(last) if last.timestamp != base_fee.timestamp => {}
+            Some(last) if *last == base_fee => continue,
+            Some(_) => {
+                bad.push((line, format!("has another base fee of the time of line {first}").into()));
+                continue;
+            }
+            None => {}
+        }
+        base_fees.push(base_fee);
+        first = line;
+    }
+    if !bad.is_empty() {
+        bail!("{}: {}", path.display(), list(&bad));
+    }
     Ok(base_fees)
 }
 
@@ -62,12 +87,12 @@ fn base_fee(time: &str, fee: &str, wei: u32) -> Result<BaseFee, Bad> {
     })
 }
 
-/// Reads the `columns` of every row through `parse`, collecting what is wrong.
+/// Reads the `columns` of every row through `parse`, each with its line, collecting what is wrong.
 fn read<T>(
     path: &Path,
     columns: &[&str],
     mut parse: impl FnMut(&[&str]) -> Result<Option<T>, Bad>,
-) -> Result<Vec<T>> {
+) -> Result<Vec<(u64, T)>> {
     let name = path.display();
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).from_path(path).wrap_err_with(|| format!("read {name}"))?;
@@ -79,9 +104,10 @@ fn read<T>(
         let record = record.wrap_err_with(|| format!("read {name}"))?;
         let fields: Vec<&str> =
             positions.iter().filter_map(|&position| record.get(position).map(str::trim)).collect();
+        let line = record.position().map_or(0, csv::Position::line);
         match parse(&fields) {
-            Ok(row) => rows.extend(row),
-            Err(reason) => bad.push((record.position().map_or(0, csv::Position::line), reason)),
+            Ok(row) => rows.extend(row.map(|row| (line, row))),
+            Err(reason) => bad.push((line, reason)),
         }
     }
     if !bad.is_empty() {
@@ -137,6 +163,21 @@ mod tests {
                 .unwrap_err()
                 .to_string()
                 .contains("no columns timestamp")
+        );
+    }
+
+    #[test]
+    fn a_time_has_one_base_fee_and_another_one_is_refused_with_both_lines() {
+        let twice = file("timestamp,baseFee\n20,7\n10,5\n20,7\n");
+        let fees = read_base_fees(twice.path()).unwrap();
+        assert_eq!(fees.iter().map(|fee| (fee.timestamp, fee.wei)).collect::<Vec<_>>(), [(10, 5), (20, 7)]);
+        let two = file("timestamp,baseFee\n20,7\n10,5\n20,8\n20,7\n20,9\n");
+        let error = read_base_fees(two.path()).unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                ": line 4 has another base fee of the time of line 2; line 6 has another base fee of the time of line 2"
+            ),
+            "{error}"
         );
     }
 

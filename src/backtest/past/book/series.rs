@@ -6,7 +6,9 @@ use rust_decimal::Decimal;
 use super::mark::{model, value};
 use super::{Book, Position, Valued, WAD_PLACES, signed};
 use crate::backtest::BacktestError;
+use crate::backtest::past::rolls::Roll;
 use crate::backtest::past::setting::options::{self, OptionKind, Options, Side, Size};
+use crate::backtest::past::unopened::{Lack, NoTerms, Unopened};
 use crate::domain::models::hedge::Spot;
 use crate::domain::models::{normal, years};
 use crate::domain::snapshot::{ImpliedVolatility, OptionLeg, Snapshot};
@@ -35,7 +37,7 @@ struct Desk<'a> {
 }
 
 impl Book<'_> {
-    /// The next series at the market's price. `None` where the policy's model has no volatility for it, or a size is none.
+    /// The next series at the market's price, or the first of its positions that has no terms, with what that lacks.
     ///
     /// # Errors
     /// [`BacktestError::Number`] out of range, or a model's.
@@ -43,25 +45,36 @@ impl Book<'_> {
         &mut self,
         snapshot: &Snapshot,
         market: Decimal,
-    ) -> Result<Option<Series>, BacktestError> {
-        let Some(terms) = self.terms else { return Ok(None) };
+    ) -> Result<Result<Series, Unopened>, BacktestError> {
+        let Some(terms) = self.terms else { return Ok(Ok(Series::new())) };
         let (spot, estimate) = (self.spot(market), self.estimate(snapshot));
         let desk = Desk { snapshot, book: self, terms, market, spot, estimate };
-        let numbered = (self.next..).zip(&terms.positions);
-        numbered.map(|(number, position)| desk.position(number, position)).collect()
+        let mut series = Series::with_capacity(terms.positions.len());
+        for (number, (place, asked)) in (self.next..).zip(terms.positions.iter().enumerate()) {
+            match desk.position((number, place), asked) {
+                Ok(position) => series.push(position),
+                Err(NoTerms::Lack(lack)) => return Ok(Err(Unopened::Terms { position: place, lack })),
+                Err(NoTerms::Error(error)) => return Err(error),
+            }
+        }
+        Ok(Ok(series))
     }
 }
 
 impl Desk<'_> {
+    /// The position of this number in the book, and at this place of its series.
     fn position(
         &self,
-        number: u64,
+        (number, place): (u64, usize),
         asked: &options::Position,
-    ) -> Result<Option<(Position, f64)>, BacktestError> {
-        let size = self.size(asked.size)?;
-        let Some(strike) = self.strike(asked)? else { return Ok(None) };
-        if size.is_zero() || strike.is_zero() {
-            return Ok(None);
+    ) -> Result<(Position, f64), NoTerms> {
+        let size = self.size(asked.size, place)?;
+        if size.is_zero() {
+            return Err(Lack::Size.into());
+        }
+        let strike = self.strike(asked)?;
+        if strike.is_zero() {
+            return Err(Lack::Strike.into());
         }
         let written = asked.side == Side::Written;
         let size = signed(size, written).ok_or(BacktestError::Number("the size of an option"))?;
@@ -74,17 +87,17 @@ impl Desk<'_> {
             ..leg
         });
         // Where a delta has put the strike beyond its limit, there is nothing between them.
-        let reversed = beyond.is_some_and(|beyond| !super::is_beyond(&leg, &beyond));
-        let Some((premium, volatility)) = self.premium(&leg, beyond.as_ref())?.filter(|_| !reversed) else {
-            return Ok(None);
-        };
+        if beyond.is_some_and(|beyond| !super::is_beyond(&leg, &beyond)) {
+            return Err(Lack::Limit.into());
+        }
+        let (premium, volatility) = self.premium(&leg, beyond.as_ref())?;
         let (leg, beyond) = (Valued::new(leg), beyond.map(Valued::new));
         let held = self.snapshot.feeds.risky_usd.latest;
         let mut position = Position { number, leg, beyond, collateral: U256::ZERO, premium: None, held };
         position.collateral =
             position.most(self.book.scale).ok_or(BacktestError::Number("the collateral of an option"))?;
         position.premium = Some(premium.min(position.collateral));
-        Ok(Some((position, volatility)))
+        Ok((position, volatility))
     }
 
     /// One unit long.
@@ -100,14 +113,17 @@ impl Desk<'_> {
     }
 
     /// Raw risky units, rounded down.
-    fn size(&self, size: Size) -> Result<U256, BacktestError> {
+    fn size(&self, size: Size, place: usize) -> Result<U256, BacktestError> {
         let vault = &self.snapshot.vault;
         let (asset, risky) = (vault.asset.decimals, vault.risky.decimals);
         let whole = crate::domain::units::from_raw;
         let held = whole(vault.risky_holdings, risky)?;
         let units = match size {
             Size::Units(units) => Some(units),
-            Size::Held(part) => held.checked_mul(part),
+            Size::Held(part) => match self.book.sized_by {
+                Some(rolls) => Some(self.opened_beside(rolls, place)),
+                None => held.checked_mul(part),
+            },
             Size::Nav(part) => {
                 let nav = held
                     .checked_mul(self.market)
@@ -118,34 +134,41 @@ impl Desk<'_> {
         Ok(to_raw(units.ok_or(BacktestError::Number("the size of an option"))?, risky)?)
     }
 
+    /// Units of the position at this place of the series that another vault has opened now; none where it has opened none.
+    fn opened_beside(&self, rolls: &[Roll], place: usize) -> Decimal {
+        let now = self.snapshot.block.timestamp;
+        let mut series = rolls.iter().filter(|roll| roll.opened.is_some_and(|opened| opened.at == now));
+        series.nth(place).map_or(Decimal::ZERO, |roll| roll.size.abs())
+    }
+
     /// This part of the market's price.
     fn times(&self, part: Decimal) -> Result<Decimal, BacktestError> {
         self.market.checked_mul(part).ok_or(BacktestError::Number("a strike"))
     }
 
-    fn strike(&self, asked: &options::Position) -> Result<Option<U256>, BacktestError> {
+    fn strike(&self, asked: &options::Position) -> Result<U256, NoTerms> {
         let strike = match (asked.strike, asked.delta) {
-            (Some(strike), _) => Some(self.times(strike)?),
+            (Some(strike), _) => self.times(strike)?,
             (None, Some(delta)) => self.strike_of(asked.kind, to_real(delta))?,
-            (None, None) => None,
+            (None, None) => return Err(Lack::Strike.into()),
         };
-        Ok(strike.map(|strike| to_raw(strike, WAD_PLACES)).transpose()?)
+        Ok(to_raw(strike, WAD_PLACES)?)
     }
 
     /// The strike of this delta: `K = S·exp((r − q)·T + σ²T/2 − d₁·σ√T)` with `d₁ = θ·Φ⁻¹(|Δ|·e^(qT))`.
-    fn strike_of(&self, kind: OptionKind, delta: f64) -> Result<Option<Decimal>, BacktestError> {
+    fn strike_of(&self, kind: OptionKind, delta: f64) -> Result<Decimal, NoTerms> {
         let Spot { price, rate, carry } = self.spot;
         let time = years(u64::from(self.terms.tenor_days).saturating_mul(DAY));
         let probability = delta * libm::exp(carry * time);
         if probability >= 1.0 {
-            return Ok(None);
+            return Err(Lack::Strike.into());
         }
         let sign = f64::from(kind as i8);
         let d1 = sign * normal::quantile(probability);
         let mut strike = self.market.round_dp(STRIKE_PLACES);
         for _ in 0..TRIALS {
             let leg = self.leg(kind, to_raw(strike, WAD_PLACES)?)?;
-            let Some(volatility) = self.volatility(&leg) else { return Ok(None) };
+            let volatility = self.volatility(&leg)?;
             let deviation = volatility * libm::sqrt(time);
             let growth = (rate - carry) * time + deviation * deviation / 2.0 - d1 * deviation;
             let next = from_real(price * libm::exp(growth), STRIKE_PLACES)?;
@@ -154,36 +177,36 @@ impl Desk<'_> {
             }
             strike = next;
         }
-        Ok(Some(strike))
+        Ok(strike)
     }
 
     /// What premiums are made with before the spread.
-    fn volatility(&self, leg: &OptionLeg) -> Option<f64> {
+    fn volatility(&self, leg: &OptionLeg) -> Result<f64, Lack> {
         let stated = self.terms.volatility.map(to_real);
-        stated.or_else(|| model(self.snapshot, self.book.published, leg, (&self.spot, self.estimate)))
+        let model = || model(self.snapshot, self.book.published, leg, (&self.spot, self.estimate));
+        stated.or_else(model).ok_or(Lack::Volatility)
     }
 
-    /// What the long side pays, raw, rounded against the vault, and the volatility at the strike; `None` without one.
-    fn premium(
-        &self,
-        leg: &OptionLeg,
-        beyond: Option<&OptionLeg>,
-    ) -> Result<Option<(U256, f64)>, BacktestError> {
+    /// The same with the spread, which a model's volatility may be below.
+    fn quoted(&self, leg: &OptionLeg, written: bool) -> Result<f64, Lack> {
+        let (volatility, spread) = (self.volatility(leg)?, to_real(self.terms.spread));
+        let quoted = if written { volatility - spread } else { volatility + spread };
+        if quoted > 0.0 { Ok(quoted.max(LEAST)) } else { Err(Lack::Spread) }
+    }
+
+    /// What the long side pays, raw, rounded against the vault, and the volatility at the strike.
+    fn premium(&self, leg: &OptionLeg, beyond: Option<&OptionLeg>) -> Result<(U256, f64), NoTerms> {
         let written = leg.size.is_negative();
-        let spread = to_real(self.terms.spread);
-        let quoted =
-            |volatility: f64| (if written { volatility - spread } else { volatility + spread }).max(LEAST);
-        let Some(at_strike) = self.volatility(leg).map(quoted) else { return Ok(None) };
+        let at_strike = self.quoted(leg, written)?;
         let mut worth = value(self.snapshot, leg, &self.spot, at_strike)?;
         if let Some(beyond) = beyond {
-            let Some(volatility) = self.volatility(beyond).map(quoted) else { return Ok(None) };
-            worth += value(self.snapshot, beyond, &self.spot, volatility)?;
+            worth += value(self.snapshot, beyond, &self.spot, self.quoted(beyond, written)?)?;
         }
         let owed = (if written { -worth } else { worth }).max(0.0);
         let premium = from_real(owed, u32::from(WAD_PLACES).min(PREMIUM_PLACES))?;
         let places = self.snapshot.vault.asset.decimals;
         let premium = if written { to_raw(premium, places)? } else { to_raw_up(premium, places)? };
-        Ok(Some((premium, at_strike)))
+        Ok((premium, at_strike))
     }
 }
 

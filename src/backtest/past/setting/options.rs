@@ -128,6 +128,12 @@ impl Setting {
 }
 
 impl Options {
+    /// Whether a size is a part of what is held, which a vault without a hedge does not have.
+    #[must_use]
+    pub fn are_of_holdings(&self) -> bool {
+        self.positions.iter().any(|position| matches!(position.size, Size::Held(_)))
+    }
+
     /// Every value that is out of its range.
     pub(super) fn violations(&self) -> Vec<Violation> {
         let Self { tenor_days, volatility, spread, positions, .. } = self;
@@ -177,7 +183,6 @@ impl Position {
         };
         let (Size::Nav(size) | Size::Held(size) | Size::Units(size)) = size;
         let rules = [
-            (strike.is_some() != delta.is_some(), "", "expected either `strike` or `delta`"),
             (strike.is_none_or(|strike| strike > zero), ".strike", "expected a part of the price above 0"),
             (
                 delta.is_none_or(|delta| delta > zero && delta < one),
@@ -187,7 +192,12 @@ impl Position {
             (limited, ".limit", ends),
             (size > zero, ".size", "expected an amount above 0"),
         ];
-        broken(path, &rules)
+        let mut broken = broken(path, &rules);
+        if strike.is_some() == delta.is_some() {
+            let (delta, strike) = (format!("{path}.delta"), format!("{path}.strike"));
+            broken.push(Violation::between(delta, strike, "expected either `strike` or `delta`"));
+        }
+        broken
     }
 }
 

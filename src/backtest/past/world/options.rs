@@ -7,6 +7,7 @@ use super::World;
 use crate::backtest::BacktestError;
 use crate::backtest::past::book::{Book, End, Marked, Position, Series, WAD_PLACES};
 use crate::backtest::past::rolls::{Opened, Roll, Settled};
+use crate::backtest::past::unopened::Unopened;
 use crate::domain::snapshot::{OptionLeg, Vault};
 use crate::domain::units::from_raw;
 
@@ -16,7 +17,7 @@ pub(in crate::backtest::past) enum Rolled {
     /// It is not the time for one.
     Nothing,
     /// There would be one, and the vault or the book does not open it.
-    Refused(&'static str),
+    Refused(Unopened),
     /// These were opened.
     Opened(Vec<Roll>),
 }
@@ -30,10 +31,17 @@ pub(in crate::backtest::past) struct Ended {
     pub(in crate::backtest::past) settled: Settled,
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
     /// Whether the policy hedges an option book.
     pub(in crate::backtest::past) const fn has_book(&self) -> bool {
         self.book.is_some()
+    }
+
+    /// From now on sizes of what is held are those of these positions, where they were opened at the same time.
+    pub(in crate::backtest::past) fn size_by(&mut self, rolls: &'a [Roll]) {
+        if let Some(book) = &mut self.book {
+            book.sized_by = Some(rolls);
+        }
     }
 
     /// What is open.
@@ -83,7 +91,7 @@ impl World<'_> {
         for position in std::mem::take(&mut book.positions) {
             match self.end(&book, &position)? {
                 End::Open => open.push(position),
-                end @ (End::Settled(_) | End::Undone) => ended.push(self.ended(&book, &position, end)?),
+                end @ (End::Settled(_) | End::Undone(_)) => ended.push(self.ended(&book, &position, end)?),
             }
         }
         book.positions = open;
@@ -108,8 +116,9 @@ impl World<'_> {
     fn ended(&mut self, book: &Book<'_>, position: &Position, end: End) -> Result<Ended, BacktestError> {
         let out = || BacktestError::Number("a payoff");
         let (price, owed, undone) = match end {
-            End::Settled(price) => (price, position.payoff(price, book.scale).ok_or_else(out)?, false),
-            End::Open | End::Undone => (U256::ZERO, position.premium.unwrap_or_default(), true),
+            End::Settled(price) => (price, position.payoff(price, book.scale).ok_or_else(out)?, None),
+            End::Undone(why) => (U256::ZERO, position.premium.unwrap_or_default(), Some(why)),
+            End::Open => (U256::ZERO, U256::ZERO, None),
         };
         let vault = &mut self.snapshot.vault;
         let written = position.is_written();
@@ -141,8 +150,9 @@ impl World<'_> {
         if book.closed_at.is_some_and(|closed| time < closed.saturating_add(terms.window_seconds)) {
             return Ok(Rolled::Nothing);
         }
-        let Some(series) = book.series(&self.snapshot, price)? else {
-            return Ok(Rolled::Refused("no_terms"));
+        let series = match book.series(&self.snapshot, price)? {
+            Ok(series) => series,
+            Err(unopened) => return Ok(Rolled::Refused(unopened)),
         };
         if let Some(refused) = self.refused(&series)? {
             return Ok(Rolled::Refused(refused));
@@ -151,12 +161,12 @@ impl World<'_> {
     }
 
     /// Why the vault's contract would not open a series.
-    fn refused(&self, series: &Series) -> Result<Option<&'static str>, BacktestError> {
+    fn refused(&self, series: &Series) -> Result<Option<Unopened>, BacktestError> {
         let Vault { guards, cash_lock, asset_holdings, risky_holdings, floor, .. } = &self.snapshot.vault;
         let time = self.snapshot.block.timestamp;
         let latest = self.snapshot.feeds.risky_usd.latest;
         let Some(left) = asset_holdings.checked_sub(cost(series)) else {
-            return Ok(Some("too_little_asset"));
+            return Ok(Some(Unopened::TooLittleAsset));
         };
         let exposure = self.worth(*risky_holdings)?;
         let nav = left.saturating_add(exposure);
@@ -167,10 +177,10 @@ impl World<'_> {
         let most = part(nav, guards.cap_bps).min(part(cushion, guards.bound_bps));
         let fresh = latest.is_some_and(|round| time.saturating_sub(round.updated_at) <= guards.risky_max_age);
         let checks = [
-            (!fresh, "stale_price"),
-            (*cash_lock, "cash_lock"),
-            (cushion.is_zero(), "floor"),
-            (exposure > most, "exposure"),
+            (!fresh, Unopened::StalePrice),
+            (*cash_lock, Unopened::CashLock),
+            (cushion.is_zero(), Unopened::Floor),
+            (exposure > most, Unopened::Exposure),
         ];
         Ok(checks.into_iter().find(|(fails, _)| *fails).map(|(_, name)| name))
     }

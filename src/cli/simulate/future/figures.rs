@@ -94,7 +94,29 @@ const RETURN: &[Definition] = &[
     ("Reverted", "Mean number of transactions that paid gas for nothing.", Unit::Ratio, |f| Some(f.reverted)),
 ];
 
-/// All of them, with a value for each of those who keep the vault.
+const SERIES: &[Definition] = &[
+    ("Options opened", "Mean number of positions of the option book that were opened.", Unit::Ratio, |f| {
+        f.series.map(|series| series.options)
+    }),
+    ("Never opened", "Share of the paths on which no series ever was.", Unit::Percent, |f| {
+        f.series.map(|series| series.never.value)
+    }),
+    ("Never opened at least", "Lower end of its 95 % interval.", Unit::Percent, |f| {
+        f.series.map(|series| series.never.low)
+    }),
+    ("Never opened at most", "Upper end of it.", Unit::Percent, |f| f.series.map(|series| series.never.high)),
+    (
+        "Steps without a series",
+        "Mean number of steps at which one was due and was not opened.",
+        Unit::Ratio,
+        |f| f.series.map(|series| series.unopened),
+    ),
+    ("Options undone", "Mean number of positions that no answer of the feed settled.", Unit::Ratio, |f| {
+        f.series.map(|series| series.undone)
+    }),
+];
+
+/// All of them, with a value for each of those who keep the vault; those of an option book where there is one.
 pub(super) fn figures(all: &[(Entrant, Figures)]) -> Vec<Figure> {
     let figure = |(name, meaning, unit, of): &Definition| Figure {
         name,
@@ -102,5 +124,6 @@ pub(super) fn figures(all: &[(Entrant, Figures)]) -> Vec<Figure> {
         unit: *unit,
         values: all.iter().map(|(_, figures)| of(figures)).collect(),
     };
-    FLOOR.iter().chain(RETURN).map(figure).collect()
+    let booked = all.iter().any(|(_, figures)| figures.series.is_some());
+    FLOOR.iter().chain(RETURN).chain(SERIES.iter().filter(|_| booked)).map(figure).collect()
 }

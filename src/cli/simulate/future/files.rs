@@ -7,9 +7,10 @@ use eyre::{Result, WrapErr};
 use super::Done;
 use super::figures::figures as all_figures;
 use crate::backtest::future::fan::Spread;
-use crate::backtest::future::figures::Sample;
+use crate::backtest::future::figures::{Sample, Series};
 use crate::backtest::past::contest::Entrant;
 use crate::backtest::table::{Files, Table, Values};
+use crate::cli::backtest::unopened;
 use crate::domain::units::to_real;
 use crate::report::future::{Checked, Fan, Future, Kept, html};
 
@@ -70,7 +71,7 @@ fn paths(done: &Done) -> Result<Table> {
     let numbers = kept().flat_map(|(_, samples)| (0_u64..).zip(samples).map(|(number, _)| number));
     let names = kept().flat_map(|(entrant, samples)| samples.iter().map(|_| entrant.name().to_owned()));
     let reals = |of: fn(&Sample) -> f64| Values::reals(every().map(of));
-    Ok(Table::of([
+    let mut columns = vec![
         ("kept_by", Values::texts(names)),
         ("path", Values::counts(numbers)),
         ("end", reals(|one| one.end)),
@@ -83,7 +84,16 @@ fn paths(done: &Done) -> Result<Table> {
         ("rebalances", Values::counts(every().map(|one| one.rebalances))),
         ("reverted", Values::counts(every().map(|one| one.reverted))),
         ("cash_lock", reals(|one| one.cash_lock)),
-    ])?)
+    ];
+    if every().any(|one| one.series.is_some()) {
+        let counts = |of: fn(&Series) -> u64| Values::counts(every().map(|one| one.series.as_ref().map(of)));
+        columns.extend([
+            ("options", counts(|series| series.options)),
+            ("unopened", counts(|series| series.unopened)),
+            ("undone", counts(|series| series.undone)),
+        ]);
+    }
+    Ok(Table::of(columns)?)
 }
 
 /// One page.
@@ -115,6 +125,7 @@ pub(super) fn page(done: &Done) -> Result<String> {
         kept: &kept,
         fan: &fan,
         figures: &figures,
+        unopened: &unopened(&done.simulated.unrolled),
         check: &check,
         breach: policy
             .map_or((0.0, 0.0, 1.0), |policy| (policy.breach.value, policy.breach.low, policy.breach.high)),

@@ -2,7 +2,7 @@
 
 use super::Done;
 use super::figures::figures;
-use crate::cli::backtest::written;
+use crate::cli::backtest::{unrolled, written};
 use crate::cli::output::grid;
 
 const CHECKED: [&str; 5] =
@@ -20,7 +20,9 @@ pub(super) fn text(done: &Done) -> String {
         std::iter::once(figure.name.to_owned()).chain(values).collect()
     });
     let about = format!("{} on {}", done.plan.published.policy().name, done.about());
-    [about, check(done), grid(&heads, rows.collect())].join("\n\n")
+    let mut parts = vec![about, check(done), grid(&heads, rows.collect())];
+    parts.extend(unrolled(&done.simulated.unrolled));
+    parts.join("\n\n")
 }
 
 fn check(done: &Done) -> String {

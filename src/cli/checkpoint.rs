@@ -1,15 +1,15 @@
 //! How far a long command is, on disk.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use eyre::{WrapErr, eyre};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::Failure;
+use crate::backtest::table::Files;
 
 /// What a command is about.
 pub(super) trait About: PartialEq + Serialize + DeserializeOwned {
@@ -74,11 +74,9 @@ where
     /// Notes how far it is: the whole of it or nothing.
     pub(super) fn save(&self, progress: &P) -> eyre::Result<()> {
         let noted = Noting { about: &self.about, progress };
-        let directory = self.file.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let mut file = NamedTempFile::new_in(directory.unwrap_or_else(|| Path::new(".")))?;
-        file.write_all(&serde_json::to_vec(&noted)?)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.file)?;
+        let mut files = Files::default();
+        files.text(&self.file, &serde_json::to_string(&noted)?)?;
+        files.put()?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Blocks of a market that a keeper lives through, with what goes wrong planted at known heights.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 

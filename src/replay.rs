@@ -9,6 +9,7 @@ mod difference;
 mod execution;
 mod fault;
 mod fork;
+mod fulls;
 mod outcome;
 mod recompute;
 mod record;

@@ -211,6 +211,12 @@ async fn what_other_vaults_are_told_at_a_height_leaves_what_was_done_with_this_o
     seen(&journal, &others, 53, Ok(cycle(1).decision_hash)).await;
     assert_eq!(told(&journal, (50, 53)).await, [(Cause::NotKept, 3), (Cause::GivenUp, 1)]);
     assert_eq!(told(&journal, (51, 52)).await, [(Cause::NotKept, 2)]);
+    // A journal that never had the vault knows that much of every block.
+    let theirs = Journal::open(&directory.path().join("theirs.db")).await.unwrap();
+    let others = begun(&theirs, [Address::repeat_byte(0xbb)]).await;
+    seen(&theirs, &others, 50, Ok(cycle(1).decision_hash)).await;
+    assert_eq!(told(&theirs, (40, 60)).await, [(Cause::NotKept, 21)]);
+    theirs.close().await;
     journal.close().await;
 }
 

@@ -230,6 +230,10 @@ async fn what_is_recorded_of_a_height_is_told_with_whether_it_was_agreed_on_and_
     for number in 100..400 {
         see(number, B256::from(U256::from(number)), Ok(B256::ZERO)).await;
     }
+    // However often one of them was seen.
+    for _ in 0..300 {
+        see(399, B256::from(U256::from(399)), Ok(B256::ZERO)).await;
+    }
     let newest = recorded(0..=u64::MAX).await;
     // Blocks with full records are counted for themselves.
     let newest: Vec<_> = newest.into_keys().collect();

@@ -734,15 +734,16 @@ async fn heads_that_left_for_a_chain_that_was_shorter_at_the_start_are_known_onc
     watched(&scene, &home, 5, async || {}).await;
     let five = home.blocks(&scene).await.iter().rev().take(5).map(|block| block.number).collect::<Vec<_>>();
 
-    // Two of the five heights are there again. What is recorded above may be to come.
+    // What is recorded above the head may be to come, as long as what is below is there.
+    instead(&scene, &mut fork, 0).await;
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(orphaned().await, 0);
+    // Two of the five heights are there again, as other blocks: then the three above them came after what has left.
     instead(&scene, &mut fork, 2).await;
     assert_eq!(home.once().await.code, Some(0));
-    assert_eq!(orphaned().await, 2);
-    // The third one passes without a keeper, and is below a head that is recorded.
+    assert_eq!(orphaned().await, 5);
+    assert_eq!(whole(&home).await.0, Some(0), "before the chain has grown past them");
     scene.mine(2).await;
-    assert_eq!(home.once().await.code, Some(0));
-    assert_eq!(orphaned().await, 4);
-    // A keeper that runs over the last one says so by itself.
     watched(&scene, &home, 1, async || {}).await;
     let left = home.blocks(&scene).await.into_iter().filter(|block| block.orphaned);
     let left: Vec<_> = left.map(|block| block.number).collect();
@@ -869,6 +870,94 @@ async fn what_is_decided_otherwise_on_a_branch_that_left_is_recorded_in_full_on_
     assert_eq!(stale[0].record.block_hash, first);
     let (code, faults, blocks) = whole(&home).await;
     assert_eq!((code, faults, &blocks["orphaned"]), (Some(0), json!([]), &json!(1)), "{blocks}");
+}
+
+#[tokio::test]
+async fn a_head_that_is_looked_at_again_is_no_fault_whatever_was_recorded_of_it_before() {
+    let (scene, mut home) = at_rest().await;
+    let node = Proxy::start(scene.stage.chain.endpoint()).await;
+    home.set(NODE, node.url());
+    let absences = async || {
+        let blocks = home.blocks(&scene).await.into_iter();
+        blocks.map(|block| block.absences.of(scene.vault)).collect::<Vec<_>>()
+    };
+    // Nothing can be read at it, then it is decided on by the next process.
+    scene.mine(1).await;
+    node.rule("eth_call", Calls::Every, Act::Raw(502, "", "<html>Bad Gateway</html>".to_owned()));
+    assert_eq!(home.once().await.code, Some(1));
+    node.obey();
+    assert_eq!(home.once().await.code, Some(0));
+    assert_eq!(absences().await.iter().rev().take(2).collect::<Vec<_>>(), [&None, &Some(Absence::Unread)]);
+
+    // No endpoint tells of two blocks; then the chain goes back to the first of them, at which the price is too old.
+    let before = home.blocks(&scene).await.len();
+    let daemon = home.start(&["run"]);
+    until("the head is recorded", async || home.blocks(&scene).await.len() > before).await;
+    node.rule("eth_getBlockByNumber", Calls::Every, Act::Drop);
+    scene.stage.chain.mine_after(7_200).await.unwrap();
+    let mut passed = scene.save().await;
+    scene.price(PRICE, 12).await;
+    node.obey();
+    until("the newest is recorded", async || absences().await.contains(&Some(Absence::Unheard))).await;
+    let seen = home.blocks(&scene).await.len();
+    scene.restore(&mut passed).await;
+    until("the first is decided on", async || home.blocks(&scene).await.len() > seen).await;
+    // A process that starts there sees it again, and then what it did not see before, where nothing is too old.
+    assert_eq!(daemon.terminate().await.code, Some(0));
+    assert_eq!(home.once().await.code, Some(0));
+    scene.price(PRICE, 13).await;
+    assert_eq!(home.once().await.code, Some(0));
+    let (code, faults, _) = whole(&home).await;
+    assert_eq!((code, faults), (Some(0), json!([])));
+}
+
+#[tokio::test]
+async fn a_keeper_that_is_shown_an_old_head_in_between_leaves_no_fault() {
+    let (scene, mut home) = at_rest().await;
+    let node = Proxy::start(scene.stage.chain.endpoint()).await;
+    home.set(NODE, node.url());
+    let mut first = scene.save().await;
+    assert_eq!(home.once().await.code, Some(0));
+    let begin = scene.stage.chain.block_number().await.unwrap();
+    // The price is too old at the next one.
+    scene.stage.chain.mine_after(7_200).await.unwrap();
+    assert_eq!(home.once().await.code, Some(0));
+    // The first again, as of a node that is behind, and then on over the second, which passes, to one where the price is new.
+    scene.restore(&mut first).await;
+    let blocks = home.blocks(&scene).await.len();
+    let daemon = home.start(&["run"]);
+    until("the first is recorded again", async || home.blocks(&scene).await.len() > blocks).await;
+    let full = home.cycles(&scene).await.len();
+    node.rule("eth_getBlockByNumber", Calls::Every, Act::Drop);
+    scene.stage.chain.mine_after(7_200).await.unwrap();
+    scene.price(PRICE, 12).await;
+    node.obey();
+    let newest = async || home.blocks(&scene).await.last().unwrap().number;
+    until("the third is recorded", async || newest().await >= begin + 2).await;
+    assert_eq!(daemon.terminate().await.code, Some(0));
+    let told: Vec<_> = home.blocks(&scene).await.iter().map(|block| (block.number, block.orphaned)).collect();
+    assert!(told.contains(&(begin + 1, false)), "{told:?}");
+    assert_eq!(home.cycles(&scene).await.len(), full, "a leaf alone: as it was decided at the first");
+    let (code, faults, _) = whole(&home).await;
+    assert_eq!((code, faults), (Some(0), json!([])));
+}
+
+#[tokio::test]
+async fn a_transaction_whose_decision_left_with_its_block_is_no_fault() {
+    let scene = Scene::set().await;
+    let home = Home::new(&scene, &scene.stage.chain.endpoint()).await;
+    scene.mine(1).await;
+    let daemon = home.start(&["run"]);
+    scene.until_sent().await;
+    assert_eq!(daemon.terminate().await.code, Some(0));
+    // It stays in the pool, and the vault refuses it on the new branch.
+    reorganised(&scene, 1).await;
+    scene.mine(70).await;
+    assert!(home.once().await.code.is_some());
+    let told = replayed(&home, &["--vault", "main", "--json"]).await;
+    let vault = &told.json()["vaults"][0];
+    assert_eq!((told.code, &vault["faults"]), (Some(0), &json!([])), "{told:?}");
+    assert_eq!(vault["actions"], json!({"checked": 0, "equal": 0, "orphaned": 1}), "{vault}");
 }
 
 #[tokio::test]

@@ -44,13 +44,6 @@ pub(super) struct Glass {
     reader: Mode,
 }
 
-impl Glass {
-    /// Whether nodes are named, and not left to the configuration.
-    pub(super) const fn names_nodes(&self) -> bool {
-        !self.rpc.is_empty()
-    }
-}
-
 /// Vaults of one chain with their policies, before anything is asked of a node.
 pub(super) struct Named {
     /// At least one, each with a policy.
@@ -168,8 +161,6 @@ impl Named {
             }
             let config = super::connect::vault(context, &name)?;
             let policies = if given.is_empty() { config.policies.clone() } else { given.to_vec() };
-            once(&subjects, &name, config.address)?;
-            subjects.push(Subject { name, vault: config.address, policies });
             let other =
                 chain.replace(ChainConfig::clone(&config.chain)).filter(|other| other.id != config.chain.id);
             if let Some(other) = other {
@@ -178,6 +169,8 @@ impl Named {
                     "the vaults are on chains `{a}` and `{b}`: name those of one"
                 )));
             }
+            once(&subjects, &name, config.address)?;
+            subjects.push(Subject { name, vault: config.address, policies });
         }
         let first = subjects.first().and_then(|subject| subject.policies.first());
         let policy =

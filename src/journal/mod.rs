@@ -29,7 +29,7 @@ pub use audit::{Fault, Verified};
 pub use error::JournalError;
 pub use heads::{Absence, Absences, BlockRecord, Roster, RunRecord, Standing};
 pub use ledger::LedgerEntry;
-pub use recorded::Recorded;
+pub use recorded::{FullRecord, Recorded};
 pub use records::{
     AttemptKind, AttemptRecord, CycleEntry, CycleRecord, ENDED_AT, EventRecord, IntentEntry, IntentId,
     IntentRecord, IntentState, Orphaned, ReasonCount, SlotEntry, SubmissionClass, Urgency,

@@ -360,7 +360,7 @@ impl Journal {
         u64::try_from(value).map_err(|_| self.out_of_range(what))
     }
 
-    fn parsed<T: FromStr>(&self, row: &SqliteRow, name: &'static str) -> Result<T, JournalError> {
+    pub(super) fn parsed<T: FromStr>(&self, row: &SqliteRow, name: &'static str) -> Result<T, JournalError> {
         self.column::<String>(row, name)?.parse().map_err(|_| self.out_of_range(name))
     }
 

@@ -65,6 +65,13 @@ async fn closed(
         let success = if receipt.success { "succeeded" } else { "reverted" };
         faults.push(outcome(format!("on the chain it {success}")));
     }
+    if intent.last_event.fee.is_some_and(|fee| fee != receipt.fee()) {
+        faults.push(outcome(format!("on the chain it cost {} wei", receipt.fee())));
+    }
+    let gas = intent.last_event.detail.get("gas_used").and_then(|gas| gas.as_str());
+    if gas.is_some_and(|gas| gas != receipt.gas_used.to_string()) {
+        faults.push(outcome(format!("on the chain it used {} gas", receipt.gas_used)));
+    }
     faults.extend(told((subject, intent), &receipt));
     Ok(Settled::With(transaction, Some(Box::new(receipt)), faults))
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::fulls::{Fulls, Last, Stated};
 use super::subtree::{Beside, Recalled, Subtree, decided_again};
 use super::{Difference, Recomputed, Source, Subject, first_difference, recompute};
 use crate::chain::Header;
@@ -41,28 +42,6 @@ pub enum Held {
     NotChecked(Address),
 }
 
-/// What a decision says, as far as a full record is due for it: for each to trade, and where it says otherwise than the one before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stated {
-    pub(super) trades: bool,
-    verdict: String,
-    reason: String,
-    policy_hash: B256,
-}
-
-impl Stated {
-    /// What this decision says.
-    pub(super) fn of(again: &Recomputed) -> Self {
-        let verdict = &again.decision.verdict;
-        Self {
-            trades: matches!(verdict, Verdict::Rebalance { .. }),
-            verdict: verdict.name().to_owned(),
-            reason: verdict.reason().code(),
-            policy_hash: again.policy_hash,
-        }
-    }
-}
-
 /// The records of one vault, in a range of heights.
 #[derive(Debug)]
 pub struct Records<'a> {
@@ -81,6 +60,8 @@ pub struct Records<'a> {
     last: Option<((B256, B256), Recomputed)>,
     /// What the decision on the vault says that was taken again last, with the block of it.
     stated: Option<(B256, Stated)>,
+    /// The full records of the vault.
+    fulls: Fulls,
 }
 
 impl<'a> Records<'a> {
@@ -96,7 +77,26 @@ impl<'a> Records<'a> {
     ) -> Result<Self> {
         let (runs, orders) = (runs(journal).await?, orders(subject));
         let (rosters, last, stated) = (BTreeMap::new(), None, None);
-        Ok(Self { source, journal, subject, beside, runs, rosters, orders, last, stated })
+        let fulls = Fulls::of(journal, (source.chain_id(), subject.vault)).await?;
+        Ok(Self { source, journal, subject, beside, runs, rosters, orders, last, stated, fulls })
+    }
+
+    /// The last full record when `block` was recorded, and whether its process wrote that; `None` where there was none.
+    ///
+    /// # Errors
+    /// A journal that cannot be read.
+    pub(super) async fn last_full(&self, block: &BlockEntry) -> Result<Option<(Last<'_>, bool)>> {
+        let last = self.fulls.before(self.journal, block).await?;
+        let begun = self.run(block.seq).map_or(0, |run| run.seq);
+        Ok(last.map(|last| {
+            let own = last.seq > begun;
+            (last, own)
+        }))
+    }
+
+    /// The process that wrote a record.
+    fn run(&self, seq: i64) -> Option<&RunEntry> {
+        self.runs.iter().rev().find(|run| run.seq < seq)
     }
 
     /// Holds a full record against the chain.
@@ -117,7 +117,10 @@ impl<'a> Records<'a> {
             Ok(header) => header,
             Err(fault) => return Ok(Err(fault)),
         };
-        let recomputed = self.recomputed(&header, record.policy_hash).await?;
+        let mut recomputed = self.recomputed(&header, record.policy_hash).await?;
+        if recomputed.policy_hash != record.policy_hash {
+            recomputed = self.alone(&header, record.policy_hash).await?;
+        }
         Ok(compared(cycle, &recomputed))
     }
 
@@ -136,6 +139,11 @@ impl<'a> Records<'a> {
             Ok(header) => header,
             Err(fault) => return Ok(Held::Other(fault)),
         };
+        if header.timestamp != block.timestamp {
+            let (recorded, recomputed) = (block.timestamp.to_string(), header.timestamp.to_string());
+            let (block, what) = (block.number, "the block's time".into());
+            return Ok(Held::Other(Fault::Column { block, what, recorded, recomputed }));
+        }
         if stored_height(block.head.leaves) == 0 {
             self.leaf(&header, subtree.node).await
         } else {
@@ -160,22 +168,43 @@ impl<'a> Records<'a> {
         Ok(place.map(|place| (decided, place)))
     }
 
-    /// Holds a leaf against the decision on the vault, whichever of its policies came first.
+    /// Holds a leaf against the decision on the vault, whichever of its policies came first, and whichever its keeper had alone.
     async fn leaf(&mut self, header: &Header, recorded: B256) -> Result<Held> {
-        let mut made = None;
-        for first in self.orders.iter().map(first).collect::<Vec<_>>() {
-            let again = self.recomputed(header, first).await?;
-            let leaf = merkle::leaf(self.subject.vault, again.snapshot_hash, again.decision_hash);
-            if leaf == recorded {
+        let (mut made, mut stored) = (None, B256::ZERO);
+        let policies: Vec<_> = self.orders.iter().map(first).collect();
+        let is = |again: &Recomputed, vault| {
+            merkle::leaf(vault, again.snapshot_hash, again.decision_hash) == recorded
+        };
+        let vault = self.subject.vault;
+        for policy in &policies {
+            let again = self.recomputed(header, *policy).await?;
+            if is(&again, vault) {
                 return Ok(Held::Equal);
             }
-            made = made.or(Some(leaf));
-            if self.orders.iter().any(|order| first_is(order, again.snapshot.vault.policy_hash)) {
+            stored = again.snapshot.vault.policy_hash;
+            made = made.or(Some(merkle::leaf(vault, again.snapshot_hash, again.decision_hash)));
+            if policies.contains(&stored) {
                 break;
             }
         }
-        let recomputed = made.unwrap_or_default();
-        Ok(Held::Other(Fault::Leaf { block: header.number, recorded, recomputed }))
+        for policy in policies.iter().filter(|policy| **policy != stored) {
+            if is(&self.alone(header, *policy).await?, vault) {
+                return Ok(Held::Equal);
+            }
+        }
+        let (block, recomputed) = (header.number, made.unwrap_or_default());
+        Ok(Held::Other(match policies.contains(&stored) {
+            true => Fault::Leaf { block, recorded, recomputed },
+            false => Fault::UnknownPolicy { block, recorded: stored },
+        }))
+    }
+
+    /// The decision at a block of a keeper that has the policy of this hash alone: it refuses where the vault stores another.
+    async fn alone(&mut self, header: &Header, policy: B256) -> Result<Recomputed> {
+        let policies = self.subject.policies.iter().filter(|known| known.hash() == policy).cloned().collect();
+        let again = recompute(self.source, header, &Subject { policies, ..self.subject.clone() }).await?;
+        self.stated = Some((header.hash, Stated::of(&again)));
+        Ok(again)
     }
 
     /// Holds a node against the decisions on all vaults below it. Where that was done for another of them, this one alone is
@@ -215,7 +244,7 @@ impl<'a> Records<'a> {
 
     /// That a record was written by a process of another version of the decision.
     fn version(&self, seq: i64) -> Option<Fault> {
-        let run = self.runs.iter().rev().find(|run| run.seq < seq)?;
+        let run = self.run(seq)?;
         let (recorded, program) = (run.record.decision_version.clone(), run.record.program_version.clone());
         (recorded != DECISION_VERSION).then_some(Fault::OtherVersion {
             seq,
@@ -243,7 +272,10 @@ impl<'a> Records<'a> {
 }
 
 /// The header of the block that was decided on, where the chain has it at its height.
-async fn on_chain(source: &Source, (block, recorded): (u64, B256)) -> Result<Result<Header, Fault>> {
+pub(super) async fn on_chain(
+    source: &Source,
+    (block, recorded): (u64, B256),
+) -> Result<Result<Header, Fault>> {
     Ok(match source.header_if_any(block).await? {
         None => Err(Fault::NoSuchBlock { block, recorded }),
         Some(header) if header.hash != recorded => {

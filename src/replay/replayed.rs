@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::execution::Executed;
 use super::fault::Fault;
-use super::record::{Stated, Tally};
+use super::record::Tally;
 
 /// Faults that are told; of more the number is.
 const MOST_FAULTS: usize = 1_000;
@@ -50,8 +50,6 @@ pub struct Progress {
     /// What it came to so far.
     pub replayed: Replayed,
     pub(super) place: Place,
-    /// What was decided at the last record of a block.
-    pub(super) stated: Option<Stated>,
     /// Height of the last record of a block.
     pub(super) height: Option<u64>,
 }
@@ -114,7 +112,7 @@ impl Progress {
             faults: Vec::new(),
             further_faults: 0,
         };
-        Self { replayed, place: Place::Cycles { after: 0 }, stated: None, height: None }
+        Self { replayed, place: Place::Cycles { after: 0 }, height: None }
     }
 
     /// Whether nothing is left.

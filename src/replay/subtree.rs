@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr};
 
-use super::record::{Stated, first, orders};
+use super::fulls::Stated;
+use super::record::{first, orders};
 use super::{Source, Subject, recompute};
 use crate::chain::Header;
 use crate::domain::merkle::{Tree, leaf, stored_height};

@@ -11,7 +11,7 @@ use super::audit::asked_otherwise;
 use super::execution::{Anvil, execute, explain};
 use super::fault::Fault;
 use super::outcome::{Settled, ended, settled, unknown};
-use super::record::{Held, Records, Stated, Tally};
+use super::record::{Held, Records, Tally, on_chain};
 use super::replayed::{Place, Progress, Replayed};
 use super::subtree::Beside;
 use super::{Recomputed, Source, Subject, recompute};
@@ -179,14 +179,14 @@ impl<'a> Replay<'a> {
         match held {
             Held::WithoutLeaf => {
                 one(&mut self.progress.replayed.without_leaf);
-                return self.absent(block).await;
+                return self.absent(records, block).await;
             }
             Held::NotChecked(missing) => {
                 one(&mut self.progress.replayed.not_checked);
                 self.progress.replayed.missing.get_or_insert(missing);
             }
             Held::Equal => {
-                let fault = self.hidden(block, records.stated(block.hash)).await?;
+                let fault = self.hidden(records, block).await?;
                 let equal = self.noted(fault.into_iter().collect());
                 self.progress.replayed.blocks.count(equal);
             }
@@ -199,35 +199,33 @@ impl<'a> Replay<'a> {
     }
 
     /// Where a record of a block has no decision on the vault, there is no full record of one; but where the cycle failed on its
-    /// way, there may be, and where the process did not start, of the one before.
-    async fn absent(&mut self, block: &BlockEntry) -> Result<()> {
-        let may_be = |absence: &Absence| matches!(absence, Absence::Failed | Absence::KeyHeld);
-        let Some(absence) = block.absences.of(self.subject.vault).filter(|absence| !may_be(absence)) else {
-            return Ok(());
-        };
-        if self.has_full_record(block).await? {
+    /// way, there may be.
+    async fn absent(&mut self, records: &Records<'_>, block: &BlockEntry) -> Result<()> {
+        let absence = block.absences.of(self.subject.vault);
+        // The endpoints agreed on the block then.
+        if matches!(absence, Some(Absence::Unread | Absence::Failed | Absence::GivenUp)) {
+            let there = on_chain(self.source, (block.number, block.hash)).await?;
+            self.noted(there.err().into_iter().collect());
+        }
+        let Some(absence) = absence.filter(|absence| *absence != Absence::Failed) else { return Ok(()) };
+        if records.last_full(block).await?.is_some_and(|(last, _)| last.here) {
             self.noted(vec![Fault::Absent { block: block.number, absence: absence.name().into() }]);
         }
         Ok(())
     }
 
-    /// A full record that is due and not there.
-    async fn hidden(&mut self, block: &BlockEntry, stated: Option<Stated>) -> Result<Option<Fault>> {
-        let before = std::mem::replace(&mut self.progress.stated, stated.clone());
-        let Some(stated) = stated else { return Ok(None) };
-        let why = match before {
+    /// A full record that is due and not there: of each decision to trade, of the first one of a process, and where the last full
+    /// record says otherwise.
+    async fn hidden(&self, records: &Records<'_>, block: &BlockEntry) -> Result<Option<Fault>> {
+        let Some(stated) = records.stated(block.hash) else { return Ok(None) };
+        let why = match records.last_full(block).await? {
+            Some((last, _)) if last.here => return Ok(None),
             _ if stated.trades => "a trade was decided",
-            Some(before) if before != stated => "it was decided otherwise than before",
-            Some(_) | None => return Ok(None),
+            Some((last, true)) if *last.stated == stated => return Ok(None),
+            Some((_, true)) => "it was decided otherwise than before",
+            Some((_, false)) | None => "it was the first decision of a process",
         };
-        let there = self.has_full_record(block).await?;
-        Ok((!there).then_some(Fault::NoFullRecord { block: block.number, why: why.into() }))
-    }
-
-    async fn has_full_record(&self, block: &BlockEntry) -> Result<bool> {
-        let heights = block.number..=block.number;
-        let cycles = self.journal.cycles(self.key(), heights, 0).await.wrap_err("the journal")?;
-        Ok(cycles.iter().any(|cycle| cycle.record.block_hash == block.hash))
+        Ok(Some(Fault::NoFullRecord { block: block.number, why: why.into() }))
     }
 
     /// Whether a block that the journal says has left the chain is not on it: nothing is believed that hides a record.
@@ -297,12 +295,14 @@ impl<'a> Replay<'a> {
             }
             Settled::Without => return Ok(()),
         };
+        let reverted = receipt.as_ref().is_some_and(|receipt| !receipt.success);
+        // The vault takes none that was decided on a block of another branch, and what was decided there cannot be read again.
+        if reverted && faults.is_empty() && self.decision_left(intent).await? {
+            one(&mut self.progress.replayed.actions.orphaned);
+            return Ok(());
+        }
         let recomputed = self.decided(intent).await.wrap_err_with(|| format!("intent {}", intent.id))?;
-        let asked = match &recomputed {
-            None => Some("its decision is of a height at which the chain has no block".to_owned()),
-            Some(recomputed) => asked_otherwise(recomputed, &intent.record.calldata),
-        };
-        faults.extend(asked.map(|what| Fault::Asked { transaction, what }));
+        faults.extend(self.asked((transaction, intent), recomputed.as_ref()));
         let equal = self.noted(faults);
         self.progress.replayed.actions.count(equal);
         match (recomputed, receipt, self.anvil) {
@@ -311,6 +311,33 @@ impl<'a> Replay<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the call of an intent asks otherwise than was decided.
+    fn asked(
+        &self,
+        (transaction, intent): (B256, &IntentEntry),
+        again: Option<&Recomputed>,
+    ) -> Option<Fault> {
+        let asked = |what| Fault::Asked { transaction, what };
+        let Some(again) = again else {
+            return Some(asked("its decision is of a height at which the chain has no block".to_owned()));
+        };
+        let (block, stored) = (intent.decision_block, again.snapshot.vault.policy_hash);
+        if !self.subject.policies.iter().any(|policy| policy.hash() == stored) {
+            return Some(Fault::UnknownPolicy { block, recorded: stored });
+        }
+        asked_otherwise(again, &intent.record.calldata).map(asked)
+    }
+
+    /// Whether the block that an intent was decided on has left the chain, by the journal and by the chain itself.
+    async fn decision_left(&self, intent: &IntentEntry) -> Result<bool> {
+        let cycle = self.journal.cycle_of(self.subject.vault, intent.decision_hash).await;
+        let Some(cycle) = cycle.wrap_err("the journal")?.filter(|cycle| cycle.orphaned) else {
+            return Ok(false);
+        };
+        let there = self.source.header_if_any(cycle.record.block_number).await?;
+        Ok(there.is_none_or(|header| header.hash != cycle.record.block_hash))
     }
 
     /// The decision that an intent says it carries out, taken again; `None` where the chain does not have its block.

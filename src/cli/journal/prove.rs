@@ -101,7 +101,7 @@ impl Prove {
         };
         let proved = match stored {
             // What the leaf is made of is in no record: a node that is named can tell.
-            Some(stored) if stored.made_of.is_some() || !self.glass.names_nodes() => stored,
+            Some(stored) if stored.made_of.is_some() || !self.glass.is_given() => stored,
             Some(_) | None => {
                 same_version(&journal, &roster, &block).await?;
                 self.recomputed((context, named), &block, (&decided, index)).await?

@@ -48,7 +48,7 @@ impl Left {
     ) -> Result<Vec<B256>> {
         let chain_id = pool.chain_id();
         let lowest = between.first().map_or(header.number, |first| first.number.min(header.number));
-        let heights = if self.marked { lowest..=header.number } else { 0..=header.number };
+        let heights = if self.marked { lowest..=header.number } else { 0..=u64::MAX };
         let recorded = journal.recorded(chain_id, heights).await.wrap_err("the journal")?;
         let mut there: BTreeMap<u64, B256> =
             between.iter().chain([header]).map(|header| (header.number, header.hash)).collect();
@@ -67,8 +67,9 @@ impl Left {
             journal.mark_returned(chain_id, hash).await.wrap_err("the journal")?;
             tracing::warn!(block, %hash, "the chain is back at it");
         }
+        let left = told(&recorded, &there, |known, hash| known.stands && known.hash != hash);
         let mut gone = Vec::new();
-        for (block, hash) in told(&recorded, &there, |known, hash| known.stands && known.hash != hash) {
+        for (block, hash) in left.into_iter().chain(above(&recorded, &there, header.number)) {
             let marked = journal.mark_orphaned(chain_id, hash).await.wrap_err("the journal")?;
             tracing::warn!(block, %hash, ?marked, "the chain has left it");
             gone.push(hash);
@@ -90,6 +91,25 @@ fn told(
     there.iter().flat_map(at_height).collect()
 }
 
+/// What stands above the head, where that of the highest recorded height up to the head on which the endpoints agreed has left: it
+/// came after that. Otherwise it may be to come.
+fn above(
+    recorded: &BTreeMap<u64, Vec<Recorded>>,
+    there: &BTreeMap<u64, B256>,
+    head: u64,
+) -> Vec<(u64, B256)> {
+    let agreed = |known: &&Recorded| known.agreed;
+    let below = recorded.range(..=head).rev().find(|(_, blocks)| blocks.iter().any(|known| known.agreed));
+    let there = below.and_then(|(number, blocks)| Some((blocks, there.get(number)?)));
+    let left =
+        there.is_some_and(|(blocks, hash)| blocks.iter().filter(agreed).all(|known| known.hash != *hash));
+    let higher = recorded.range(head.saturating_add(1)..).filter(|_| left);
+    let standing = higher.flat_map(|(number, blocks)| {
+        blocks.iter().filter(|known| known.stands).map(|known| (*number, known.hash))
+    });
+    standing.collect()
+}
+
 /// The hashes that the chain has at recorded heights, `told` among them: from the highest height down past as many `proofs`, records
 /// on which the endpoints agreed and which are of the chain, since all below was marked before those were written where no node
 /// failed; and those at which several blocks stand.
@@ -99,7 +119,8 @@ async fn below(
     told: BTreeMap<u64, B256>,
 ) -> Result<BTreeMap<u64, B256>, ChainError> {
     let (mut there, mut found) = (told, 0_usize);
-    for (number, at_height) in recorded.iter().rev() {
+    let head = there.keys().next_back().copied().unwrap_or_default();
+    for (number, at_height) in recorded.range(..=head).rev() {
         if found >= proofs && at_height.iter().filter(|known| known.stands).count() < 2 {
             continue;
         }

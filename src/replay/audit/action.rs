@@ -143,9 +143,23 @@ pub(in crate::replay) fn asked_otherwise(recomputed: &Recomputed, calldata: &Byt
         return Some("its calldata is no rebalance".to_owned());
     };
     match &recomputed.plan {
-        Some(plan) => difference(plan, &call),
+        Some(plan) => difference(plan, &call).or_else(|| terms(plan, &call)),
         None => Some(format!("the policy wanted no trade: {}", recomputed.decision.verdict.reason())),
     }
+}
+
+/// What a call says otherwise of itself than the plan, which the vault refuses.
+fn terms(plan: &Plan, call: &rebalanceCall) -> Option<String> {
+    let asked = &call.r;
+    let terms = [
+        ("nonce", plan.nonce.to_string(), asked.nonce.to_string()),
+        ("policy hash", plan.policy_hash.to_string(), asked.policyHash.to_string()),
+        ("decision hash", plan.decision_hash.to_string(), asked.decisionHash.to_string()),
+        ("decision block", plan.decision_block.to_string(), asked.decisionBlock.to_string()),
+        ("hash of it", plan.decision_block_hash.to_string(), asked.decisionBlockHash.to_string()),
+    ];
+    let odd = terms.into_iter().find(|(_, plan, asked)| plan != asked);
+    odd.map(|(what, plan, asked)| format!("the {what} asked is {asked}, decided {plan}"))
 }
 
 /// What was asked otherwise than decided.
@@ -158,8 +172,12 @@ fn difference(plan: &Plan, call: &rebalanceCall) -> Option<String> {
         let pools = (plan.pool, plan.venue) == (swap.pool, swap.venue);
         let amounts = (plan.amount_in, plan.min_amount_out) == (swap.amountIn, swap.minAmountOut);
         !pools || !amounts || plan.sell_risky != swap.sellRisky
-    })?;
-    let (plan, asked) = (plan.swaps.get(odd)?, asked.swaps.get(odd)?);
+    });
+    let Some((plan, asked)) = odd.and_then(|odd| plan.swaps.get(odd).zip(asked.swaps.get(odd))) else {
+        let (asked, decided) = (asked.deadline, plan.deadline);
+        return (asked != decided).then(|| format!("the deadline asked is {asked}, decided {decided}"));
+    };
+    let odd = odd.unwrap_or_default();
     Some(format!(
         "swap {odd}: asked to {} {} through {} for {} at least, decided to {} {} through {} for {}",
         side(asked.sellRisky),

@@ -71,6 +71,10 @@ const WINDOW: u64 = 8_192;
 /// # Errors
 /// A journal that cannot be read.
 pub async fn causes(journal: &Journal, key: (u64, Address), episode: &Episode) -> Result<Vec<Caused>> {
+    if !was_kept(journal, key).await? {
+        let blocks = episode.to.saturating_sub(episode.from).saturating_add(1);
+        return Ok(vec![Caused { cause: Cause::NotKept, blocks }]);
+    }
     let before = last_before(journal, key, episode.from).await?;
     let mut tally = Tally::new(episode, runs(journal).await?, before);
     let mut from = episode.from;
@@ -82,6 +86,21 @@ pub async fn causes(journal: &Journal, key: (u64, Address), episode: &Episode) -
         from = to.saturating_add(1);
     }
     Ok(tally.causes(following(journal, key, episode.to).await?))
+}
+
+/// Whether a process that wrote the journal ever kept the vault.
+async fn was_kept(journal: &Journal, (chain_id, vault): (u64, Address)) -> Result<bool> {
+    let mut after = 0;
+    loop {
+        let page = journal.rosters(chain_id, after).await.wrap_err("the journal")?;
+        let Some(last) = page.last() else { break };
+        after = last.roster.id();
+        if page.iter().any(|entry| entry.roster.vaults().contains(&vault)) {
+            return Ok(true);
+        }
+    }
+    // An earlier version recorded no rosters.
+    Ok(!journal.full_records((chain_id, vault), 0).await.wrap_err("the journal")?.is_empty())
 }
 
 /// The last record of a block below this height.

@@ -5,6 +5,7 @@
 //! is given, and one that two of them tell otherwise ends the work: one of them lies, or they are of two chains.
 
 pub mod audit;
+mod compared;
 mod difference;
 mod execution;
 mod fault;

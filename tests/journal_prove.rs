@@ -340,6 +340,11 @@ impl Pair {
 
     /// Records the block as a process with this version of the decision would that found these leaves.
     async fn record(&self, version: &str, leaves: [B256; 2]) {
+        self.record_after(&[], version, leaves).await;
+    }
+
+    /// The same, with full records before it.
+    async fn record_after(&self, full: &[CycleRecord], version: &str, leaves: [B256; 2]) {
         let chain = &self.scene.stage.chain;
         let number = self.number.to_string();
         let facts = self.home.start(&["snapshot", "--vault", "main", "--block", &number]).end().await.json();
@@ -359,12 +364,16 @@ impl Pair {
         };
         let mut record = block(self.number, &roster, standing);
         record.hash = facts["block"]["hash"].as_str().unwrap().parse().unwrap();
+        record.timestamp = facts["block"]["timestamp"].as_str().unwrap().parse().unwrap();
+        for cycle in full {
+            journal.record_cycle(cycle).await.unwrap();
+        }
         journal.record_block(&roster, &record).await.unwrap();
         journal.close().await;
     }
 
-    /// Records in full what is decided on both vaults at the block.
-    async fn record_in_full(&self) {
+    /// Full records of what is decided on both vaults at the block.
+    async fn in_full(&self) -> Vec<CycleRecord> {
         let mut records = Vec::new();
         for (name, vault) in [("main", self.scene.vault), ("second", self.second)] {
             let number = self.number.to_string();
@@ -383,11 +392,7 @@ impl Pair {
                 ..of_printed(&decided)
             });
         }
-        let journal = Journal::open(&self.home.path("keeper.db")).await.unwrap();
-        for record in &records {
-            journal.record_cycle(record).await.unwrap();
-        }
-        journal.close().await;
+        records
     }
 }
 
@@ -514,6 +519,20 @@ async fn replayed(home: &Home, arguments: &[&str]) -> Ended {
     home.start(&[&begin, arguments].concat()).end().await
 }
 
+/// A replay with these arguments names the policies that are missing.
+async fn says_what_is_missing(pair: &Pair, alone: &[&str]) {
+    let missing = format!(
+        "the policies of {0} are not given: replay with a configuration that has it, or name it too, with --vault {0}",
+        pair.second
+    );
+    for format in ["table", "html"] {
+        let ended = replayed(&pair.home, &[alone, &["--format", format]].concat()).await;
+        let words = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ │ ", " ");
+        assert!(ended.code == Some(1) && words.contains("not checked"), "{ended:?}");
+        assert!(words.replace("│ ", "").contains(&missing) || format == "table", "{words}");
+    }
+}
+
 #[tokio::test]
 async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_it_did_not() {
     let pair = Pair::set().await;
@@ -533,7 +552,8 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
         assert_eq!((fault, why), (&json!("no_full_record"), &json!("a trade was decided")), "{vault}");
         assert_eq!(vault["blocks"], json!({"checked": 1, "equal": 0, "orphaned": 0}), "{vault}");
     }
-    pair.record_in_full().await;
+    std::fs::remove_file(pair.home.path("keeper.db")).unwrap();
+    pair.record_after(&pair.in_full().await, DECISION_VERSION, leaves).await;
 
     // Both of them are below the node, whichever is asked about.
     for vaults in [&["--vault", "main"][..], &[]] {
@@ -557,16 +577,7 @@ async fn a_replay_decides_again_on_all_vaults_under_a_stored_node_or_says_that_i
     assert_eq!(told["blocks"], json!({"checked": 0, "equal": 0, "orphaned": 0}));
     assert_eq!((&told["not_checked"], &told["missing"]), (&json!(1), &json!(pair.second)));
     assert_eq!(told["faults"], json!([]));
-    let missing = format!(
-        "the policies of {0} are not given: replay with a configuration that has it, or name it too, with --vault {0}",
-        pair.second
-    );
-    for format in ["table", "html"] {
-        let ended = replayed(&pair.home, &[&alone[..], &["--format", format]].concat()).await;
-        let words = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ").replace(" │ │ ", " ");
-        assert!(ended.code == Some(1) && words.contains("not checked"), "{ended:?}");
-        assert!(words.replace("│ ", "").contains(&missing) || format == "table", "{words}");
-    }
+    says_what_is_missing(&pair, &alone).await;
 
     // As is said there.
     let second = pair.second.to_string();
@@ -609,9 +620,8 @@ async fn which_policy_of_several_is_given_first_has_no_part_in_a_stored_node() {
     assert_ne!(hashes(&pair.home, "main", pair.number).await, first);
     assert_eq!(hashes(&pair.home, "second", pair.number).await, second);
     let leaves = [leaf(pair.scene.vault, first.0, first.1), leaf(pair.second, second.0, second.1)];
-    pair.record(DECISION_VERSION, leaves).await;
     configured(orders[0]);
-    pair.record_in_full().await;
+    pair.record_after(&pair.in_full().await, DECISION_VERSION, leaves).await;
 
     for order in orders {
         configured(order);

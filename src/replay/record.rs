@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, B256, keccak256};
+use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::compared::compared;
 use super::fault::Fault;
 use super::fulls::{Fulls, Last, Stated};
 use super::subtree::{Beside, Recalled, Subtree, decided_again};
-use super::{Difference, Recomputed, Source, Subject, first_difference, recompute};
+use super::{Recomputed, Source, Subject, recompute};
 use crate::chain::Header;
-use crate::domain::decision::{DECISION_VERSION, Verdict};
+use crate::domain::decision::DECISION_VERSION;
 use crate::domain::merkle::{self, stored_height};
 use crate::domain::policy::PublishedPolicy;
-use crate::domain::snapshot::Snapshot;
-use crate::journal::{BlockEntry, CycleEntry, CycleRecord, Journal, RosterEntry, RunEntry, Urgency};
+use crate::journal::{BlockEntry, CycleEntry, Journal, RosterEntry, RunEntry};
 
 /// How many records were looked at, and how many of them say what the chain says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +61,8 @@ pub struct Records<'a> {
     stated: Option<(B256, Stated)>,
     /// The full records of the vault.
     fulls: Fulls,
+    /// The last one that is missing: the number of the one before it, and what it would have said.
+    missing: Option<(i64, Stated)>,
 }
 
 impl<'a> Records<'a> {
@@ -78,7 +79,8 @@ impl<'a> Records<'a> {
         let (runs, orders) = (runs(journal).await?, orders(subject));
         let (rosters, last, stated) = (BTreeMap::new(), None, None);
         let fulls = Fulls::of(journal, (source.chain_id(), subject.vault)).await?;
-        Ok(Self { source, journal, subject, beside, runs, rosters, orders, last, stated, fulls })
+        let missing = None;
+        Ok(Self { source, journal, subject, beside, runs, rosters, orders, last, stated, fulls, missing })
     }
 
     /// The last full record when `block` was recorded, and whether its process wrote that; `None` where there was none.
@@ -92,6 +94,11 @@ impl<'a> Records<'a> {
             let own = last.seq > begun;
             (last, own)
         }))
+    }
+
+    /// Whether a full record that is missing was not told of before.
+    pub(super) fn is_news(&mut self, missing: (i64, Stated)) -> bool {
+        self.missing.replace(missing.clone()) != Some(missing)
     }
 
     /// The process that wrote a record.
@@ -117,11 +124,14 @@ impl<'a> Records<'a> {
             Ok(header) => header,
             Err(fault) => return Ok(Err(fault)),
         };
-        let mut recomputed = self.recomputed(&header, record.policy_hash).await?;
-        if recomputed.policy_hash != record.policy_hash {
-            recomputed = self.alone(&header, record.policy_hash).await?;
+        let recomputed = self.recomputed(&header, record.policy_hash).await?;
+        let held = compared(cycle, &recomputed);
+        // The keeper may not have had the policy that the vault stored.
+        let otherwise = recomputed.policy_hash != record.policy_hash;
+        if otherwise && compared(cycle, &self.alone(&header, record.policy_hash).await?).is_ok() {
+            return Ok(Ok(()));
         }
-        Ok(compared(cycle, &recomputed))
+        Ok(held)
     }
 
     /// Holds what the record of a block says of the vault against the chain: its leaf, or where there are more vaults than
@@ -317,83 +327,4 @@ pub(super) fn first(order: &Subject) -> B256 {
 
 fn first_is(order: &Subject, policy: B256) -> bool {
     first(order) == policy
-}
-
-/// A full record against what facts and policy make of the same block.
-fn compared(cycle: &CycleEntry, again: &Recomputed) -> Result<(), Fault> {
-    let record = &cycle.record;
-    let block = record.block_number;
-    if let Some(of) = foreign(record.snapshot_json.as_deref(), record.vault) {
-        return Err(Fault::OtherVault { block, vault: record.vault, of });
-    }
-    if record.policy_hash != again.policy_hash {
-        let stored = again.snapshot.vault.policy_hash;
-        return Err(Fault::OtherPolicy { block, recorded: record.policy_hash, stored });
-    }
-    if let Some(recorded) = &record.snapshot_json
-        && let Some(difference) = difference(recorded, &again.texts.snapshot)
-    {
-        return Err(Fault::Facts { block, difference });
-    }
-    if record.snapshot_hash != again.snapshot_hash {
-        let (recorded, read) = (record.snapshot_hash, again.snapshot_hash);
-        return Err(Fault::FactsHash { block, recorded, read });
-    }
-    if let Some(difference) = difference(&record.decision_json, &again.texts.decision) {
-        return Err(Fault::Decision { block, difference });
-    }
-    columns(record, again)?;
-    if record.decision_hash != again.decision_hash {
-        let (recorded, recomputed) = (record.decision_hash, again.decision_hash);
-        return Err(Fault::DecisionHash { block, recorded, recomputed });
-    }
-    Ok(())
-}
-
-/// What a full record says in words, against the decision.
-fn columns(record: &CycleRecord, again: &Recomputed) -> Result<(), Fault> {
-    let verdict = &again.decision.verdict;
-    let urgency = Urgency::of(again.plan.as_ref().is_some_and(|plan| plan.mandatory));
-    let columns = [
-        ("the verdict", record.verdict.clone(), verdict.name().to_owned()),
-        ("the reason", record.reason.clone().unwrap_or_default(), verdict.reason().code()),
-        ("the block's time", record.block_timestamp.to_string(), again.snapshot.block.timestamp.to_string()),
-        ("the urgency", record.urgency.name().to_owned(), urgency.name().to_owned()),
-        ("what was done with it", done(record.dispatch.as_deref(), verdict), String::new()),
-    ];
-    let block = record.block_number;
-    match columns.into_iter().find(|(_, recorded, recomputed)| recorded != recomputed) {
-        None => Ok(()),
-        Some((what, recorded, recomputed)) => {
-            Err(Fault::Column { block, what: what.into(), recorded, recomputed })
-        }
-    }
-}
-
-/// What was done with a decision, where it is nothing that can be done with such a one: with one not to trade what is under way
-/// can be withdrawn, and nothing else.
-fn done(dispatch: Option<&str>, verdict: &Verdict) -> String {
-    let trades = matches!(verdict, Verdict::Rebalance { .. });
-    let Some(dispatch) = dispatch.filter(|_| !trades) else { return String::new() };
-    let told: Option<Value> = serde_json::from_str(dispatch).ok();
-    let name = told.as_ref().and_then(|told| told.get("dispatch")?.as_str()).unwrap_or(dispatch);
-    if name == "withdrawn" { String::new() } else { name.to_owned() }
-}
-
-/// The vault that recorded facts are of, where it is another.
-fn foreign(snapshot: Option<&str>, vault: Address) -> Option<Address> {
-    let facts: Snapshot = serde_json::from_str(snapshot?).ok()?;
-    Some(facts.vault.address).filter(|of| *of != vault)
-}
-
-/// Where two canonical texts differ.
-fn difference(recorded: &str, again: &str) -> Option<Difference> {
-    if keccak256(recorded) == keccak256(again) {
-        return None;
-    }
-    let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-    first_difference(&value(recorded), &value(again)).or_else(|| {
-        let (first, second) = (Some("another form".to_owned()), Some("the canonical form".to_owned()));
-        Some(Difference { path: String::new(), first, second })
-    })
 }

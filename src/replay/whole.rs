@@ -1,22 +1,20 @@
 //! A journal from its beginning to its end, or a part of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod sent;
+
 use std::ops::RangeInclusive;
 
 use alloy::primitives::{Address, B256};
 use eyre::{Result, WrapErr, eyre};
 use serde::{Deserialize, Serialize};
 
-use super::audit::asked_otherwise;
-use super::execution::{Anvil, execute, explain};
+use super::execution::Anvil;
 use super::fault::Fault;
-use super::outcome::{Settled, ended, settled, unknown};
 use super::record::{Held, Records, Tally, on_chain};
 use super::replayed::{Place, Progress, Replayed};
 use super::subtree::Beside;
-use super::{Recomputed, Source, Subject, recompute};
-use crate::chain::Receipt;
-use crate::journal::{Absence, BlockEntry, CycleEntry, IntentEntry, Journal};
+use super::{Source, Subject};
+use crate::journal::{Absence, BlockEntry, CycleEntry, Journal};
 
 /// Which records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,16 +214,20 @@ impl<'a> Replay<'a> {
 
     /// A full record that is due and not there: of each decision to trade, of the first one of a process, and where the last full
     /// record says otherwise.
-    async fn hidden(&self, records: &Records<'_>, block: &BlockEntry) -> Result<Option<Fault>> {
+    async fn hidden(&self, records: &mut Records<'_>, block: &BlockEntry) -> Result<Option<Fault>> {
         let Some(stated) = records.stated(block.hash) else { return Ok(None) };
-        let why = match records.last_full(block).await? {
+        let last = records.last_full(block).await?;
+        let why = match &last {
             Some((last, _)) if last.here => return Ok(None),
             _ if stated.trades => "a trade was decided",
             Some((last, true)) if *last.stated == stated => return Ok(None),
             Some((_, true)) => "it was decided otherwise than before",
             Some((_, false)) | None => "it was the first decision of a process",
         };
-        Ok(Some(Fault::NoFullRecord { block: block.number, why: why.into() }))
+        let since = last.map(|(last, _)| last.seq).unwrap_or_default();
+        let fault = Fault::NoFullRecord { block: block.number, why: why.into() };
+        // Of those that follow alike the first alone had one.
+        Ok((stated.trades || records.is_news((since, stated))).then_some(fault))
     }
 
     /// Whether a block that the journal says has left the chain is not on it: nothing is believed that hides a record.
@@ -236,126 +238,6 @@ impl<'a> Replay<'a> {
         }
         self.noted(vec![Fault::NotOrphaned { block, recorded }]);
         Ok(false)
-    }
-
-    /// What was sent: how it ended, and the same again on a fork, which takes its time and is a stretch of its own; at the end
-    /// what the chain holds beside it.
-    async fn intents(
-        &mut self,
-        (heights, after): (&RangeInclusive<u64>, i64),
-        watch: &(dyn Fn() + Sync),
-    ) -> Result<Place> {
-        let page =
-            self.journal.intents_after(self.key(), Some(after.into())).await.wrap_err("the journal")?;
-        let due = |intent: &IntentEntry| heights.contains(&intent.decision_block);
-        let first = page.iter().position(due).filter(|_| self.anvil.is_some());
-        let end = first.map_or(page.len(), |at| at.saturating_add(1));
-        let Some(last) = page.iter().take(end).next_back() else {
-            self.strangers(heights).await?;
-            return Ok(Place::Done);
-        };
-        for intent in page.iter().take(end).filter(|intent| due(intent)) {
-            self.intent(intent).await?;
-            watch();
-        }
-        Ok(Place::Intents { after: last.id.into() })
-    }
-
-    /// What the chain holds beside what the journal knows of.
-    async fn strangers(&mut self, heights: &RangeInclusive<u64>) -> Result<()> {
-        let (mut after, mut known, mut unmined) = (None, BTreeSet::new(), BTreeMap::new());
-        loop {
-            let page = self.journal.intents_after(self.key(), after).await.wrap_err("the journal")?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            known.extend(page.iter().flat_map(|intent| &intent.attempts).map(|attempt| attempt.hash));
-            let without = page
-                .into_iter()
-                .filter(|intent| intent.last_event.state.is_final() && ended(intent).is_none());
-            unmined.extend(without.flat_map(|intent| attempts(&intent)));
-        }
-        let newest = self.source.height().await?;
-        let last = newest.min(*heights.end());
-        if *heights.start() <= last {
-            let range = (*heights.start(), last);
-            let strange = unknown(self.source, self.subject, range, (&known, &unmined)).await?;
-            self.noted(strange);
-        }
-        Ok(())
-    }
-
-    async fn intent(&mut self, intent: &IntentEntry) -> Result<()> {
-        let held = settled(self.source, self.subject, intent).await;
-        let held = held.wrap_err_with(|| format!("intent {}", intent.id))?;
-        let (transaction, receipt, mut faults) = match held {
-            Settled::With(transaction, receipt, faults) => (transaction, receipt, faults),
-            Settled::Open => {
-                one(&mut self.progress.replayed.open);
-                return Ok(());
-            }
-            Settled::Without => return Ok(()),
-        };
-        let reverted = receipt.as_ref().is_some_and(|receipt| !receipt.success);
-        // The vault takes none that was decided on a block of another branch, and what was decided there cannot be read again.
-        if reverted && faults.is_empty() && self.decision_left(intent).await? {
-            one(&mut self.progress.replayed.actions.orphaned);
-            return Ok(());
-        }
-        let recomputed = self.decided(intent).await.wrap_err_with(|| format!("intent {}", intent.id))?;
-        faults.extend(self.asked((transaction, intent), recomputed.as_ref()));
-        let equal = self.noted(faults);
-        self.progress.replayed.actions.count(equal);
-        match (recomputed, receipt, self.anvil) {
-            (Some(recomputed), Some(receipt), Some(anvil)) => {
-                self.executed(&recomputed, &receipt, anvil).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What the call of an intent asks otherwise than was decided.
-    fn asked(
-        &self,
-        (transaction, intent): (B256, &IntentEntry),
-        again: Option<&Recomputed>,
-    ) -> Option<Fault> {
-        let asked = |what| Fault::Asked { transaction, what };
-        let Some(again) = again else {
-            return Some(asked("its decision is of a height at which the chain has no block".to_owned()));
-        };
-        let (block, stored) = (intent.decision_block, again.snapshot.vault.policy_hash);
-        if !self.subject.policies.iter().any(|policy| policy.hash() == stored) {
-            return Some(Fault::UnknownPolicy { block, recorded: stored });
-        }
-        asked_otherwise(again, &intent.record.calldata).map(asked)
-    }
-
-    /// Whether the block that an intent was decided on has left the chain, by the journal and by the chain itself.
-    async fn decision_left(&self, intent: &IntentEntry) -> Result<bool> {
-        let cycle = self.journal.cycle_of(self.subject.vault, intent.decision_hash).await;
-        let Some(cycle) = cycle.wrap_err("the journal")?.filter(|cycle| cycle.orphaned) else {
-            return Ok(false);
-        };
-        let there = self.source.header_if_any(cycle.record.block_number).await?;
-        Ok(there.is_none_or(|header| header.hash != cycle.record.block_hash))
-    }
-
-    /// The decision that an intent says it carries out, taken again; `None` where the chain does not have its block.
-    async fn decided(&self, intent: &IntentEntry) -> Result<Option<Recomputed>> {
-        let Some(header) = self.source.header_if_any(intent.decision_block).await? else { return Ok(None) };
-        recompute(self.source, &header, self.subject).await.map(Some)
-    }
-
-    async fn executed(&mut self, decided: &Recomputed, receipt: &Receipt, anvil: Anvil<'_>) -> Result<()> {
-        let transaction = receipt.transaction_hash;
-        let about = || format!("transaction {transaction}, executed again");
-        let mut executed = execute(self.source, anvil, self.subject, receipt).await.wrap_err_with(about)?;
-        executed.explained =
-            explain(self.source, self.subject, decided, receipt).await.wrap_err_with(about)?;
-        let fault = |what: &String| Fault::Execution { transaction, what: what.clone() };
-        self.noted(executed.differences.iter().map(fault).collect());
-        self.progress.replayed.executed.push(executed);
-        Ok(())
     }
 
     async fn decision(&mut self, records: &mut Records<'a>, hash: B256) -> Result<()> {
@@ -378,11 +260,6 @@ impl<'a> Replay<'a> {
     fn noted(&mut self, faults: Vec<Fault>) -> bool {
         self.progress.replayed.noted(faults)
     }
-}
-
-/// An intent by each of its transactions.
-fn attempts(intent: &IntentEntry) -> Vec<(B256, IntentEntry)> {
-    intent.attempts.iter().map(|attempt| (attempt.hash, intent.clone())).collect()
 }
 
 impl Tally {

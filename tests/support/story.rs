@@ -84,6 +84,15 @@ impl Story {
         replayed(rig, &journal, &rig.scene.policy).await
     }
 
+    async fn write(&self, journal: &Journal, at: usize, cycle: &CycleRecord) {
+        let Some(intent) = self.intents.get(at) else {
+            journal.record_cycle(cycle).await.unwrap();
+            return;
+        };
+        let id = journal.record_prepared(cycle, &intent.record, &intent.attempts[0]).await.unwrap();
+        journal.append_event(id, &intent.last_event).await.unwrap();
+    }
+
     /// A journal that says this, and is whole in itself.
     pub(crate) async fn written(&self, vault: Address) -> (TempDir, Journal) {
         let directory = tempfile::tempdir().unwrap();
@@ -92,16 +101,19 @@ impl Story {
             journal.record_run(run).await.unwrap();
         }
         let roster = journal.record_roster(31_337, [vault]).await.unwrap();
-        for (at, cycle) in self.cycles.iter().enumerate() {
-            let Some(intent) = self.intents.get(at) else {
-                journal.record_cycle(cycle).await.unwrap();
-                continue;
-            };
-            let id = journal.record_prepared(cycle, &intent.record, &intent.attempts[0]).await.unwrap();
-            journal.append_event(id, &intent.last_event).await.unwrap();
-        }
+        // Each block follows what was decided on it.
+        let mut left: Vec<_> = self.cycles.iter().enumerate().collect();
         for block in &self.blocks {
+            let due = |(_, cycle): &(usize, &CycleRecord)| cycle.block_timestamp <= block.timestamp;
+            let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(due);
+            for (at, cycle) in now {
+                self.write(&journal, at, cycle).await;
+            }
             journal.record_block(&roster, block).await.unwrap();
+            left = later;
+        }
+        for (at, cycle) in left {
+            self.write(&journal, at, cycle).await;
         }
         assert!(journal.verify().await.unwrap().is_ok());
         (directory, journal)

@@ -48,12 +48,17 @@ fn deviates(last: Decimal, now: Decimal, bps: u32) -> bool {
 mod tests {
     use super::*;
     use crate::backtest::market::FEED_DECIMALS;
+    use crate::domain::snapshot::History;
     use alloy::primitives::Address;
 
     #[test]
     fn a_feed_reports_when_the_price_has_moved_or_it_was_silent_for_long() {
-        let mut feed =
-            Feed { address: Address::ZERO, decimals: FEED_DECIMALS, latest: None, history: Vec::new() };
+        let mut feed = Feed {
+            address: Address::ZERO,
+            decimals: FEED_DECIMALS,
+            latest: None,
+            history: History::default(),
+        };
         let rule = setting::Feed { heartbeat_seconds: 3_600, deviation_bps: 50 };
         let mut told = |price: i64, time| watch(&mut feed, &rule, (Decimal::new(price, 2), time), 3).unwrap();
         assert!(told(200_000, 1_000));

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use super::gas::Sending;
 use super::limits::Limits;
 use super::reason::Reason;
-use super::units::{Checked, Price, Ratio, Units, Usd, from_raw, to_raw};
+use super::units::{Checked, Price, Ratio, Units, Usd, fraction, from_raw, to_raw};
 use super::venues::curve::{Curve, QuoteError, Standing};
 use super::venues::depth::{Depth, Way};
 use super::venues::split::{self, Part};
@@ -118,7 +118,7 @@ impl Market<'_> {
         match side {
             Side::Sell => Ratio::new(fee),
             // The fee is taken from what is paid: a unit costs mid/(1 − fee).
-            Side::Buy => Ratio::new(fee.checked_div(kept).unwrap_or(fee)),
+            Side::Buy => Ratio::new(fraction(fee, kept).unwrap_or(fee)),
         }
     }
 

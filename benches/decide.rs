@@ -117,7 +117,7 @@ fn long_history() -> Facts {
         for back in 1..17_u64 {
             let older =
                 sixty.iter().map(|round| Round { updated_at: round.updated_at - back * 216_000, ..*round });
-            feed.history.splice(0..0, older.collect::<Vec<_>>());
+            feed.history.anew().splice(0..0, older.collect::<Vec<_>>());
         }
     })
 }

@@ -75,7 +75,7 @@ fn snapshot_at(rounds: &[Round], now: u64) -> Snapshot {
     let facts = Facts::all_stable().with(|snapshot, _: &mut Policy| {
         snapshot.block.timestamp = now;
         snapshot.feeds.risky_usd.latest = Some(*latest);
-        snapshot.feeds.risky_usd.history = history.to_vec();
+        snapshot.feeds.risky_usd.history = history.to_vec().into();
     });
     facts.snapshot
 }

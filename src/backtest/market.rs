@@ -11,8 +11,8 @@ use crate::domain::decision::Trade;
 use crate::domain::market::Side;
 use crate::domain::policy::{FeedPolicy, PublishedPolicy};
 use crate::domain::snapshot::{
-    AllowedPool, Block, Feed, Feeds, Guards, OptionBook, OptionKind, OptionLeg, Pool, Round, Snapshot, Token,
-    Vault,
+    AllowedPool, Block, Feed, Feeds, Guards, History, OptionBook, OptionKind, OptionLeg, Pool, Round,
+    Snapshot, Token, Vault,
 };
 use crate::domain::units::{from_real, to_raw};
 use crate::domain::venues::uniswap_v3::{self, Tick, Window, sqrt_price_at_tick};
@@ -194,7 +194,7 @@ pub(super) fn report(feed: &mut Feed, rounds: usize, answer: I256, time: u64) {
         && let Some(before) = before.filter(|round| round.updated_at > 0 && round.updated_at < time)
     {
         if feed.history.len().saturating_add(1) >= rounds {
-            feed.history.remove(0);
+            feed.history.leave_oldest();
         }
         feed.history.push(before);
     }
@@ -239,7 +239,7 @@ pub(super) fn feed(policy: &FeedPolicy, price: u64) -> Result<Feed, BacktestErro
     let raw = U256::from(price).checked_mul(U256::from(100_000_000_u64));
     let answer = raw.and_then(|raw| I256::try_from(raw).ok()).ok_or(BacktestError::Number("a price"))?;
     let latest = Some(Round { id: PHASE, answer, updated_at: 0 });
-    Ok(Feed { address: policy.address, decimals: FEED_DECIMALS, latest, history: Vec::new() })
+    Ok(Feed { address: policy.address, decimals: FEED_DECIMALS, latest, history: History::default() })
 }
 
 fn vault(published: &PublishedPolicy, floor: f64) -> Result<Vault, BacktestError> {

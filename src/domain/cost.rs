@@ -121,7 +121,7 @@ impl Priced {
     /// What [`Costing`] would surely say of `drift` under an economic trigger; see [`Tracked::surely`].
     #[must_use]
     pub fn surely(&self, drift: Units, market: &Market<'_>) -> Option<Surely> {
-        self.tracked.surely(drift.real(), self.margin.real(), || market.depth(self.side))
+        self.tracked.surely(drift.real(), self.margin.real(), || market.near(self.side))
     }
 }
 

@@ -13,9 +13,10 @@ use rust_decimal::Decimal;
 use super::gas::Sending;
 use super::limits::Limits;
 use super::reason::Reason;
-use super::units::{Checked, Price, Ratio, Units, Usd, from_raw, to_raw};
+use super::units::{Checked, Price, Ratio, Units, Usd, fraction, from_raw, to_raw};
 use super::venues::curve::{Curve, QuoteError, Standing};
 use super::venues::depth::{Depth, Way};
+use super::venues::near::Near;
 use super::venues::split::{self, Part};
 
 pub use listing::Listing;
@@ -118,7 +119,7 @@ impl Market<'_> {
         match side {
             Side::Sell => Ratio::new(fee),
             // The fee is taken from what is paid: a unit costs mid/(1 − fee).
-            Side::Buy => Ratio::new(fee.checked_div(kept).unwrap_or(fee)),
+            Side::Buy => Ratio::new(fraction(fee, kept).unwrap_or(fee)),
         }
     }
 
@@ -243,12 +244,21 @@ impl Market<'_> {
     /// How far the pools' prices give way to a trade; `None` where nothing is known of them.
     #[must_use]
     pub fn depth(&self, side: Side) -> Option<Depth<'_>> {
-        let way = Way {
+        Depth::of(&self.curves, self.way(side), self.sending.further_swap.real())
+    }
+
+    /// How far the best pool's price gives way to a small trade; `None` where a pool has no liquidity at its price.
+    #[must_use]
+    pub fn near(&self, side: Side) -> Option<Near> {
+        Near::of(&self.curves, self.way(side), self.sending.further_swap.real())
+    }
+
+    fn way(&self, side: Side) -> Way {
+        Way {
             zero_for_one: self.zero_for_one(side),
             sell: side == Side::Sell,
             decimals: (self.pair.risky_decimals, self.pair.asset_decimals),
-        };
-        Depth::of(&self.curves, way, self.sending.further_swap.real())
+        }
     }
 
     /// Most that can be given within what is known of all pools, raw units; `None` where that is nothing.

@@ -3,6 +3,7 @@
 //! A snapshot is evidence: two readers of the same block must produce the same bytes. It holds no endpoint, no
 //! timing and nothing that a later block could change.
 
+mod history;
 mod options;
 mod rollup;
 
@@ -13,6 +14,7 @@ use serde_with::{DisplayFromStr, serde_as};
 use super::policy::FloorPolicy;
 use super::venues::{uniswap_v2, uniswap_v3};
 
+pub use history::{History, Sight};
 pub use options::{ImpliedVolatility, OptionBook, OptionKind, OptionLeg};
 pub use rollup::{Charge, Rollup};
 
@@ -210,7 +212,7 @@ pub struct Feed {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub latest: Option<Round>,
     /// Earlier rounds of the same phase that exist, oldest first, as many as the policy asks for.
-    pub history: Vec<Round>,
+    pub history: History,
 }
 
 /// One round of a feed, as answered.

@@ -4,6 +4,7 @@
 //! [`to_real`] and [`from_real`] and nowhere else. Raw token amounts stay `U256` and become decimals in
 //! [`from_raw`] and [`to_raw`], which state their rounding, or model values in [`raw_to_real`].
 
+mod exact;
 mod raw;
 mod real;
 
@@ -14,8 +15,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
+pub use exact::{fraction, product, quotient, rounded};
 pub use raw::{from_raw, raw_to_nearest, raw_to_real, to_raw, to_raw_up};
-pub use real::{from_real, to_real};
+pub use real::{from_real, power_of_ten, to_real};
 
 /// Why a number cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -80,7 +82,7 @@ macro_rules! decimal_unit {
             /// # Errors
             /// [`NumberError::Overflow`].
             pub fn times(self, factor: Ratio) -> Checked<Self> {
-                self.0.checked_mul(factor.0).map(Self).ok_or(NumberError::Overflow)
+                product(self.0, factor.0).map(Self).ok_or(NumberError::Overflow)
             }
 
             /// How many times `other` goes into it.
@@ -88,7 +90,7 @@ macro_rules! decimal_unit {
             /// # Errors
             /// [`NumberError::Overflow`] on overflow or where `other` is zero.
             pub fn over(self, other: Self) -> Checked<Ratio> {
-                self.0.checked_div(other.0).map(|q| Ratio(q.round_dp(QUOTIENT_PLACES))).ok_or(NumberError::Overflow)
+                quotient(self.0, other.0, QUOTIENT_PLACES).map(Ratio).ok_or(NumberError::Overflow)
             }
 
             /// The smaller of the two.
@@ -166,7 +168,7 @@ impl Price {
     /// # Errors
     /// [`NumberError::Overflow`].
     pub fn value_of(self, units: Units) -> Checked<Usd> {
-        self.0.checked_mul(units.0).map(Usd).ok_or(NumberError::Overflow)
+        product(self.0, units.0).map(Usd).ok_or(NumberError::Overflow)
     }
 
     /// How many units `value` buys at this price, rounded to 18 places.
@@ -174,7 +176,7 @@ impl Price {
     /// # Errors
     /// [`NumberError::Overflow`] on overflow or a zero price.
     pub fn units_for(self, value: Usd) -> Checked<Units> {
-        value.0.checked_div(self.0).map(|q| Units(q.round_dp(QUOTIENT_PLACES))).ok_or(NumberError::Overflow)
+        quotient(value.0, self.0, QUOTIENT_PLACES).map(Units).ok_or(NumberError::Overflow)
     }
 }
 

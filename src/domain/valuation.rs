@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::policy::{FeedPolicy, FeedsPolicy, Policy, PublishedPolicy};
 use super::reason::{Disagreement, FeedName, PriceFault, Reason};
 use super::snapshot::{Feed, Feeds, Sequencer, Snapshot, Vault};
-use super::units::{Checked, NumberError, Price, Ratio, Units, Usd, from_raw, to_raw};
+use super::units::{Checked, NumberError, Price, Ratio, Units, Usd, from_raw, power_of_ten, to_raw};
 
 /// The vault's books by the oracle.
 ///
@@ -77,7 +77,7 @@ impl RawPrice {
             .checked_add(u32::from(vault.risky.decimals))
             .and_then(|sum| sum.checked_sub(u32::from(vault.asset.decimals)))
             .ok_or(NumberError::Amount)?;
-        let scale = 10_u128.checked_pow(places).ok_or(NumberError::Amount)?;
+        let scale = power_of_ten(places).ok_or(NumberError::Amount)?;
         Ok(Self { wad: to_raw(price.get(), WAD_PLACES)?, scale: U256::from(scale) })
     }
 
@@ -87,7 +87,14 @@ impl RawPrice {
     /// [`NumberError::Amount`] where it does not fit.
     pub fn to_asset(self, risky: U256) -> Checked<U256> {
         let product = risky.checked_mul(self.wad).ok_or(NumberError::Amount)?;
-        product.checked_div(self.scale).ok_or(NumberError::Amount)
+        // Without the twos in the scale most values fit 128 bits.
+        let twos = self.scale.trailing_zeros();
+        let short = |number: U256| u128::try_from(number.wrapping_shr(twos)).ok();
+        match short(product).zip(short(self.scale)) {
+            Some((product, scale)) => product.checked_div(scale).map(U256::from),
+            None => product.checked_div(self.scale),
+        }
+        .ok_or(NumberError::Amount)
     }
 
     /// Asset units that `risky` units are worth, rounded up.
@@ -249,8 +256,14 @@ pub fn last_price(feeds: &Feeds) -> Checked<Price> {
 fn in_asset(dollars: Price, asset: Price) -> Checked<Price> {
     let wad = |price: Price| to_raw(price.get(), WAD_PLACES);
     let one = U256::from(1_000_000_000_000_000_000u64);
-    let quotient = wad(dollars)?.checked_mul(one).ok_or(NumberError::Overflow)?;
-    let quotient = quotient.checked_div(wad(asset)?).ok_or(NumberError::Overflow)?;
+    let (dollars, asset) = (wad(dollars)?, wad(asset)?);
+    // Of an asset that is worth just a dollar nothing is left to divide.
+    let quotient = if asset == one {
+        dollars
+    } else {
+        let product = dollars.checked_mul(one).ok_or(NumberError::Overflow)?;
+        product.checked_div(asset).ok_or(NumberError::Overflow)?
+    };
     let price = Price::new(from_raw(quotient, WAD_PLACES)?);
     if price > Price::ZERO { Ok(price) } else { Err(NumberError::Overflow) }
 }

@@ -3,8 +3,8 @@
 mod rounds;
 
 use super::models::volatility::{
-    Garch, GarchParameters, Har, Intervals, MIN_OBSERVATIONS, Observation, VolatilityError, ewma_remembering,
-    garch11, har, of_means, realised, widest_gap,
+    Garch, GarchParameters, Har, Intervals, MIN_OBSERVATIONS, Observation, Series, VolatilityError,
+    ewma_remembering, garch11, har, of_means, realised, widest_gap,
 };
 use super::policy::{Estimator, GarchPolicy, History, Source, VolatilityPolicy};
 use super::reason::{HistoryFault, Reason};
@@ -40,7 +40,9 @@ pub fn estimate_remembering(
 ) -> Result<Real, Reason> {
     let estimate = match policy.estimator.history() {
         Some(history) => from_history(snapshot, policy, history, memory)?,
-        None => model(&policy.estimator, &[], (snapshot.block.timestamp, 0), &mut memory.intervals)?,
+        None => {
+            model(&policy.estimator, Series::new(&[]), (snapshot.block.timestamp, 0), &mut memory.intervals)?
+        }
     };
     Ok(if estimate.get() < policy.floor.real() { Real::new(policy.floor.real())? } else { estimate })
 }
@@ -55,19 +57,20 @@ fn from_history(
     let VolatilityPolicy { source, estimator, .. } = policy;
     let (now, Memory { rounds, intervals }) = (snapshot.block.timestamp, memory);
     let means;
-    let observations = match source {
+    let series = match source {
         Source::Feed => rounds.follow(&snapshot.feeds.risky_usd, history.rounds, now)?,
         Source::Pool { .. } => {
             let known = snapshot.pools.iter().find_map(Pool::observations);
             means = known
                 .map_or_else(Vec::new, |means| of_means(&means.tick_cumulatives, now, means.step_seconds));
-            means.as_slice()
+            *intervals = Intervals::default();
+            Series::new(&means)
         }
     };
-    let observations = reached(observations, estimator, now);
+    let series = reached(series, estimator, now);
     let needed = u32::try_from(MIN_OBSERVATIONS).unwrap_or(u32::MAX).max(history.min_rounds);
-    let sound = sound(observations, history, needed);
-    let estimate = sound.and_then(|()| model(estimator, observations, (now, needed), intervals));
+    let sound = sound(series.observations, history, needed);
+    let estimate = sound.and_then(|()| model(estimator, series, (now, needed), intervals));
     match (estimate, history.fallback) {
         (Err(Reason::NoVolatility { .. }), Some(annual)) => Ok(Real::new(annual.real())?),
         (other, _) => other,
@@ -75,19 +78,19 @@ fn from_history(
 }
 
 /// The observations that `estimator` reaches back to: those inside a window and the one before it.
-fn reached<'a>(observations: &'a [Observation], estimator: &Estimator, now: u64) -> &'a [Observation] {
+fn reached<'a>(series: Series<'a>, estimator: &Estimator, now: u64) -> Series<'a> {
     let seconds = match estimator {
         Estimator::Realised { window_hours, .. } => hours(*window_hours),
         Estimator::Fixed { .. }
         | Estimator::Ewma { .. }
         | Estimator::Garch11 { .. }
         | Estimator::Har { .. } => {
-            return observations;
+            return series;
         }
     };
     let start = now.saturating_sub(seconds);
-    let before = observations.iter().take_while(|observation| observation.time <= start).count();
-    observations.get(before.saturating_sub(1)..).unwrap_or(observations)
+    let before = series.observations.iter().take_while(|observation| observation.time <= start).count();
+    series.after(before.saturating_sub(1))
 }
 
 /// Whether the observations are many and close enough together.
@@ -111,15 +114,16 @@ fn missing(observations: &[Observation], needed: u32, fault: Option<HistoryFault
 /// What the policy's model says at `now`, where it says that so many observations are needed.
 fn model(
     estimator: &Estimator,
-    observations: &[Observation],
+    series: Series<'_>,
     (now, needed): (u64, u32),
     intervals: &mut Intervals,
 ) -> Result<Real, Reason> {
+    let observations = series.observations;
     let count = |periods: u32| usize::try_from(periods).unwrap_or(usize::MAX);
     let annual = match estimator {
         Estimator::Fixed { annual } => Ok(annual.real()),
         Estimator::Ewma { half_life_hours, .. } => {
-            ewma_remembering(observations, now, (*half_life_hours).into(), intervals)
+            ewma_remembering(series, now, (*half_life_hours).into(), intervals)
         }
         Estimator::Realised { window_hours, .. } => realised(observations, now, hours(*window_hours)),
         Estimator::Garch11 { step_seconds, horizon_steps, parameters, .. } => {

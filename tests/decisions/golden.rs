@@ -93,7 +93,7 @@ fn cases() -> Vec<(&'static str, Facts)> {
         ("cppi-cooldown", cppi("0", "1000000").with(|s, _| s.vault.last_rebalance = NOW - 60)),
         ("cppi-gas-over-cap", cppi("0", "1000000").with(|s, _| s.block.next_base_fee = 400 * GWEI)),
         ("cppi-no-volatility", cppi("0", "1000000").with(|s, p| {
-            s.feeds.risky_usd.history.clear();
+            s.feeds.risky_usd.history.anew().clear();
             p.volatility = toml::from_str("floor = \"0.2\"\n[estimator]\nkind = \"ewma\"\nhalf_life_hours = 24\nrounds = 120\nmin_rounds = 24\n").unwrap();
         })),
         ("cppi-on-op-stack", on_rollup(cppi("0", "1000000"), ChainKind::OpStack)),
@@ -107,7 +107,7 @@ fn cases() -> Vec<(&'static str, Facts)> {
         ("delta-hedge-buy", under("delta-hedge", hedge())),
     ];
     for (_, facts) in &mut cases {
-        let history = &mut facts.snapshot.feeds.risky_usd.history;
+        let history = facts.snapshot.feeds.risky_usd.history.anew();
         let more = history.len().saturating_sub(ROUNDS);
         history.drain(..more);
     }
@@ -140,7 +140,7 @@ fn varied() {
             let limits = Limits { twap: default.limits.twap.clone(), ..p.limits.clone() };
             let strategy = p.strategy.clone();
             *p = Policy { limits, strategy, ..default.clone() };
-            let rounds = &mut s.feeds.risky_usd.history;
+            let rounds = s.feeds.risky_usd.history.anew();
             let kept = rounds.len().saturating_sub(number % 45);
             rounds.drain(..rounds.len() - kept);
             p.execution.cost_margin =

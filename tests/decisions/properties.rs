@@ -297,7 +297,7 @@ fn moved(snapshot: &mut Snapshot, (seconds, bps): (u64, Option<i32>)) {
         feed.latest = Some(Round { id: last.id + 1, answer, updated_at: now });
         feed.history.push(last);
         if feed.history.len() > 40 {
-            feed.history.remove(0);
+            feed.history.leave_oldest();
         }
     }
 }

@@ -90,7 +90,7 @@ fn what_makes_a_decision_impossible_is_named_with_its_figures() {
     let pool = Facts::all_stable().pool().address;
     assert_eq!(refusal(|s, _| s.vault.allowed_pools.clear()), Reason::VenueNotAllowed { pool });
     let short = |s: &mut Snapshot, p: &mut Policy| {
-        s.feeds.risky_usd.history.drain(..50);
+        s.feeds.risky_usd.history.anew().drain(..50);
         let Estimator::Ewma { fallback, .. } = &mut p.volatility.estimator else { panic!("not the default") };
         *fallback = None;
     };
@@ -378,7 +378,7 @@ const BEFORE_THE_APPRAISAL: &[Fault] = &[
     ("price_deviation", |s, _| risky(s).answer = dollars(210_000)),
     ("no_liquidity", |s, _| s.vault.risky_holdings = U256::from(10_u64.pow(18)) * U256::from(200_000)),
     ("no_volatility", |s, p| {
-        s.feeds.risky_usd.history.clear();
+        s.feeds.risky_usd.history.anew().clear();
         let Estimator::Ewma { fallback, .. } = &mut p.volatility.estimator else { panic!("not the default") };
         *fallback = None;
     }),

@@ -10,7 +10,7 @@ use crate::facts::*;
 
 fn forgetful(facts: Facts) -> Facts {
     facts.with(|s, p| {
-        s.feeds.risky_usd.history.clear();
+        s.feeds.risky_usd.history.anew().clear();
         let Estimator::Ewma { fallback, .. } = &mut p.volatility.estimator else { panic!("not the default") };
         *fallback = None;
     })

@@ -27,7 +27,7 @@ fn volatility_is_the_estimate_over_the_rounds_or_the_floor() {
     let facts = |kept: usize, min_rounds: u32, fallback: Option<&str>| {
         Facts::all_stable().with(|s, p| {
             s.feeds.risky_usd.latest = rounds.last().copied();
-            s.feeds.risky_usd.history = rounds[11 - kept..10].to_vec();
+            s.feeds.risky_usd.history = rounds[11 - kept..10].to_vec().into();
             let fallback = fallback.map(|text| text.parse().unwrap());
             p.volatility.estimator = Estimator::Ewma {
                 half_life_hours: 24,
@@ -56,7 +56,7 @@ fn volatility_is_the_estimate_over_the_rounds_or_the_floor() {
     assert_eq!(sigma(last), sigma(facts(8, 8, None)));
     // A round that is missing, out of order or dated after the block is none.
     let holed = facts(11, 11, None).with(|s, _| {
-        let history = &mut s.feeds.risky_usd.history;
+        let history = s.feeds.risky_usd.history.anew();
         history.insert(4, Round { updated_at: 0, ..rounds[3] });
         history.insert(7, Round { updated_at: NOW - 90_000, ..rounds[3] });
         history.push(Round { updated_at: NOW + 90_000, ..rounds[3] });
@@ -80,7 +80,7 @@ fn volatility_is_never_below_the_policys_floor() {
 fn a_feed_that_stands_still_gives_the_floor() {
     let facts = Facts::all_stable().with(|s, _| {
         let answer = s.feeds.risky_usd.latest.unwrap().answer;
-        s.feeds.risky_usd.history.iter_mut().for_each(|round| round.answer = answer);
+        s.feeds.risky_usd.history.anew().iter_mut().for_each(|round| round.answer = answer);
     });
     assert_eq!(facts.decide().appraisal.unwrap().volatility.get(), 0.2);
 }
@@ -99,7 +99,7 @@ fn sigma(facts: &Facts) -> f64 {
 
 /// `no_volatility` of the estimator, from what is left of the rounds after `change`.
 fn refused(estimator: &Estimator, change: impl FnOnce(&mut Vec<Round>)) -> Reason {
-    let facts = under(estimator).with(|s, _| change(&mut s.feeds.risky_usd.history));
+    let facts = under(estimator).with(|s, _| change(s.feeds.risky_usd.history.anew()));
     let reason = facts.decide().verdict.reason().clone();
     assert_eq!(reason.code(), "no_volatility");
     reason
@@ -169,7 +169,7 @@ fn a_gap_over_the_policys_bound_is_named_with_both_figures() {
         panic!("no gap")
     };
     assert!((4_800..9_600).contains(&seconds), "{seconds}");
-    let window = under(&realised(Some(4_780))).with(|s, _| holed(&mut s.feeds.risky_usd.history));
+    let window = under(&realised(Some(4_780))).with(|s, _| holed(s.feeds.risky_usd.history.anew()));
     assert_eq!(sigma(&window), sigma(&under(&realised(None))));
     let text = refused(&ewma(Some(4_779)), |_| ()).to_string();
     assert_eq!(
@@ -200,7 +200,7 @@ fn a_newest_round_too_old_for_the_newest_period_is_refused() {
     // Half of a period of ten minutes is five; the newest round is four minutes old.
     let late = under(&har(600, 2, 6)).with(|s, _| {
         let feed = &mut s.feeds.risky_usd;
-        feed.history.iter_mut().chain(&mut feed.latest).for_each(|round| round.updated_at -= 61);
+        feed.history.anew().iter_mut().chain(&mut feed.latest).for_each(|round| round.updated_at -= 61);
     });
     let reason = late.decide().verdict.reason().clone();
     let fault = Some(HistoryFault::TooOld { seconds: 301, limit: 300 });
@@ -225,7 +225,8 @@ fn the_fallback_stands_in_for_every_fault_of_the_history() {
     {
         assert_eq!(sigma(&with_fallback(estimator)), 0.91);
     }
-    let empty = with_fallback(garch(3_600, 24, stated())).with(|s, _| s.feeds.risky_usd.history.clear());
+    let empty =
+        with_fallback(garch(3_600, 24, stated())).with(|s, _| s.feeds.risky_usd.history.anew().clear());
     assert_eq!(sigma(&empty), 0.91);
 }
 
@@ -235,7 +236,7 @@ fn of_pool(tick_cumulatives: Option<Vec<i64>>) -> Facts {
     let estimator = Estimator::Realised { window_hours: 24, rounds, min_rounds, max_gap_seconds, fallback };
     under(&estimator).with(|s, p| {
         p.volatility.source = Source::Pool { step_seconds: 1_800 };
-        s.feeds.risky_usd.history.clear();
+        s.feeds.risky_usd.history.anew().clear();
         let Some(Pool::UniswapV3 { observations, .. }) = s.pools.first_mut() else { panic!("no pool") };
         *observations =
             tick_cumulatives.map(|tick_cumulatives| Observations { step_seconds: 1_800, tick_cumulatives });

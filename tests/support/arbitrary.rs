@@ -154,7 +154,7 @@ fn poison(whole: &mut Value, pick: usize, value: &str) {
 
 /// Doubles, drops or swaps elements of the arrays, so that nothing is as long or as ordered as it should be.
 fn disorder(snapshot: &mut Snapshot, how: u8) {
-    let rounds = &mut snapshot.feeds.risky_usd.history;
+    let rounds = snapshot.feeds.risky_usd.history.anew();
     match how % 8 {
         0 => rounds.reverse(),
         1 => rounds.truncate(usize::from(how % 12)),
@@ -174,7 +174,7 @@ pub fn hostile() -> impl Strategy<Value = Facts> {
         "not of the form of facts",
         |(of_snapshot, of_policy, how, facts)| {
             let mut facts = facts;
-            facts.snapshot.feeds.risky_usd.history.truncate(10);
+            facts.snapshot.feeds.risky_usd.history.anew().truncate(10);
             let mut snapshot = serde_json::to_value(&facts.snapshot).expect("facts are JSON");
             let mut policy = serde_json::to_value(&facts.policy).expect("a policy is JSON");
             // One by one: what has no meaning in its place is left as it was.

@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 use vault_keeper::domain::decision::{Decision, Trade, Verdict, decide, decision_hash};
 use vault_keeper::domain::policy::{ImpliedPolicy, Policy, PublishedPolicy, StrategyPolicy};
 use vault_keeper::domain::snapshot::{
-    AllowedPool, Block, Feed, Feeds, Guards, OptionBook, OptionKind, OptionLeg, Pool, Round, Snapshot, Token,
-    Twap, Vault,
+    AllowedPool, Block, Feed, Feeds, Guards, History, OptionBook, OptionKind, OptionLeg, Pool, Round,
+    Snapshot, Token, Twap, Vault,
 };
 use vault_keeper::domain::units::{Ratio, Units, to_raw, to_raw_up};
 use vault_keeper::domain::venues::uniswap_v3::{self, Tick, Window, sqrt_price_at_tick};
@@ -428,7 +428,7 @@ fn risky_feed_at(address: Address, latest: U256) -> Feed {
     }
     let latest = rounds.remove(0);
     rounds.reverse();
-    Feed { address, decimals: 8, latest: Some(latest), history: rounds }
+    Feed { address, decimals: 8, latest: Some(latest), history: rounds.into() }
 }
 
 fn plain_feed(address: Address, answer: u64) -> Feed {
@@ -437,5 +437,5 @@ fn plain_feed(address: Address, answer: u64) -> Feed {
         answer: I256::try_from(answer).expect("fits"),
         updated_at: NOW - 3_000,
     };
-    Feed { address, decimals: 8, latest: Some(round), history: Vec::new() }
+    Feed { address, decimals: 8, latest: Some(round), history: History::default() }
 }

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use crate::backtest::BacktestError;
+use crate::domain::units::{product, rounded};
 
 /// Holdings, and where they come from, units of the asset.
 ///
@@ -150,12 +151,12 @@ fn less(a: Decimal, b: Decimal) -> Decimal {
 }
 
 fn valued(units: Decimal, price: Decimal) -> Result<Decimal, BacktestError> {
-    let value = units.checked_mul(price).ok_or(BacktestError::Number("the value of a holding"))?;
+    let value = product(units, price).ok_or(BacktestError::Number("the value of a holding"))?;
     // So that sums of them have room for all of their digits.
     if value.abs() >= MOST {
         return Err(BacktestError::Number("the value of a holding"));
     }
-    Ok(value.round_dp(PLACES))
+    Ok(rounded(value, PLACES))
 }
 
 /// Ten thousand million: with 18 places 28 digits.

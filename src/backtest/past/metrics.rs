@@ -183,8 +183,9 @@ impl Gauge {
     /// Takes the next step in.
     pub fn see(&mut self, step: &Step) {
         let account = &step.account;
-        let stands = (to_real(account.nav()), to_real(account.value), to_real(step.tick.price));
-        let net = to_real(account.net());
+        let nav = account.nav();
+        let stands = (to_real(nav), to_real(account.value), to_real(step.tick.price));
+        let net = to_real(nav.saturating_sub(account.gas));
         let floor = to_real(step.floor);
         let share = net / to_real(step.shares).max(f64::MIN_POSITIVE);
         let share = if step.shares.is_zero() { 0.0 } else { share };

@@ -1,16 +1,13 @@
 //! A feed as it reports: when the market has moved far enough from its last round, or when it has been silent for long.
 
-use alloy::primitives::I256;
+use alloy::primitives::{I256, U256};
 use rust_decimal::Decimal;
 
 use super::setting;
 use crate::backtest::BacktestError;
 use crate::backtest::market::report;
 use crate::domain::snapshot::Feed;
-use crate::domain::units::{from_raw, to_raw};
-
-/// Ten thousand basis points.
-const WHOLE: Decimal = Decimal::from_parts(10_000, 0, 0, false, 0);
+use crate::domain::units::{rounded, to_raw};
 
 /// Lets the feed see the market's `price` at `time`; it keeps `rounds` rounds. Whether it reported.
 ///
@@ -22,15 +19,12 @@ pub(super) fn watch(
     (price, time): (Decimal, u64),
     rounds: usize,
 ) -> Result<bool, BacktestError> {
-    let raw = to_raw(price.round_dp(feed.decimals.into()), feed.decimals)?;
+    let raw = to_raw(rounded(price, feed.decimals.into()), feed.decimals)?;
     let answer = I256::try_from(raw).map_err(|_| BacktestError::Number("a price"))?;
     let due = match &feed.latest {
         None => true,
         Some(last) if last.updated_at.saturating_add(rule.heartbeat_seconds) <= time => true,
-        Some(last) => {
-            let last = from_raw(last.answer.unsigned_abs(), feed.decimals)?;
-            deviates(last, from_raw(raw, feed.decimals)?, rule.deviation_bps)
-        }
+        Some(last) => deviates(last.answer.unsigned_abs(), raw, rule.deviation_bps),
     };
     if due {
         report(feed, rounds, answer, time);
@@ -38,22 +32,26 @@ pub(super) fn watch(
     Ok(due)
 }
 
-fn deviates(last: Decimal, now: Decimal, bps: u32) -> bool {
-    let moved = now.saturating_sub(last).abs();
-    let bound = last.checked_mul(Decimal::from(bps));
-    moved.checked_mul(WHOLE).zip(bound).is_none_or(|(moved, bound)| moved >= bound)
+fn deviates(last: U256, now: U256, bps: u32) -> bool {
+    let moved = now.abs_diff(last).checked_mul(U256::from(10_000));
+    moved.zip(last.checked_mul(U256::from(bps))).is_none_or(|(moved, bound)| moved >= bound)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::backtest::market::FEED_DECIMALS;
+    use crate::domain::snapshot::History;
     use alloy::primitives::Address;
 
     #[test]
     fn a_feed_reports_when_the_price_has_moved_or_it_was_silent_for_long() {
-        let mut feed =
-            Feed { address: Address::ZERO, decimals: FEED_DECIMALS, latest: None, history: Vec::new() };
+        let mut feed = Feed {
+            address: Address::ZERO,
+            decimals: FEED_DECIMALS,
+            latest: None,
+            history: History::default(),
+        };
         let rule = setting::Feed { heartbeat_seconds: 3_600, deviation_bps: 50 };
         let mut told = |price: i64, time| watch(&mut feed, &rule, (Decimal::new(price, 2), time), 3).unwrap();
         assert!(told(200_000, 1_000));

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use rust_decimal::Decimal;
 
 use crate::backtest::bars::Bar;
+use crate::domain::units::power_of_ten;
 
 /// A price and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,11 +121,12 @@ fn between(from: &Tick, to: &Tick, time: u64) -> Decimal {
 fn between_whole((from, to): (Decimal, Decimal), (passed, whole): (u64, u64)) -> Option<Decimal> {
     let raw = |price: Decimal| {
         let missing = PLACES.checked_sub(price.scale())?;
-        price.mantissa().checked_mul(10_i128.checked_pow(missing)?)
+        price.mantissa().checked_mul(i128::try_from(power_of_ten(missing)?).ok()?)
     };
     let (from, whole) = (raw(from)?, i128::from(whole));
     let way = raw(to)?.checked_sub(from)?.checked_mul(passed.into())?;
-    let (moved, rest) = (way.checked_div_euclid(whole)?, way.checked_rem_euclid(whole)?);
+    let moved = way.checked_div_euclid(whole)?;
+    let rest = way.checked_sub(moved.checked_mul(whole)?)?;
     let price = from.checked_add(moved)?;
     // Half to even, as decimals are rounded.
     let up = match rest.checked_mul(2)?.cmp(&whole) {

@@ -45,17 +45,17 @@ impl Shares {
     /// Net asset value per share.
     fn value(self, nav: U256, supply: U256) -> Option<U256> {
         let nav = nav.checked_add(U256::from(self.virtual_assets))?;
-        nav.checked_mul(self.one)?.checked_div(self.all(supply)?)
+        scaled(nav, self.one, self.all(supply)?)
     }
 
     /// What shares at a value of so much each are worth, raw units of the asset, rounded up.
     fn worth(self, per_share: U256, supply: U256) -> Option<U256> {
-        per_share.checked_mul(self.all(supply)?).map(|whole| whole.div_ceil(self.one))
+        scaled_up(per_share, self.all(supply)?, self.one)
     }
 
     /// The largest value per share at which they are worth that; rounded up again it is the same raw unit.
     fn of_worth(self, worth: U256, supply: U256) -> Option<U256> {
-        worth.checked_mul(self.one)?.checked_div(self.all(supply)?)
+        scaled(worth, self.one, self.all(supply)?)
     }
 
     fn all(self, supply: U256) -> Option<U256> {
@@ -220,18 +220,19 @@ impl Turnover {
     }
 
     fn capacity(&self, nav: U256) -> U256 {
-        let whole = nav.saturating_mul(U256::from(self.cap_bps));
-        whole.checked_div(U256::from(WHOLE_BPS.saturating_mul(2))).unwrap_or_default()
+        let two = U256::from(WHOLE_BPS.saturating_mul(2));
+        scaled(nav, U256::from(self.cap_bps), two).unwrap_or(U256::MAX)
     }
 
     fn level_at(&self, time: u64) -> U256 {
-        let leaked = self.capacity(WAD).saturating_mul(U256::from(time.saturating_sub(self.at)));
-        self.level.saturating_sub(leaked.checked_div(U256::from(DAY)).unwrap_or_default())
+        let seconds = U256::from(time.saturating_sub(self.at));
+        let leaked = scaled(self.capacity(WAD), seconds, U256::from(DAY)).unwrap_or(U256::MAX);
+        self.level.saturating_sub(leaked)
     }
 
     /// What is left of it at `time`, raw units of the asset.
     pub(super) fn left(&self, nav: U256, time: u64) -> U256 {
-        let level = self.level_at(time).saturating_mul(nav).div_ceil(WAD);
+        let level = scaled_up(self.level_at(time), nav, WAD).unwrap_or(U256::MAX);
         self.capacity(nav).saturating_sub(level)
     }
 
@@ -240,6 +241,30 @@ impl Turnover {
         let part = if nav.is_zero() { U256::ZERO } else { value.saturating_mul(WAD).div_ceil(nav) };
         (self.level, self.at) = (self.level_at(time).saturating_add(part), time);
     }
+}
+
+/// `a·b/by`, rounded down; `None` where the product does not fit, or for nothing to divide by.
+fn scaled(a: U256, b: U256, by: U256) -> Option<U256> {
+    match short(a, b, by) {
+        Some((quotient, _)) => Some(U256::from(quotient)),
+        None => a.checked_mul(b)?.checked_div(by),
+    }
+}
+
+/// The same, rounded up.
+fn scaled_up(a: U256, b: U256, by: U256) -> Option<U256> {
+    match short(a, b, by) {
+        Some((quotient, exact)) => Some(U256::from(quotient.saturating_add(u128::from(!exact)))),
+        None => a.checked_mul(b).filter(|_| !by.is_zero()).map(|product| product.div_ceil(by)),
+    }
+}
+
+/// The quotient and whether it is exact, where each number fits 64 bits, as nearly all do.
+fn short(a: U256, b: U256, by: U256) -> Option<(u128, bool)> {
+    let short = |number: U256| u64::try_from(number).ok().map(u128::from);
+    let (product, by) = (short(a)?.wrapping_mul(short(b)?), short(by)?);
+    let quotient = product.checked_div(by)?;
+    Some((quotient, quotient.wrapping_mul(by) == product))
 }
 
 fn wad(share: Ratio) -> Result<U256, BacktestError> {
@@ -254,7 +279,24 @@ const fn year() -> u64 {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_part_is_the_same_whether_it_fits_64_bits_or_not(
+            (a, b, by) in any::<(u128, u128, u128)>(), drops in (0_u32..128, 0_u32..128, 0_u32..128),
+        ) {
+            let (a, b, by) = (U256::from(a >> drops.0), U256::from(b >> drops.1), U256::from(by >> drops.2));
+            let product = a * b;
+            prop_assert_eq!(scaled(a, b, by), product.checked_div(by));
+            prop_assert_eq!(scaled_up(a, b, by), (!by.is_zero()).then(|| product.div_ceil(by)));
+        }
+    }
 
     const HOUR: u64 = 3_600;
 

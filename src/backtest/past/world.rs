@@ -21,7 +21,7 @@ use crate::backtest::market::report;
 use crate::domain::decision::Swap;
 use crate::domain::policy::{ChainKind, PublishedPolicy};
 use crate::domain::snapshot::{Feed, Pool, Snapshot};
-use crate::domain::units::{from_raw, to_raw};
+use crate::domain::units::{from_raw, product, to_raw};
 use crate::domain::valuation::{RawPrice, last_price};
 
 /// Seconds of a block.
@@ -83,7 +83,7 @@ impl<'a> World<'a> {
         let Opening { snapshot, pools, floor, turnover, rounds } = opening;
         let began = (snapshot.block.number, snapshot.block.timestamp);
         let price = raw_price(&snapshot)?;
-        let asset_usd = answered(&snapshot.feeds.asset_usd)?;
+        let asset_usd = answered(&snapshot.feeds.asset_usd)?.normalize();
         let book = Book::open(&snapshot, published, setting.options.as_ref())?.map(Box::new);
         Ok(Self {
             setting,
@@ -123,7 +123,7 @@ impl<'a> World<'a> {
         block.next_base_fee = base_fee;
         let mut reported = false;
         if self.setting.is_there(Absent::Feed, time) {
-            let usd = price.checked_mul(self.asset_usd).ok_or(BacktestError::Number("a price"))?;
+            let usd = product(price, self.asset_usd).ok_or(BacktestError::Number("a price"))?;
             reported = oracle::watch(&mut feeds.risky_usd, &self.setting.feed, (usd, time), self.rounds)?;
         }
         for feed in [Some(&mut feeds.asset_usd), feeds.native_usd.as_mut()].into_iter().flatten() {

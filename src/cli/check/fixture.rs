@@ -7,7 +7,7 @@ use alloy::primitives::{Address, B256, I256, U256, address};
 use crate::config::load_policy;
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::{
-    AllowedPool, Block, Feed, Feeds, Guards, Pool, Round, Snapshot, Token, Twap, Vault,
+    AllowedPool, Block, Feed, Feeds, Guards, History, Pool, Round, Snapshot, Token, Twap, Vault,
 };
 use crate::domain::venues::uniswap_v3::{self, Tick, Window, sqrt_price_at_tick};
 
@@ -93,7 +93,7 @@ fn guards() -> Guards {
 
 fn feed(address: Address, answer: i64) -> Feed {
     let latest = Round { id: (1 << 64) | 7, answer: I256::try_from(answer).unwrap(), updated_at: NOW - 60 };
-    Feed { address, decimals: 8, latest: Some(latest), history: Vec::new() }
+    Feed { address, decimals: 8, latest: Some(latest), history: History::default() }
 }
 
 fn pool() -> Pool {

@@ -131,7 +131,7 @@ fn price(snapshot: &mut Snapshot, price: Decimal) -> Result<()> {
     let latest = feed.latest.as_mut().ok_or_else(|| eyre!("the snapshot has no price to change"))?;
     let (from, to) = (latest.answer, I256::try_from(raw).map_err(|_| eyre!("expected a price"))?);
     latest.answer = to;
-    for round in &mut feed.history {
+    for round in feed.history.anew() {
         let scaled = round.answer.checked_mul(to).and_then(|product| product.checked_div(from));
         round.answer = scaled.ok_or_else(|| eyre!("the feed's answer cannot be scaled"))?;
     }

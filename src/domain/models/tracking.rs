@@ -5,6 +5,7 @@ use super::cppi::{Cppi, Holding, Sensitivity, Tracking, kinked};
 use super::shortfall::{GapRisk, penalty_with_floor};
 use super::{ModelError, in_range, non_negative, positive};
 use crate::domain::venues::depth::Depth;
+use crate::domain::venues::near::Near;
 
 /// How a target moves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -142,17 +143,12 @@ impl Tracked {
     }
 
     /// What surely comes of a drift of `y` units under costs times `margin`, without solving for the band; `None` where that needs
-    /// to be solved. `depth` is asked for only where it matters.
+    /// to be solved. What the pools are `near` their price is asked for only where it matters.
     ///
     /// The bounds of `Y` are those of [`OuterBounds`]. Beyond them a trade is wanted, and pays for no size where
     /// all of the drift is not worth its gas: `c·y²·T ≤ margin·F`.
     #[must_use]
-    pub fn surely<'d>(
-        &self,
-        drift: f64,
-        margin: f64,
-        depth: impl FnOnce() -> Option<Depth<'d>>,
-    ) -> Option<Surely> {
+    pub fn surely(&self, drift: f64, margin: f64, near: impl FnOnce() -> Option<Near>) -> Option<Surely> {
         // What is as near as the rounding of the cost is left to be seen.
         let (drift, gas) = (drift.abs(), self.costs.fixed * margin * (1.0 - 1e-12));
         let futile = |penalty, horizon| Some(residual_gain(penalty, drift, 0.0, horizon).ok()? <= gas);
@@ -163,7 +159,7 @@ impl Tracked {
         if drift < bounds.least(self.interval)? {
             return Some(Surely::Inside);
         }
-        (futile(penalty, horizon)? && drift > bounds.most(margin, depth())?).then_some(Surely::Futile)
+        (futile(penalty, horizon)? && drift > bounds.most(margin, Some(near()?))?).then_some(Surely::Futile)
     }
 
     fn residual_life(&self) -> Result<f64, ModelError> {

@@ -9,6 +9,7 @@ mod grid;
 mod har;
 mod means;
 mod realised;
+mod series;
 mod window;
 
 use thiserror::Error;
@@ -18,6 +19,7 @@ pub use garch::{Garch, GarchParameters, MIN_FIT_STEPS, garch11};
 pub use har::{Har, MIN_ROWS, har};
 pub use means::of_means;
 pub use realised::realised;
+pub use series::{Series, numbered};
 pub use window::Window;
 
 /// Fewest prices that make an estimate: seven returns.

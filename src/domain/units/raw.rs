@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::real::{POWERS_OF_TEN, WHOLE_POWERS_OF_TEN, to_real};
+use super::real::{POWERS_OF_TEN, power_of_ten, to_real};
 use super::{Checked, NumberError};
 
 /// A raw token amount of `decimals` places as a decimal, rounded down where it has more than 28 digits.
@@ -75,11 +75,11 @@ pub fn to_raw_up(value: Decimal, decimals: u8) -> Checked<U256> {
 fn raw(value: Decimal, decimals: u8, rounding: RoundingStrategy) -> Checked<U256> {
     let places = u32::from(decimals);
     let cut = if value.scale() > places { value.round_dp_with_strategy(places, rounding) } else { value };
-    let mantissa = U256::from(u128::try_from(cut.mantissa()).map_err(|_| NumberError::Amount)?);
+    let mantissa = u128::try_from(cut.mantissa()).map_err(|_| NumberError::Amount)?;
     let missing = places.checked_sub(cut.scale()).ok_or(NumberError::Amount)?;
-    let factor = match WHOLE_POWERS_OF_TEN.get(missing as usize) {
-        Some(factor) => *factor,
-        None => 10_u128.checked_pow(missing).ok_or(NumberError::Amount)?,
-    };
-    mantissa.checked_mul(U256::from(factor)).ok_or(NumberError::Amount)
+    let factor = power_of_ten(missing).ok_or(NumberError::Amount)?;
+    match mantissa.checked_mul(factor) {
+        Some(short) => Ok(U256::from(short)),
+        None => U256::from(mantissa).checked_mul(U256::from(factor)).ok_or(NumberError::Amount),
+    }
 }

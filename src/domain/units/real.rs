@@ -23,16 +23,13 @@ pub fn to_real(value: Decimal) -> f64 {
     if mantissa < 0 { -magnitude } else { magnitude }
 }
 
-/// [`nearest`] by a division of doubles and one of what that leaves, some hundred bits in all; `None` where they leave a
-/// doubt how to round the last of 53.
+/// [`nearest`] by a product of pairs of doubles, some hundred bits in all (Dekker 1971); `None` where they leave a doubt how to round the
+/// last of 53.
 fn quotient(mantissa: u128, scale: u32) -> Option<f64> {
-    let (power, power_rest) = *SPLIT_POWERS_OF_TEN.get(scale as usize)?;
+    let (inverse, inverse_rest) = *INVERSE_POWERS_OF_TEN.get(scale as usize)?;
     let (high, low) = split(mantissa)?;
-    let first = high / power;
-    // What `first·power` is short of `high`, to some hundred bits (Dekker 1971).
-    let (product, product_rest) = two_product(first, power);
-    let rest = (high - product) - product_rest + low - first * power_rest;
-    let second = rest / power;
+    let (first, first_rest) = two_product(high, inverse);
+    let second = first_rest + (high * inverse_rest + low * inverse);
     let sum = first + second;
     let lost = second - (sum - first);
     let bits = sum.to_bits();
@@ -55,13 +52,14 @@ fn split(mantissa: u128) -> Option<(f64, f64)> {
 }
 
 /// `a·b` as the nearest double and what is missing, to some 105 bits together.
-fn two_product(a: f64, b: f64) -> (f64, f64) {
-    let halves = |x: f64| {
-        let high = f64::from_bits(x.to_bits() & (u64::MAX << 27));
-        (high, x - high)
-    };
+const fn two_product(a: f64, b: f64) -> (f64, f64) {
     let (product, (a_high, a_low), (b_high, b_low)) = (a * b, halves(a), halves(b));
     (product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low)
+}
+
+const fn halves(number: f64) -> (f64, f64) {
+    let high = f64::from_bits(number.to_bits() & (u64::MAX << 27));
+    (high, number - high)
 }
 
 /// Bits of a mantissa of 96 below the first 53.
@@ -71,7 +69,7 @@ const EXPONENT: u64 = 0x7ff << 52;
 /// A part of half a unit in the last place that no error of [`quotient`] carries over it.
 const SURELY_LESS: f64 = 1.0 - 1e-9;
 
-/// The powers of ten as two doubles each.
+/// One over the powers of ten as two doubles each.
 #[expect(
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
@@ -80,16 +78,21 @@ const SURELY_LESS: f64 = 1.0 - 1e-9;
     clippy::cast_possible_wrap,
     reason = "done by the compiler, which would refuse to pass the end; the powers are below 2^94"
 )]
-const SPLIT_POWERS_OF_TEN: [(f64, f64); 29] = {
-    let mut powers = [(1.0, 0.0); 29];
+const INVERSE_POWERS_OF_TEN: [(f64, f64); 29] = {
+    let mut inverses = [(1.0, 0.0); 29];
     let mut scale = 0;
-    while scale < powers.len() {
+    while scale < inverses.len() {
         let power = WHOLE_POWERS_OF_TEN[scale];
         let near = power as f64;
-        powers[scale] = (near, (power as i128).wrapping_sub(near as u128 as i128) as f64);
+        let power_rest = (power as i128).wrapping_sub(near as u128 as i128) as f64;
+        let inverse = 1.0 / near;
+        // What both are short of one together.
+        let (product, product_rest) = two_product(inverse, near);
+        let short = (1.0 - product) - product_rest - inverse * power_rest;
+        inverses[scale] = (inverse, short / near);
         scale += 1;
     }
-    powers
+    inverses
 };
 
 /// The double nearest to `mantissa/10^scale`: a quotient of at least 66 bits whose last one also stands for the
@@ -119,10 +122,10 @@ fn nearest(mantissa: u128, scale: u32) -> Option<f64> {
 /// Bits of a quotient that leave no doubt how to round 53 of them.
 const ENOUGH_BITS: u32 = 66;
 
-/// The powers of ten that a decimal may be scaled by.
+/// The powers of ten of 128 bits.
 #[expect(clippy::indexing_slicing, reason = "done by the compiler, which would refuse to pass the end")]
-pub(super) const WHOLE_POWERS_OF_TEN: [u128; 29] = {
-    let mut powers = [1_u128; 29];
+pub(super) const WHOLE_POWERS_OF_TEN: [u128; 39] = {
+    let mut powers = [1_u128; 39];
     let mut scale = 1;
     while scale < powers.len() {
         powers[scale] = powers[scale - 1].saturating_mul(10);
@@ -130,6 +133,12 @@ pub(super) const WHOLE_POWERS_OF_TEN: [u128; 29] = {
     }
     powers
 };
+
+/// A power of ten of 128 bits.
+#[must_use]
+pub fn power_of_ten(exponent: u32) -> Option<u128> {
+    WHOLE_POWERS_OF_TEN.get(exponent as usize).copied()
+}
 
 /// The powers of ten that a double holds exactly.
 pub(super) const POWERS_OF_TEN: [f64; 23] = [

@@ -124,6 +124,14 @@ impl<'a> Curve<'a> {
         }
     }
 
+    /// The pool at its price, up to where its liquidity surely does not change; `None` where it has none there.
+    pub(super) fn near(&self, zero_for_one: bool) -> Option<Stretch> {
+        match self {
+            Self::UniswapV2(quoter) => quoter.stretch(zero_for_one),
+            Self::UniswapV3(quoter) => quoter.stretches(zero_for_one).near(),
+        }
+    }
+
     pub(super) fn stretches(&self, zero_for_one: bool) -> Stretches<'a> {
         match self {
             Self::UniswapV2(quoter) => Stretches::UniswapV2(quoter.stretch(zero_for_one)),

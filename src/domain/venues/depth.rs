@@ -94,15 +94,6 @@ impl<'a> Depth<'a> {
         if part < 0.5 { self.begin * part / (1.0 - part) } else { self.begin }
     }
 
-    /// What the last of `size` units loses beyond the price of the first one with the best pool alone, units of the asset per
-    /// unit; `None` where its depth changes before, or is not known so far.
-    #[must_use]
-    pub fn slope_within(&mut self, size: f64) -> Option<f64> {
-        let rise = self.rise_for(size);
-        let first = self.lanes.first()?.known.first()?;
-        (self.begin + rise <= first.to).then(|| self.at(rise, 1).slope)
-    }
-
     /// The trade of the first `pools` that ends where the level has risen by `rise`. Behind the end of what is known no
     /// unit more can be had; what one would cost rises on without bound.
     pub fn at(&mut self, rise: f64, pools: usize) -> Margin {
@@ -162,7 +153,7 @@ impl<'a> Lane<'a> {
 }
 
 /// Whole tokens of one raw unit.
-fn one_raw(decimals: u8) -> f64 {
+pub(super) fn one_raw(decimals: u8) -> f64 {
     // Exact to 10^22.
     1.0 / (0..decimals).fold(1.0, |power, _| power * 10.0)
 }
@@ -174,6 +165,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
 
+    use super::super::near::Near;
     use super::super::uniswap_v3::{Tick, Window, sqrt_price_at_tick};
     use super::super::{uniswap_v2, uniswap_v3};
     use super::*;
@@ -274,6 +266,30 @@ mod tests {
                 let more = depth.at(rise * depth.begin * (1.0 + 1e-6), 1);
                 let slope = (more.impact - margin.impact) / (more.size - margin.size);
                 prop_assert!(more.size == margin.size || (slope / margin.slope - 1.0).abs() < 1e-2, "{slope} {margin:?}");
+            }
+        }
+
+        #[test]
+        fn what_is_near_gives_way_as_the_depth_does_up_to_where_that_changes(
+            tick in -30_000..30_000_i32, reserves in (1_000_u128..1_000_000, 1_000_u128..1_000_000),
+            (up, sell) in any::<(bool, bool)>(), size in -3.0..6.0_f64,
+        ) {
+            let (pool, pair) = (pool(500, tick, [E18, 20 * E18, 300 * E18].map(|whole| whole * 1_000)), pair(reserves.0 * E18, reserves.1 * E18));
+            let (v3, v2) = (Curve::UniswapV3(pool.quoter().unwrap()), Curve::UniswapV2(pair.quoter().unwrap()));
+            let (way, size) = (Way { zero_for_one: up, sell, decimals: (18, 18) }, libm::pow(10.0, size));
+            for curves in [vec![v3], vec![v2], vec![v2, v3]] {
+                let (near, mut depth) = (Near::of(&curves, way, 7.0).unwrap(), Depth::of(&curves, way, 7.0).unwrap());
+                prop_assert_eq!(near.further, depth.further(depth.pools()));
+                let first = depth.lanes[0].known[0];
+                let rise = first.rise_for(size / one_raw(18), sell).unwrap_or(f64::INFINITY);
+                let end = depth.begin + rise;
+                match near.slope_within(size) {
+                    Some(slope) => {
+                        let there = depth.at(rise, 1).slope;
+                        prop_assert!(end <= first.to && (slope - there).abs() <= 1e-9 * there, "{slope} {there}");
+                    }
+                    None => prop_assert!(end >= first.to * (1.0 - 1e-9), "{end} of {}", first.to),
+                }
             }
         }
 

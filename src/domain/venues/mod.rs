@@ -2,6 +2,7 @@
 
 pub mod curve;
 pub mod depth;
+pub mod near;
 pub mod search;
 pub mod split;
 pub mod stretch;

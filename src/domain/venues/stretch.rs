@@ -15,3 +15,16 @@ pub struct Stretch {
     /// Raw units in for each unit of level.
     pub depth: f64,
 }
+
+impl Stretch {
+    /// By how much the level rises until `raw` units are given, or received where the trade is no `sell`; `None` where it has not so
+    /// many, wherever it ended.
+    #[must_use]
+    pub fn rise_for(&self, raw: f64, sell: bool) -> Option<f64> {
+        if sell {
+            return Some(raw / self.depth);
+        }
+        let part = self.from * raw / self.depth;
+        (part < 1.0).then(|| self.from * part / (1.0 - part))
+    }
+}

@@ -19,7 +19,7 @@ use uniswap_v3_sdk::prelude::{
     MAX_SQRT_RATIO, MAX_TICK_I32, MIN_SQRT_RATIO, MIN_TICK_I32, get_sqrt_ratio_at_tick,
 };
 
-use crate::domain::units::from_raw;
+use crate::domain::units::{from_raw, power_of_ten};
 
 use step::Remaining;
 pub use stretches::Stretches;
@@ -253,8 +253,8 @@ impl Pool {
     fn price_in_tick(&self, price: U160) -> bool {
         // Nearly every price stands clear of both edges, which a double can tell.
         let root = f64::from(self.sqrt_price_x96) / TWO_POW_96;
-        let upper = f64::from(self.tick.saturating_add(1));
-        if root > root_at(self.tick.into()) * (1.0 + CLEAR) && root < root_at(upper) * (1.0 - CLEAR) {
+        let lower = root_at(self.tick.into());
+        if root > lower * (1.0 + CLEAR) && root < lower * ROOT_STEP * (1.0 - CLEAR) {
             return true;
         }
         let upper = self.tick.checked_add(1).and_then(sqrt_ratio).unwrap_or(MAX_SQRT_RATIO);
@@ -344,6 +344,8 @@ pub fn sqrt_price_at_tick(tick: i32) -> Option<U256> {
 /// Half the logarithm of 1.0001, by which a tick raises that of the square root of the price.
 const HALF_LOG_BASE: f64 = 4.999_750_016_664_583e-5;
 
+/// `√1.0001`, by which a tick raises the square root of the price.
+const ROOT_STEP: f64 = 1.000_049_998_750_062_5;
 /// Many times over what [`root_at`] may be off.
 const CLEAR: f64 = 1e-12;
 
@@ -363,18 +365,29 @@ const PRICE_PLACES: u8 = 18;
 /// `decimals` are those of base and quote.
 #[must_use]
 pub fn mid_price(sqrt_price_x96: U256, base_is_token0: bool, decimals: (u8, u8)) -> Option<Decimal> {
+    let places = i32::from(PRICE_PLACES).saturating_add(decimals.0.into()).saturating_sub(decimals.1.into());
+    if base_is_token0 && let Some(scaled) = scaled_square(sqrt_price_x96, places) {
+        return from_raw(scaled, PRICE_PLACES).ok();
+    }
     let root = U512::from(sqrt_price_x96);
     let square = root.checked_mul(root)?;
-    let places = i32::from(PRICE_PLACES).saturating_add(decimals.0.into()).saturating_sub(decimals.1.into());
-    let ten = U512::from(10_u128.checked_pow(places.unsigned_abs())?);
-    let (up, down) = if places < 0 { (U512::ONE, ten) } else { (ten, U512::ONE) };
+    let ten = U512::from(power_of_ten(places.unsigned_abs())?);
     // Square over 2^192, or the reverse; a shift is the cheapest division there is.
-    let scaled = if base_is_token0 {
-        square.checked_mul(up)?.wrapping_shr(192).checked_div(down)?
-    } else {
-        up.checked_shl(192)?.checked_div(square.checked_mul(down)?)?
+    let scaled = match (base_is_token0, places < 0) {
+        (true, false) => square.checked_mul(ten)?.wrapping_shr(192),
+        (true, true) => square.wrapping_shr(192).checked_div(ten)?,
+        (false, false) => ten.checked_shl(192)?.checked_div(square)?,
+        (false, true) => U512::ONE.checked_shl(192)?.checked_div(square.checked_mul(ten)?)?,
     };
     from_raw(scaled.saturating_to(), PRICE_PLACES).ok()
+}
+
+/// `root²·10^places/2^192` rounded down, where that fits: the twos in a power of ten need not be multiplied first.
+fn scaled_square(root: U256, places: i32) -> Option<U256> {
+    let places = u32::try_from(places).ok()?;
+    let fives = U256::from(power_of_ten(places)?.checked_shr(places)?);
+    let product = root.checked_mul(root)?.checked_mul(fives)?;
+    Some(product.wrapping_shr(192_usize.checked_sub(usize::try_from(places).ok()?)?))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::{Address, B256};
 
 use crate::chain::{ChainError, Endpoint};
-use crate::domain::snapshot::{Feed, Round, Sequencer, SequencerStatus};
+use crate::domain::snapshot::{Feed, History, Round, Sequencer, SequencerStatus};
 use crate::protocols::abi::ISnapshotReader;
 use crate::protocols::multicall::alone;
 
@@ -118,7 +118,7 @@ pub async fn aggregator(
 #[must_use]
 pub fn newest(feed: &ISnapshotReader::Feed) -> Feed {
     let latest = feed.ok.then(|| round(&feed.latest)).filter(|r| r.updated_at > 0);
-    Feed { address: feed.feed, decimals: feed.decimals, latest, history: Vec::new() }
+    Feed { address: feed.feed, decimals: feed.decimals, latest, history: History::default() }
 }
 
 /// A sequencer uptime feed as read.

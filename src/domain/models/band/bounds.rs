@@ -17,7 +17,7 @@
 //! ```
 
 use super::{Costs, Drift, MONITORING_SHIFT};
-use crate::domain::venues::depth::Depth;
+use crate::domain::venues::near::Near;
 
 /// Costs of a trade without its impact, and the drift that it ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,17 +46,18 @@ impl OuterBounds {
         Some((1.0 - SLACK) * least - (1.0 + SLACK) * shift)
     }
 
-    /// A width that it is surely below, units, where all costs count `margin` times or once and prices give way as `depth`
-    /// says; `None` where what is known of the best pool ends too soon to say, or the numbers are too far from each other.
+    /// A width that it is surely below, units, where all costs count `margin` times or once and prices give way as those of pools
+    /// that are `near`; `None` where the liquidity of the best pool may end too soon to say, or the numbers are too far from each
+    /// other.
     #[must_use]
-    pub fn most(&self, margin: f64, depth: Option<Depth<'_>>) -> Option<f64> {
+    pub fn most(&self, margin: f64, near: Option<Near>) -> Option<f64> {
         let margin = margin.max(1.0);
         let mut costs = self.costs;
-        if let Some(mut depth) = depth {
-            costs.fixed += depth.further(depth.pools());
+        if let Some(near) = near {
+            costs.fixed += near.further;
             let largest =
                 Self { costs, ..*self }.widths(1.0).map(|(fixed, _)| libm::sqrt(libm::sqrt(fixed)))?;
-            costs.proportional += depth.slope_within(largest * (1.0 + SLACK))?;
+            costs.proportional += near.slope_within(largest * (1.0 + SLACK))?;
         }
         let (fixed, proportional) = Self { costs, ..*self }.widths(margin)?;
         let most =
@@ -84,7 +85,7 @@ mod tests {
     use super::super::{Band, Tangent};
     use super::*;
     use crate::domain::venues::curve::Curve;
-    use crate::domain::venues::depth::Way;
+    use crate::domain::venues::depth::{Depth, Way};
     use crate::domain::venues::uniswap_v2;
     use crate::domain::venues::uniswap_v3::{self, Tick, Window, sqrt_price_at_tick};
 
@@ -152,7 +153,8 @@ mod tests {
                 let seldom = outer(1.0).with_interval(interval).unwrap().outer;
                 let least = bounds.least(interval).unwrap();
                 prop_assert!(least <= seldom, "{least} above {seldom}");
-                if let Some(most) = bounds.most(margin, Some(depth())) {
+                let near = Near::of(&curves, way, further).unwrap();
+                if let Some(most) = bounds.most(margin, Some(near)) {
                     prop_assert!(most >= outer(margin).outer, "{most} below {:?}", outer(margin));
                 }
             }

@@ -1,7 +1,8 @@
 //! Exponentially weighted variance over irregular times (RiskMetrics 1996).
 
 use super::super::YEAR_SECONDS;
-use super::{Observation, VolatilityError, Window, check_after, elapsed};
+use super::series::numbered;
+use super::{Observation, Series, VolatilityError, Window, check_after, elapsed};
 
 /// Half-lives that are accepted, hours: from four seconds to a century, which keeps every weight in range.
 const HALF_LIFE_HOURS: core::ops::RangeInclusive<f64> = 1e-3..=1e6;
@@ -20,17 +21,21 @@ const HALF_LIFE_HOURS: core::ops::RangeInclusive<f64> = 1e-3..=1e6;
 /// Too few observations, times out of order, equal or after the block, a price that is not positive, or a half-life
 /// out of range.
 pub fn ewma(observations: &[Observation], now: u64, half_life_hours: f64) -> Result<f64, VolatilityError> {
-    ewma_remembering(observations, now, half_life_hours, &mut Intervals::default())
+    ewma_remembering(Series::new(observations), now, half_life_hours, &mut Intervals::default())
 }
 
-/// The intervals between the observations of the estimate before, oldest first.
+/// What the estimate before made of its observations.
 #[derive(Debug, Clone, Default)]
 pub struct Intervals {
     /// Per second.
     decay: f64,
-    observations: Window<Observation>,
-    /// One less than observations.
+    /// Numbers of the first observation that is known, and of the one after the last.
+    begin: u64,
+    end: u64,
+    /// Between two known observations each, oldest first.
     known: Window<Interval>,
+    /// The estimate of all of them.
+    estimate: Option<f64>,
 }
 
 /// What an interval contributes.
@@ -44,15 +49,12 @@ struct Interval {
     log_price: f64,
 }
 
-/// Observations that may have left at the old end since the estimate before; where more have, all is worked out anew.
-const LEFT: usize = 8;
-
 /// [`ewma`], where intervals that are known from before are not worked out again. It is the same whatever was known.
 ///
 /// # Errors
 /// As [`ewma`].
 pub fn ewma_remembering(
-    observations: &[Observation],
+    series: Series<'_>,
     now: u64,
     half_life_hours: f64,
     intervals: &mut Intervals,
@@ -60,50 +62,67 @@ pub fn ewma_remembering(
     if !HALF_LIFE_HOURS.contains(&half_life_hours) {
         return Err(VolatilityError::BadHalfLife { hours: half_life_hours });
     }
-    let known = intervals.keep(observations, core::f64::consts::LN_2 / (half_life_hours * 3600.0));
-    check_after(observations, known, now)?;
-    intervals.learn(observations.get(known..).unwrap_or_default());
+    let known = intervals.keep(series, core::f64::consts::LN_2 / (half_life_hours * 3600.0));
+    check_after(series.observations, known, now)?;
+    intervals.learn(series, known);
+    Ok(intervals.estimate())
+}
+
+impl Intervals {
+    /// Keeps what is known of these observations, and says of how many.
+    fn keep(&mut self, series: Series<'_>, decay: f64) -> usize {
+        let Series { first, observations } = series;
+        let same = self.decay.to_bits() == decay.to_bits() && (self.begin..self.end).contains(&first);
+        if !same {
+            *self = Self { decay, begin: first, end: first, ..Self::default() };
+        }
+        let size = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let (left, known) = (first.saturating_sub(self.begin), size(self.end.saturating_sub(first)));
+        let kept = known.min(observations.len());
+        if left > 0 || kept < known {
+            self.estimate = None;
+            self.known.leave(size(left));
+            self.known.truncate(kept.saturating_sub(1));
+            self.begin = first;
+            self.end = numbered(first, kept);
+        }
+        kept
+    }
+
+    /// Adds the observations after the `known` ones, all of which keep the rules.
+    fn learn(&mut self, series: Series<'_>, known: usize) {
+        let Series { observations, .. } = series;
+        if known == observations.len() {
+            return;
+        }
+        let from = known.saturating_sub(1);
+        let pairs = observations.iter().skip(from).zip(observations.iter().skip(from.saturating_add(1)));
+        for (before, after) in pairs {
+            let last = self.known.as_slice().last();
+            let log_before = last.map_or_else(|| libm::log(before.price), |last| last.log_price);
+            self.known.push(Interval::between((before.time, log_before), after, self.decay));
+        }
+        self.end = series.end();
+        self.estimate = None;
+    }
+
+    fn estimate(&mut self) -> f64 {
+        *self.estimate.get_or_insert_with(|| mean(self.known.as_slice()))
+    }
+}
+
+/// The root of the weighted mean of variance over intervals, the oldest first, per year.
+fn mean(intervals: &[Interval]) -> f64 {
     // What is left of all weight before the interval looked at. Ages count from the newest one: any common factor
     // cancels, and an old series cannot vanish.
     let (mut variance, mut weight, mut left) = (0.0, 0.0, 1.0);
-    for Interval { seconds, share, log_return, .. } in intervals.known.as_slice().iter().rev() {
+    for Interval { seconds, share, log_return, .. } in intervals.iter().rev() {
         let time_weight = left * share;
         variance += time_weight * log_return * log_return / seconds;
         weight += time_weight;
         left *= 1.0 - share;
     }
-    Ok(libm::sqrt(variance / weight * YEAR_SECONDS))
-}
-
-impl Intervals {
-    /// Keeps what is known of these observations, and says of how many.
-    fn keep(&mut self, observations: &[Observation], decay: f64) -> usize {
-        if self.decay.to_bits() != decay.to_bits() {
-            *self = Self { decay, ..Self::default() };
-        }
-        let first = observations.first();
-        let left = self.observations.as_slice().iter().take(LEFT).position(|known| Some(known) == first);
-        let left = left.unwrap_or(self.observations.as_slice().len());
-        self.observations.leave(left);
-        self.known.leave(left);
-        let known = self.observations.as_slice().iter();
-        let same = known.zip(observations).take_while(|(known, now)| known == now).count();
-        self.observations.truncate(same);
-        self.known.truncate(same.saturating_sub(1));
-        same
-    }
-
-    /// Adds observations that keep the rules, and follow on those that are known.
-    fn learn(&mut self, observations: &[Observation]) {
-        for observation in observations {
-            if let Some(before) = self.observations.as_slice().last() {
-                let known = self.known.as_slice().last();
-                let log_before = known.map_or_else(|| libm::log(before.price), |known| known.log_price);
-                self.known.push(Interval::between((before.time, log_before), observation, self.decay));
-            }
-            self.observations.push(*observation);
-        }
-    }
+    libm::sqrt(variance / weight * YEAR_SECONDS)
 }
 
 impl Interval {
@@ -252,7 +271,7 @@ mod tests {
 
         #[test]
         fn what_was_estimated_before_changes_no_estimate(
-            moves in prop::collection::vec((1_u64..9_000, -0.05..0.05_f64), 24..60), windows in prop::collection::vec((0_usize..50, 8_usize..20, 0.1..50.0_f64), 1..12),
+            moves in prop::collection::vec((1_u64..9_000, -0.05..0.05_f64), 24..60), windows in prop::collection::vec((0_usize..50, 6_usize..20, 0.1..50.0_f64), 1..12),
         ) {
             let mut path = vec![Observation { time: 1_700_000_000, price: 2_000.0 }];
             for (seconds, move_) in moves {
@@ -261,10 +280,11 @@ mod tests {
             }
             let mut intervals = Intervals::default();
             for (from, count, hours) in windows {
-                let seen = &path[from.min(path.len() - 8)..(from + count).clamp(8, path.len())];
-                let seen = if seen.len() < 8 { &path[..8] } else { seen };
+                let from = from.min(path.len() - 8);
+                let seen = &path[from..(from + count).min(path.len())];
+                let series = Series { first: 7 + from as u64, observations: seen };
                 for hours in [hours, hours, 24.0] {
-                    let remembered = ewma_remembering(seen, 1_800_000_000, hours, &mut intervals);
+                    let remembered = ewma_remembering(series, 1_800_000_000, hours, &mut intervals);
                     prop_assert_eq!(remembered, ewma(seen, 1_800_000_000, hours));
                 }
             }

@@ -27,6 +27,13 @@ impl<T> Window<T> {
         self.entries.get(self.left..).unwrap_or_default()
     }
 
+    /// All that is in it, to be changed in any way.
+    pub fn entries(&mut self) -> &mut Vec<T> {
+        self.entries.drain(..self.left);
+        self.left = 0;
+        &mut self.entries
+    }
+
     /// Adds one at the new end.
     pub fn push(&mut self, entry: T) {
         self.entries.push(entry);

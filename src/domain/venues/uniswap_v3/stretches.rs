@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use libm::sqrt;
 
-use super::{PIPS, Pool, TWO_POW_96, Tick, sqrt_price_at_tick};
+use super::{CLEAR, PIPS, Pool, TWO_POW_96, Tick, root_at, sqrt_price_at_tick};
 use crate::domain::venues::stretch::Stretch;
 
 /// The stretches of a pool in the order in which a trade goes through them. Asking for the next one computes one tick's
@@ -40,8 +40,23 @@ impl<'a> Stretches<'a> {
         stretches
     }
 
+    /// The first of them, up to where it surely reaches; `None` where there is no liquidity at the price.
+    pub(in crate::domain::venues) fn near(&self) -> Option<Stretch> {
+        let next = if self.zero_for_one { self.ahead.last() } else { self.ahead.first() };
+        let edge = root_at(next.map_or(self.end, |tick| tick.index).into());
+        let (from, to) = (self.level, self.level_at(edge) * (1.0 - CLEAR));
+        (self.liquidity > 0 && to > from).then(|| Stretch { from, to, depth: self.depth() })
+    }
+
+    fn depth(&self) -> f64 {
+        f64::from(U256::from(self.liquidity)) / self.kept
+    }
+
     fn level_of(&self, sqrt_price_x96: U256) -> f64 {
-        let root = f64::from(sqrt_price_x96) / TWO_POW_96;
+        self.level_at(f64::from(sqrt_price_x96) / TWO_POW_96)
+    }
+
+    fn level_at(&self, root: f64) -> f64 {
         if self.zero_for_one { 1.0 / (root * self.kept) } else { root / self.kept }
     }
 
@@ -65,7 +80,7 @@ impl Iterator for Stretches<'_> {
     fn next(&mut self) -> Option<Stretch> {
         while !self.over {
             let tick = self.take_tick();
-            let (from, depth) = (self.level, f64::from(U256::from(self.liquidity)) / self.kept);
+            let (from, depth) = (self.level, self.depth());
             let edge = sqrt_price_at_tick(tick.map_or(self.end, |tick| tick.index))?;
             self.level = self.level_of(edge).max(from);
             match tick.and_then(|tick| self.behind(tick)) {

@@ -331,6 +331,15 @@ proptest! {
     })]
 
     #[test]
+    fn a_mid_price_is_that_of_whole_numbers(limbs in any::<[u64; 4]>(), drop in 96_usize..250, base in 0_u8..=18, quote in 0_u8..=18) {
+        let root = U256::from_limbs(limbs).wrapping_shr(drop);
+        let square = U512::from(root) * U512::from(root);
+        let places = 18 + u32::from(base) - u32::from(quote);
+        let whole = (square * U512::from(10).pow(U512::from(places))).wrapping_shr(192);
+        prop_assert_eq!(mid_price(root, true, (base, quote)), from_raw(whole.saturating_to(), PRICE_PLACES).ok());
+    }
+
+    #[test]
     fn a_quote_is_the_swap_of_an_independent_loop(
         pool in pools(), up in any::<bool>(), exact_in in any::<bool>(), amount in amounts(),
     ) {

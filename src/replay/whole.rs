@@ -203,7 +203,9 @@ impl<'a> Replay<'a> {
         // The endpoints agreed on the block then.
         if matches!(absence, Some(Absence::Unread | Absence::Failed | Absence::GivenUp)) {
             let there = on_chain(self.source, (block.number, block.hash)).await?;
-            self.noted(there.err().into_iter().collect());
+            // A node may have told of a block that never was.
+            let other = there.err().filter(|fault| matches!(fault, Fault::OtherBlock { .. }));
+            self.noted(other.into_iter().collect());
         }
         let Some(absence) = absence.filter(|absence| *absence != Absence::Failed) else { return Ok(()) };
         if records.last_full(block).await?.is_some_and(|(last, _)| last.here) {

@@ -971,6 +971,30 @@ async fn a_transaction_whose_decision_left_with_its_block_is_no_fault() {
 }
 
 #[tokio::test]
+async fn nothing_is_marked_where_the_chain_is_another_one_by_the_time_that_is_looked_back_on_it() {
+    let (scene, mut home) = at_rest().await;
+    let node = Proxy::start(scene.stage.chain.endpoint()).await;
+    home.set(NODE, node.url());
+    scene.mine(1).await;
+    // The head is of one branch, what is asked for by height of another.
+    let other = |request: &Value, answer: &mut Value| {
+        if request["params"][0].as_str().is_some_and(|height| height.starts_with("0x")) {
+            answer["result"]["hash"] = json!(B256::repeat_byte(0x22));
+        }
+    };
+    node.rule("eth_getBlockByNumber", Calls::Every, Act::Mutate(std::sync::Arc::new(other)));
+    let before = home.blocks(&scene).await.len();
+    let ended = home.once().await;
+    assert_eq!(home.blocks(&scene).await.len(), before + 1, "{ended:?}");
+    assert!(home.blocks(&scene).await.iter().all(|block| !block.orphaned), "{ended:?}");
+    assert!(ended.stderr.contains("meanwhile"), "{ended:?}");
+    node.obey();
+    assert_eq!(home.once().await.code, Some(0));
+    let (code, faults, _) = whole(&home).await;
+    assert_eq!((code, faults), (Some(0), json!([])));
+}
+
+#[tokio::test]
 async fn heads_that_left_are_marked_also_where_a_process_before_looked_and_its_node_failed() {
     let (scene, mut home) = at_rest().await;
     let node = Proxy::start(scene.stage.chain.endpoint()).await;

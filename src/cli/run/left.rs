@@ -133,7 +133,13 @@ async fn below(
             found = found.saturating_add(1);
         }
     }
-    Ok(there)
+    // What was told one after the other is of one chain where that still has the head.
+    let still = lease.header_by_number(head).await?.map(|header| header.hash);
+    if still.as_ref() == there.get(&head) {
+        Ok(there)
+    } else {
+        Err(ChainError::NoVerdict { reason: format!("`{}` has left block {head} meanwhile", lease.name()) })
+    }
 }
 
 /// The hash of the chain's block at a height; where that says that something left or is back the endpoints have to agree on it.

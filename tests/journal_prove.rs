@@ -214,6 +214,14 @@ async fn at_rest() -> (Scene, Home) {
     (scene, home)
 }
 
+/// The same, with what stands between it and its node.
+async fn at_rest_behind() -> (Scene, Home, Proxy) {
+    let (scene, mut home) = at_rest().await;
+    let node = Proxy::start(scene.stage.chain.endpoint()).await;
+    home.set(NODE, node.url());
+    (scene, home, node)
+}
+
 async fn prove_at(home: &Home, block: u64) -> Ended {
     home.start(&["journal", "prove", "--vault", "main", "--block", &block.to_string(), "--json"]).end().await
 }
@@ -884,9 +892,7 @@ async fn what_is_decided_otherwise_on_a_branch_that_left_is_recorded_in_full_on_
 
 #[tokio::test]
 async fn a_head_that_is_looked_at_again_is_no_fault_whatever_was_recorded_of_it_before() {
-    let (scene, mut home) = at_rest().await;
-    let node = Proxy::start(scene.stage.chain.endpoint()).await;
-    home.set(NODE, node.url());
+    let (scene, home, node) = at_rest_behind().await;
     let absences = async || {
         let blocks = home.blocks(&scene).await.into_iter();
         blocks.map(|block| block.absences.of(scene.vault)).collect::<Vec<_>>()
@@ -923,9 +929,7 @@ async fn a_head_that_is_looked_at_again_is_no_fault_whatever_was_recorded_of_it_
 
 #[tokio::test]
 async fn a_keeper_that_is_shown_an_old_head_in_between_leaves_no_fault() {
-    let (scene, mut home) = at_rest().await;
-    let node = Proxy::start(scene.stage.chain.endpoint()).await;
-    home.set(NODE, node.url());
+    let (scene, home, node) = at_rest_behind().await;
     let mut first = scene.save().await;
     assert_eq!(home.once().await.code, Some(0));
     let begin = scene.stage.chain.block_number().await.unwrap();
@@ -972,9 +976,7 @@ async fn a_transaction_whose_decision_left_with_its_block_is_no_fault() {
 
 #[tokio::test]
 async fn nothing_is_marked_where_the_chain_is_another_one_by_the_time_that_is_looked_back_on_it() {
-    let (scene, mut home) = at_rest().await;
-    let node = Proxy::start(scene.stage.chain.endpoint()).await;
-    home.set(NODE, node.url());
+    let (scene, home, node) = at_rest_behind().await;
     scene.mine(1).await;
     // The head is of one branch, what is asked for by height of another.
     let other = |request: &Value, answer: &mut Value| {
@@ -996,9 +998,7 @@ async fn nothing_is_marked_where_the_chain_is_another_one_by_the_time_that_is_lo
 
 #[tokio::test]
 async fn heads_that_left_are_marked_also_where_a_process_before_looked_and_its_node_failed() {
-    let (scene, mut home) = at_rest().await;
-    let node = Proxy::start(scene.stage.chain.endpoint()).await;
-    home.set(NODE, node.url());
+    let (scene, home, node) = at_rest_behind().await;
     let mut fork = scene.save().await;
     let before = home.blocks(&scene).await.len();
     watched(&scene, &home, 2, async || {}).await;
@@ -1033,9 +1033,7 @@ async fn heads_that_left_are_marked_also_where_a_process_before_looked_and_its_n
 
 #[tokio::test]
 async fn heads_below_a_gap_that_is_too_wide_to_be_joined_are_asked_for() {
-    let (scene, mut home) = at_rest().await;
-    let node = Proxy::start(scene.stage.chain.endpoint()).await;
-    home.set(NODE, node.url());
+    let (scene, home, node) = at_rest_behind().await;
     let mut fork = scene.save().await;
     let last = home.blocks(&scene).await.last().unwrap().number;
     let before = home.blocks(&scene).await.len();

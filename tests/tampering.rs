@@ -283,6 +283,19 @@ async fn an_intent_without_an_end_is_counted_until_the_chain_has_it_and_is_an_ac
 }
 
 #[tokio::test]
+async fn a_deadline_that_the_journal_has_otherwise_than_the_call_is_found() {
+    let rig = lived().await;
+    let mut changed = Story::of(&rig).await;
+    changed.intents[0].record.deadline += 1;
+    let (names, words) = changed.told(&rig).await;
+    assert_eq!(names, ["asked"]);
+    assert!(
+        words.contains(": its deadline is 17") && words.contains(" in the journal, decided 17"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
 async fn an_action_that_the_journal_has_as_cancelled_or_ends_before_is_found() {
     let rig = lived().await;
     let story = async || Story::of(&rig).await;

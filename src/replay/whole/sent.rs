@@ -106,7 +106,11 @@ impl Replay<'_> {
         if !self.subject.policies.iter().any(|policy| policy.hash() == stored) {
             return Some(Fault::UnknownPolicy { block, recorded: stored });
         }
-        asked_otherwise(again, &intent.record.calldata).map(asked)
+        let recorded = intent.record.deadline;
+        let other = again.plan.as_ref().map(|plan| plan.deadline).filter(|decided| *decided != recorded);
+        let deadline =
+            || other.map(|decided| format!("its deadline is {recorded} in the journal, decided {decided}"));
+        asked_otherwise(again, &intent.record.calldata).or_else(deadline).map(asked)
     }
 
     /// Whether the block that an intent was decided on has left the chain, by the journal and by the chain itself.

@@ -100,7 +100,6 @@ impl Stretch {
         }
     }
 
-    /// Token0 is given where the price falls.
     /// The step that ends before the target, without a look at what would reach it: an amount that does so also does after
     /// the rounding of the price, as long as the price is exact but for that.
     fn inside(&self, given: U256, less_fee: U256) -> Option<Step> {
@@ -110,6 +109,7 @@ impl Stretch {
         Some(Step { sqrt_price, amount_in: less_fee, amount_out, fee: given.checked_sub(less_fee)? })
     }
 
+    /// Token0 is given where the price falls.
     fn falls(&self) -> bool {
         self.sqrt_price >= self.target
     }

@@ -7,7 +7,7 @@ use super::market::{Market, Side};
 use super::models::band::Costs;
 use super::models::cppi::Holding;
 use super::models::shortfall::GapRisk;
-use super::models::tracking::{Appraised, Surely, Tracked};
+use super::models::tracking::{Appraised, Leeway, Stand, Surely, Tracked};
 use super::models::{ModelError, years};
 use super::policy::Policy;
 use super::reason::Reason;
@@ -96,9 +96,8 @@ impl Priced {
     ) -> Result<Self, Reason> {
         let books = position.books;
         let side = if books.held > target.units { Side::Sell } else { Side::Buy };
-        let sending = *market.sending();
         let proportional = books.price.times(market.marginal_cost(side))?;
-        let tracked = Tracked {
+        let stand = Stand {
             response: target.response,
             cushion: position.cushion.net.real(),
             holding: Holding {
@@ -107,21 +106,45 @@ impl Priced {
                 volatility: position.volatility.get(),
             },
             target: target.units.real(),
-            costs: Costs { fixed: sending.rebalance.real(), proportional: proportional.real() },
             nav: books.nav.real(),
+        };
+        Ok(Self::at(&stand, (side, proportional), *market.sending(), policy))
+    }
+
+    /// Prices a drift that `stand` is in, where a unit costs so much on its side.
+    pub(super) fn at(
+        stand: &Stand,
+        (side, proportional): (Side, Price),
+        sending: Sending,
+        policy: &Policy,
+    ) -> Self {
+        let Stand { response, cushion, holding, target, nav } = *stand;
+        let tracked = Tracked {
+            response,
+            cushion,
+            holding,
+            target,
+            costs: Costs { fixed: sending.rebalance.real(), proportional: proportional.real() },
+            nav,
             aversion: policy.risk.aversion.real(),
             horizon: years(policy.risk.horizon_seconds),
             interval: years(policy.execution.monitoring_seconds),
-            gap: gap_risk(position, policy),
+            gap: GapRisk {
+                jump_rate: policy.gap.jumps_per_year.real(),
+                jump_mean: policy.gap.jump_mean.real(),
+                volatility: holding.volatility,
+                interval: years(policy.gap.outage_seconds),
+            },
             floor_weight: policy.gap.floor_weight.real(),
         };
-        Ok(Self { tracked, side, sending, proportional, margin: policy.execution.cost_margin })
+        Self { tracked, side, sending, proportional, margin: policy.execution.cost_margin }
     }
 
-    /// What [`Costing`] would surely say of `drift` under an economic trigger; see [`Tracked::surely`].
+    /// What [`Costing`] would surely say of the drift under an economic trigger, where what it was priced by may be off by a `leeway`; see
+    /// [`Tracked::surely`].
     #[must_use]
-    pub fn surely(&self, drift: Units, market: &Market<'_>) -> Option<Surely> {
-        self.tracked.surely(drift.real(), self.margin.real(), || market.near(self.side))
+    pub fn surely(&self, leeway: &Leeway, market: &Market<'_>) -> Option<Surely> {
+        self.tracked.surely(self.margin.real(), leeway, || market.near(self.side))
     }
 }
 
@@ -175,15 +198,6 @@ impl Costing {
             cost: Real::new(self.economics.fixed.plus(venue.or_zero())?.times(self.margin)?.real())?,
             excess: Real::new(self.appraised.excess(from.real()).map_err(numbers)?)?,
         })
-    }
-}
-
-fn gap_risk(position: &Position<'_>, policy: &Policy) -> GapRisk {
-    GapRisk {
-        jump_rate: policy.gap.jumps_per_year.real(),
-        jump_mean: policy.gap.jump_mean.real(),
-        volatility: position.volatility.get(),
-        interval: years(policy.gap.outage_seconds),
     }
 }
 

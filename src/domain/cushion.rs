@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::market::{Market, Side};
 use super::policy::Policy;
 use super::reason::Reason;
-use super::units::{Ratio, Units, Usd};
+use super::units::{Checked, Ratio, Units, Usd};
 use super::valuation::Valuation;
 
 /// What the last exit would cost, and what is left over the floor after it (`model.md` §3).
@@ -45,14 +45,22 @@ impl Cushion {
         };
         let impact = impact.or_zero();
         let deviation = books.exposure.times(Ratio::from_bps(policy.reserve.feed_deviation_bps))?;
-        let further = swaps.saturating_sub(1).saturating_mul(policy.gas.swap_units);
-        let units = policy.gas.rebalance_units.saturating_add(further);
-        let data = books.coins(U256::from(policy.reserve.exit_data_fee_wei))?;
-        let exit_gas = books.gas_cost(units, policy.reserve.exit_gas_price_wei)?.plus(data)?;
+        let exit_gas = exit_gas(books, policy, swaps)?;
         let reserve = impact.plus(deviation)?.plus(exit_gas)?;
         let net = books.nav.minus(books.floor)?.minus(reserve)?;
         Ok((Self { impact, deviation, exit_gas, reserve, net }, missing))
     }
+}
+
+/// What sending the exit in so many swaps costs at the policy's constants.
+///
+/// # Errors
+/// On overflow.
+pub fn exit_gas(books: &Valuation, policy: &Policy, swaps: u64) -> Checked<Usd> {
+    let further = swaps.saturating_sub(1).saturating_mul(policy.gas.swap_units);
+    let units = policy.gas.rebalance_units.saturating_add(further);
+    let data = books.coins(U256::from(policy.reserve.exit_data_fee_wei))?;
+    books.gas_cost(units, policy.reserve.exit_gas_price_wei)?.plus(data)
 }
 
 /// What selling the whole holding loses against the oracle, and in how many swaps.

@@ -376,14 +376,14 @@ impl<'a> Walk<'a> {
 
 fn aim(glance: &Glance) -> Option<Aim> {
     let (price, target, outer) = match glance {
-        Glance::Quiet(quiet) => (quiet.price, quiet.target, None),
+        Glance::Quiet(quiet) => (quiet.price, quiet.target.get(), None),
         Glance::Decided(decision) => {
             let appraisal = decision.appraisal.as_ref()?;
-            (appraisal.price, appraisal.target, Some(appraisal.economics.outer))
+            (appraisal.price, appraisal.target.real(), Some(appraisal.economics.outer))
         }
     };
     let price = price.real();
-    Some(Aim { target: target.real() * price, band: outer.map(|outer| outer.get() * price), price })
+    Some(Aim { target: target * price, band: outer.map(|outer| outer.get() * price), price })
 }
 
 /// Wei per gas at a time: the last one of the file before it, or that of the setting.

@@ -3,6 +3,7 @@
 use super::super::cost::{Costing, Priced};
 use super::super::cushion::Cushion;
 use super::super::market::Market;
+use super::super::models::tracking::Leeway;
 use super::super::options::{self, Book};
 use super::super::policy::{Policy, PublishedPolicy, Trigger};
 use super::super::reason::Reason;
@@ -14,6 +15,54 @@ use super::super::valuation::{Valuation, value};
 use super::super::volatility::{Memory, estimate_remembering};
 use super::glance::Quiet;
 use super::{Appraisal, Case, Decision, Verdict, refused, side};
+
+/// What is seen without a look at what the exit costs.
+pub(super) struct Seen<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    published: &'a PublishedPolicy,
+    pub(super) books: Valuation,
+    pub(super) market: Market<'a>,
+    /// The estimate, or the policy's floor with the reason why there is none.
+    pub(super) volatility: Result<(Real, Option<Reason>), Reason>,
+}
+
+impl<'a> Seen<'a> {
+    /// # Errors
+    /// What makes a decision impossible whatever the rest.
+    pub(super) fn of(
+        snapshot: &'a Snapshot,
+        published: &'a PublishedPolicy,
+        memory: &mut Memory,
+    ) -> Result<Self, Reason> {
+        let policy = published.policy();
+        let books = value(snapshot, published)?;
+        let market = Market::open(snapshot, policy, &books)?;
+        let volatility = known_volatility(snapshot, policy, memory);
+        Ok(Self { snapshot, published, books, market, volatility })
+    }
+
+    pub(super) fn policy(&self) -> &'a Policy {
+        self.published.policy()
+    }
+
+    /// # Errors
+    /// What makes a decision impossible.
+    pub(super) fn find(self, strategy: &dyn Strategy) -> Result<Found<'a>, Reason> {
+        let Self { snapshot, published, books, market, volatility } = self;
+        let policy = published.policy();
+        let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
+        let (volatility, unestimated) = volatility?;
+        let (options, unvalued) = known_options(snapshot, published, &books, volatility);
+        let (cash_lock, book) = (snapshot.vault.cash_lock, options.as_ref());
+        let position = Position { books: &books, cushion: &cushion, cash_lock, volatility, options: book };
+        let target = strategies::target(&position, policy, strategy)?;
+        // What is missing was taken at its best: a sale that even so is mandatory is certain, anything else is not.
+        if let Some(missing) = unquoted.or(unestimated).or(unvalued).filter(|_| target.mandate.is_none()) {
+            return Err(missing);
+        }
+        Ok(Found { snapshot, policy, books, market, cushion, volatility, options, target })
+    }
+}
 
 /// What is found.
 pub(super) struct Found<'a> {
@@ -28,30 +77,6 @@ pub(super) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// # Errors
-    /// What makes a decision impossible.
-    pub(super) fn of(
-        snapshot: &'a Snapshot,
-        published: &'a PublishedPolicy,
-        strategy: &dyn Strategy,
-        memory: &mut Memory,
-    ) -> Result<Self, Reason> {
-        let policy = published.policy();
-        let books = value(snapshot, published)?;
-        let market = Market::open(snapshot, policy, &books)?;
-        let (cushion, unquoted) = Cushion::measure(&books, &market, policy)?;
-        let (volatility, unestimated) = known_volatility(snapshot, policy, memory)?;
-        let (options, unvalued) = known_options(snapshot, published, &books, volatility);
-        let (cash_lock, book) = (snapshot.vault.cash_lock, options.as_ref());
-        let position = Position { books: &books, cushion: &cushion, cash_lock, volatility, options: book };
-        let target = strategies::target(&position, policy, strategy)?;
-        // What is missing was taken at its best: a sale that even so is mandatory is certain, anything else is not.
-        if let Some(missing) = unquoted.or(unestimated).or(unvalued).filter(|_| target.mandate.is_none()) {
-            return Err(missing);
-        }
-        Ok(Self { snapshot, policy, books, market, cushion, volatility, options, target })
-    }
-
     fn position(&self) -> Position<'_> {
         let (books, cushion, options) = (&self.books, &self.cushion, self.options.as_ref());
         Position {
@@ -66,14 +91,15 @@ impl<'a> Found<'a> {
     /// What is sure to hold, where the policy asks for nothing but that a trade pays.
     pub(super) fn quiet(&self) -> Option<Quiet> {
         let asks = matches!(self.policy.trigger, Trigger::Economic) && self.target.mandate.is_none();
-        let drift = self.books.held.minus(self.target.units).ok()?;
         let odd = self.options.is_some() || self.target.units < Units::ZERO;
-        if !asks || odd || drift == Units::ZERO {
+        if !asks || odd {
             return None;
         }
         let priced = Priced::of(&self.position(), &self.target, &self.market, self.policy).ok()?;
-        let surely = priced.surely(drift, &self.market)?;
-        Some(Quiet { surely, price: self.books.price, target: self.target.units })
+        let target = Real::new(self.target.units.real()).ok()?;
+        let leeway = Leeway::of_decimals(self.books.held.real(), target.get());
+        let surely = priced.surely(&leeway, &self.market)?;
+        Some(Quiet { surely, price: self.books.price, target })
     }
 
     pub(super) fn decided(self) -> Decision {

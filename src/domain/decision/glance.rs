@@ -1,7 +1,7 @@
 //! Decisions to hold that are certain before all of their numbers are.
 
 use super::super::models::tracking::Surely;
-use super::super::units::{Price, Units};
+use super::super::units::{Price, Real};
 use super::Decision;
 
 /// A decision, or what it comes to.
@@ -20,8 +20,8 @@ pub struct Quiet {
     pub surely: Surely,
     /// Oracle price of a risky unit in units of the asset.
     pub price: Price,
-    /// Target units, `q*`.
-    pub target: Units,
+    /// Target units, `q*`, to eight digits of what is held and aimed at.
+    pub target: Real,
 }
 
 impl Quiet {

@@ -14,6 +14,7 @@
 mod appraisal;
 mod found;
 mod glance;
+mod nearly;
 mod recorded;
 mod sizing;
 mod texts;
@@ -35,7 +36,7 @@ use super::units::{Real, Units, Usd};
 use super::valuation::Valuation;
 use super::volatility::Memory;
 
-use found::Found;
+use found::{Found, Seen};
 
 pub use appraisal::Appraisal;
 pub use glance::{Glance, Quiet};
@@ -155,7 +156,8 @@ pub fn decide(snapshot: &Snapshot, published: &PublishedPolicy) -> Decision {
 #[derive(Debug)]
 pub struct Decider<'a> {
     published: &'a PublishedPolicy,
-    strategy: &'a dyn Strategy,
+    /// In the place of the policy's own.
+    strategy: Option<&'a dyn Strategy>,
     memory: Memory,
 }
 
@@ -163,7 +165,7 @@ impl<'a> Decider<'a> {
     /// By the policy alone.
     #[must_use]
     pub fn new(published: &'a PublishedPolicy) -> Self {
-        Self::by(published, &published.policy().strategy)
+        Self { published, strategy: None, memory: Memory::default() }
     }
 
     /// By another strategy in the place of that of the policy, everything else of which holds as it is: floor, gap, trigger, costs,
@@ -171,34 +173,34 @@ impl<'a> Decider<'a> {
     /// anything else.
     #[must_use]
     pub fn by(published: &'a PublishedPolicy, strategy: &'a dyn Strategy) -> Self {
-        Self { published, strategy, memory: Memory::default() }
+        Self { strategy: Some(strategy), ..Self::new(published) }
     }
 
     /// Decides on a snapshot.
     pub fn decide(&mut self, snapshot: &Snapshot) -> Decision {
-        match self.find(snapshot) {
-            Err(reason) => refused(reason),
-            Ok(found) => found.decided(),
-        }
+        let strategy = self.strategy.unwrap_or(&self.published.policy().strategy);
+        let found = Seen::of(snapshot, self.published, &mut self.memory).and_then(|seen| seen.find(strategy));
+        found.map_or_else(refused, Found::decided)
     }
 
-    /// The same decision, where that surely holds only what it comes to: then its band is not solved for.
+    /// The same decision, where that surely holds only what it comes to: then its band is not solved for, and neither are cushion and
+    /// target where they are near enough without.
     pub fn glance(&mut self, snapshot: &Snapshot) -> Glance {
-        let found = match self.find(snapshot) {
+        let seen = match Seen::of(snapshot, self.published, &mut self.memory) {
             Err(reason) => return Glance::Decided(Box::new(refused(reason))),
-            Ok(found) => found,
+            Ok(seen) => seen,
         };
-        match found.quiet() {
-            Some(quiet) => Glance::Quiet(quiet),
-            None => Glance::Decided(Box::new(found.decided())),
+        if self.strategy.is_none()
+            && let Some(quiet) = seen.quiet()
+        {
+            return Glance::Quiet(quiet);
         }
-    }
-
-    fn find<'s>(&mut self, snapshot: &'s Snapshot) -> Result<Found<'s>, Reason>
-    where
-        'a: 's,
-    {
-        Found::of(snapshot, self.published, self.strategy, &mut self.memory)
+        match seen.find(self.strategy.unwrap_or(&self.published.policy().strategy)) {
+            Err(reason) => Glance::Decided(Box::new(refused(reason))),
+            Ok(found) => {
+                found.quiet().map_or_else(|| Glance::Decided(Box::new(found.decided())), Glance::Quiet)
+            }
+        }
     }
 }
 

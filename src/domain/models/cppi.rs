@@ -50,6 +50,8 @@ pub struct Sensitivity {
     pub gamma: f64,
     /// `w`, from 0 to 1: how much of the coming holding time the multiplier governs rather than the cap.
     pub multiplier_weight: f64,
+    /// `σ·E·√θ`, what the cushion moves by in that time, USD; 0 where no kink is looked for.
+    pub spread: f64,
 }
 
 impl Cppi {
@@ -69,26 +71,27 @@ impl Cppi {
     pub fn sensitivity(&self, holding: &Holding, tracking: &Tracking) -> Result<Sensitivity, ModelError> {
         self.check()?;
         holding.check()?;
-        let weight = self.multiplier_weight(holding, tracking)?;
+        let (weight, spread) = self.multiplier_weight(holding, tracking)?;
         let inside = self.multiplier - 1.0;
         let at_cap = self.cap - 1.0;
         let slope = libm::sqrt(weight * inside * inside + (1.0 - weight) * at_cap * at_cap);
         let gamma = in_range("sensitivity of the target", slope * (holding.units / holding.price))?;
-        Ok(Sensitivity { gamma, multiplier_weight: weight })
+        Ok(Sensitivity { gamma, multiplier_weight: weight, spread })
     }
 
-    fn multiplier_weight(&self, holding: &Holding, tracking: &Tracking) -> Result<f64, ModelError> {
+    /// `w` and `σ·E·√θ`.
+    fn multiplier_weight(&self, holding: &Holding, tracking: &Tracking) -> Result<(f64, f64), ModelError> {
         let holding_time = self.holding_time(holding, tracking)?;
         if self.multiplier <= self.cap {
-            return Ok(1.0);
+            return Ok((1.0, 0.0));
         }
         let kink = self.cap * self.protected / (self.multiplier - self.cap);
         let distance = in_range("distance from the kink", kink - self.cushion)?;
         let spread = holding.volatility * holding.units * holding.price * libm::sqrt(holding_time);
         if spread == 0.0 {
-            return Ok(if distance >= 0.0 { 1.0 } else { 0.0 });
+            return Ok((if distance >= 0.0 { 1.0 } else { 0.0 }, spread));
         }
-        Ok(normal::cdf(distance / in_range("dispersion of the cushion", spread)?))
+        Ok((normal::cdf(distance / in_range("dispersion of the cushion", spread)?), spread))
     }
 
     /// `θ`, years.
@@ -221,7 +224,7 @@ mod tests {
     fn a_cap_that_never_binds_has_no_kink() {
         let unbound = Cppi { multiplier: 1.0, cap: 1.0, cushion: 5.0, protected: 0.0 };
         let sensitivity = unbound.sensitivity(&ETHER, &tracking(5.0)).unwrap();
-        assert_eq!(sensitivity, Sensitivity { gamma: 0.0, multiplier_weight: 1.0 });
+        assert_eq!(sensitivity, Sensitivity { gamma: 0.0, multiplier_weight: 1.0, spread: 0.0 });
     }
 
     #[test]
@@ -229,7 +232,7 @@ mod tests {
         let empty = Holding { units: 0.0, ..ETHER };
         for (cushion, weight) in [(-1.0, 1.0), (10_000.0, 1.0), (50_000.0, 0.0)] {
             let sensitivity = rule(cushion).sensitivity(&empty, &tracking(5.0)).unwrap();
-            assert_eq!(sensitivity, Sensitivity { gamma: 0.0, multiplier_weight: weight });
+            assert_eq!(sensitivity, Sensitivity { gamma: 0.0, multiplier_weight: weight, spread: 0.0 });
         }
     }
 

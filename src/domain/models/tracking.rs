@@ -1,11 +1,17 @@
 //! From a target and its price sensitivity to the band around it: penalty, diffusion and edges in one place.
 
+mod insured;
+mod leeway;
+
 use super::band::{Costs, Drift, OuterBounds, Tangent, Terms, residual_gain};
 use super::cppi::{Cppi, Holding, Sensitivity, Tracking, kinked};
 use super::shortfall::{GapRisk, penalty_with_floor};
 use super::{ModelError, in_range, non_negative, positive};
 use crate::domain::venues::depth::Depth;
 use crate::domain::venues::near::Near;
+
+pub use insured::{GapBound, Insured};
+pub use leeway::Leeway;
 
 /// How a target moves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +32,21 @@ pub enum Response {
         /// How long the drift lasts before legs expire, years; absent where none ends it.
         life: Option<f64>,
     },
+}
+
+/// Where a vault stands beside its target.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stand {
+    /// How the target moves.
+    pub response: Response,
+    /// `C`, USD.
+    pub cushion: f64,
+    /// What is held, at which price and volatility.
+    pub holding: Holding,
+    /// `q*`, units.
+    pub target: f64,
+    /// Net asset value, USD.
+    pub nav: f64,
 }
 
 /// A position whose drift is to be appraised.
@@ -142,24 +163,38 @@ impl Tracked {
         Ok(Some(Pace { penalty, horizon, sensitivity, variance_rate }))
     }
 
-    /// What surely comes of a drift of `y` units under costs times `margin`, without solving for the band; `None` where that needs
-    /// to be solved. What the pools are `near` their price is asked for only where it matters.
+    /// What surely comes of the drift under costs times `margin`, without solving for the band, where cushion and target may be
+    /// off by a `leeway`; `None` where that needs to be solved, or may be one thing or another. What the pools are `near` their price is
+    /// asked for only where it matters.
     ///
     /// The bounds of `Y` are those of [`OuterBounds`]. Beyond them a trade is wanted, and pays for no size where
     /// all of the drift is not worth its gas: `c·y²·T ≤ margin·F`.
     #[must_use]
-    pub fn surely(&self, drift: f64, margin: f64, near: impl FnOnce() -> Option<Near>) -> Option<Surely> {
+    pub fn surely(
+        &self,
+        margin: f64,
+        leeway: &Leeway,
+        near: impl FnOnce() -> Option<Near>,
+    ) -> Option<Surely> {
+        let drift = self.drift(leeway)?;
         // What is as near as the rounding of the cost is left to be seen.
-        let (drift, gas) = (drift.abs(), self.costs.fixed * margin * (1.0 - 1e-12));
-        let futile = |penalty, horizon| Some(residual_gain(penalty, drift, 0.0, horizon).ok()? <= gas);
-        let Some(Pace { penalty, horizon, variance_rate, .. }) = self.pace().ok()? else {
-            return futile(0.0, self.residual_life().ok()?)?.then_some(Surely::Futile);
+        let gas = self.costs.fixed * margin * (1.0 - 1e-12);
+        let futile = |penalty, horizon| Some(residual_gain(penalty, drift.most, 0.0, horizon).ok()? <= gas);
+        let Some(pace) = self.pace().ok()? else {
+            let costs_nothing = leeway.cushion == 0.0 && futile(0.0, self.residual_life().ok()?)?;
+            return costs_nothing.then_some(Surely::Futile);
         };
-        let bounds = OuterBounds { costs: self.costs, drift: Drift { variance_rate, penalty } };
-        if drift < bounds.least(self.interval)? {
+        let (penalty, variance_rate) = self.around(&pace, leeway, drift)?;
+        let bounds = OuterBounds {
+            costs: self.costs,
+            slow: Drift { variance_rate: variance_rate.least, penalty: penalty.most },
+            fast: Drift { variance_rate: variance_rate.most, penalty: penalty.least },
+        };
+        if drift.most < bounds.least(self.interval)? {
             return Some(Surely::Inside);
         }
-        (futile(penalty, horizon)? && drift > bounds.most(margin, Some(near()?))?).then_some(Surely::Futile)
+        let pays_not = futile(penalty.most, pace.horizon)?;
+        (pays_not && drift.least > bounds.most(margin, Some(near()?))?).then_some(Surely::Futile)
     }
 
     fn residual_life(&self) -> Result<f64, ModelError> {
@@ -209,11 +244,13 @@ impl Tracked {
                 Ok(Sensitivity {
                     gamma: in_range("sensitivity of the target", slope)?,
                     multiplier_weight: 0.0,
+                    spread: 0.0,
                 })
             }
             Response::Hedge { gamma, .. } => Ok(Sensitivity {
                 gamma: non_negative("gamma of the option book", gamma)?,
                 multiplier_weight: 0.0,
+                spread: 0.0,
             }),
         }
     }

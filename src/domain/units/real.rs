@@ -7,16 +7,18 @@ use super::{Checked, NumberError};
 /// A decimal as the nearest model value.
 #[must_use]
 pub fn to_real(value: Decimal) -> f64 {
-    let (mantissa, scale) = (value.mantissa(), value.scale());
-    if mantissa.unsigned_abs() < (1 << 53)
-        && let Some(power) = POWERS_OF_TEN.get(scale as usize)
+    let parts = value.unpack();
+    if parts.hi == 0
+        && parts.mid < (1 << 21)
+        && let Some(power) = POWERS_OF_TEN.get(parts.scale as usize)
     {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "the mantissa is below 2^53 and the power of ten exact"
-        )]
-        return mantissa as f64 / power;
+        let whole = u64::from(parts.mid) << 32 | u64::from(parts.lo);
+        #[expect(clippy::cast_precision_loss, reason = "it is below 2^53 and the power of ten exact")]
+        let magnitude = whole as f64 / power;
+        // Of zero there is one.
+        return if parts.negative { 0.0 - magnitude } else { magnitude };
     }
+    let (mantissa, scale) = (value.mantissa(), value.scale());
     let magnitude = quotient(mantissa.unsigned_abs(), scale)
         .or_else(|| nearest(mantissa.unsigned_abs(), scale))
         .unwrap_or(f64::NAN);

@@ -161,9 +161,11 @@ pub(super) fn one_raw(decimals: u8) -> f64 {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "test arithmetic within known bounds")]
 mod tests {
+    use std::cell::Cell;
+
     use alloy::primitives::{Address, U256};
     use proptest::prelude::*;
-    use proptest::test_runner::RngSeed;
+    use proptest::test_runner::{RngSeed, TestRunner};
 
     use super::super::near::Near;
     use super::super::uniswap_v3::{Tick, Window, sqrt_price_at_tick};
@@ -308,6 +310,55 @@ mod tests {
             let half = depth.at(0.5 * rise, 3);
             prop_assert!(half.size < each[2].size && half.slope < each[2].slope && half.impact < each[2].impact);
         }
+    }
+
+    /// What a pool says that giving so much brings, how far off, what an exact quote says, and what it is at the first price.
+    fn sold(curve: Curve<'_>, way: Way, given: U256) -> Option<[f64; 4]> {
+        let (risky, asset) = (one_raw(way.decimals.0), one_raw(way.decimals.1));
+        let (proceeds, off) = Near::of(&[curve], way, 0.0)?.proceeds(f64::from(given) * risky)?;
+        let exact = asset * f64::from(curve.quote_exact_in(way.zero_for_one, given).unwrap().amount_out);
+        let level = curve.near(way.zero_for_one)?.from;
+        Some([proceeds, off, exact, asset * f64::from(given) / (level * level)])
+    }
+
+    /// Liquidity of any size, with ticks near or with none for many words, prices far from one, tokens of few and many decimals,
+    /// amounts of a few raw units and of all there is.
+    #[test]
+    fn what_is_sold_near_the_price_brings_what_an_exact_quote_says() {
+        let config = ProptestConfig {
+            cases: 4_000,
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(0x5eed),
+            ..ProptestConfig::default()
+        };
+        let pools = (-700_000..700_000_i32, 8_u32..30, prop::sample::select(vec![100, 500, 3_000, 500_000]));
+        let decimals = (prop::sample::select(vec![18_u8, 8, 6]), prop::sample::select(vec![18_u8, 6]));
+        let sales = (pools, (7_u32..32, 7_u32..32), decimals, any::<(bool, bool)>(), 0.0..30.0_f64);
+        let counts = [0_u32; 3].map(Cell::new);
+        let checked =
+            TestRunner::new(config).run(&sales, |(pools, reserves, decimals, (up, empty), given)| {
+                let (tick, digits, fee) = pools;
+                let mut pool = pool(fee, tick, [10_u128.pow(digits); 3]);
+                if empty {
+                    (pool.ticks, pool.tick_spacing) = (vec![pool.ticks[0], pool.ticks[5]], 1);
+                    pool.liquidity = pool.ticks[0].liquidity_gross;
+                }
+                let pair = pair(10_u128.pow(reserves.0), 10_u128.pow(reserves.1));
+                let curves =
+                    [Curve::UniswapV3(pool.quoter().unwrap()), Curve::UniswapV2(pair.quoter().unwrap())];
+                let way = Way { zero_for_one: up, sell: true, decimals };
+                let given = raw(libm::pow(10.0, given));
+                let mut sold = curves.into_iter().filter_map(|curve| sold(curve, way, given));
+                sold.try_for_each(|sold| {
+                    let [proceeds, off, exact, first] = sold;
+                    prop_assert!((proceeds - exact).abs() <= off && exact > 0.0, "{sold:?}");
+                    let kinds = [true, off > 1e-9 * proceeds, proceeds < 0.9 * first].map(u32::from);
+                    counts.iter().zip(kinds).for_each(|(count, kind)| count.set(count.get() + kind));
+                    Ok(())
+                })
+            });
+        checked.unwrap();
+        assert!(counts.iter().all(|count| count.get() > 500), "{counts:?}");
     }
 
     #[test]

@@ -41,4 +41,27 @@ impl Near {
         let change = rise * (begin + end) / if self.sell { end * end } else { square };
         (end <= self.stretch.to).then_some(first * change)
     }
+
+    /// What giving `size` risky units brings in this pool alone, and how much the exact quote may be off that, units of the asset; `None`
+    /// where its liquidity may change before, or it may bring nothing.
+    ///
+    /// A quote rounds fee and amounts to raw units and the price to 2⁻⁹⁶ of a root, and again at every word of the tick
+    /// bitmap, which are at least 256 ticks.
+    #[must_use]
+    pub fn proceeds(&self, size: f64) -> Option<(f64, f64)> {
+        let (begin, depth, (risky, asset)) = (self.stretch.from, self.stretch.depth, self.scales);
+        let given = size / risky;
+        let end = begin + self.stretch.rise_for(given, true).filter(|_| self.sell)?;
+        let (received, first) = (given / (begin * end), 1.0 / (begin * begin));
+        let words = 2.0 + WORDS * (end / begin - 1.0);
+        let rounded = words * (1.0 + 2.0 * first + ROOT * depth * first.max(1.0));
+        let proceeds = asset * received;
+        let sure = end < self.stretch.to * (1.0 - 1e-9) && received > rounded;
+        sure.then_some((proceeds, asset * rounded + 1e-12 * proceeds))
+    }
 }
+
+/// `2⁻⁹⁶`, the last place of a root.
+const ROOT: f64 = 1.262177448353619e-29;
+/// Words of one tick each in a level that grows by all of itself, `2/(256·ln 1.0001)`, and more.
+const WORDS: f64 = 79.0;

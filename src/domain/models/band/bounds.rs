@@ -24,8 +24,10 @@ use crate::domain::venues::near::Near;
 pub struct OuterBounds {
     /// `F` and `κ` of the first unit.
     pub costs: Costs,
-    /// `s²` and `c`, above 0.
-    pub drift: Drift,
+    /// The least that `s²` may be, and the most that `c` may be, above 0.
+    pub slow: Drift,
+    /// The most that `s²` may be, and the least that `c` may be, above 0.
+    pub fast: Drift,
 }
 
 /// `2·3^(−¾)`, and less.
@@ -40,8 +42,8 @@ impl OuterBounds {
     /// numbers are too far from each other to say.
     #[must_use]
     pub fn least(&self, interval_years: f64) -> Option<f64> {
-        let (fixed, proportional) = self.widths(1.0)?;
-        let shift = MONITORING_SHIFT * libm::sqrt(self.drift.variance_rate) * libm::sqrt(interval_years);
+        let (fixed, proportional) = widths(self.costs, self.slow, 1.0)?;
+        let shift = MONITORING_SHIFT * libm::sqrt(self.fast.variance_rate) * libm::sqrt(interval_years);
         let least = libm::cbrt(proportional / 8.0).max(OF_FIXED * libm::sqrt(libm::sqrt(fixed)));
         Some((1.0 - SLACK) * least - (1.0 + SLACK) * shift)
     }
@@ -51,28 +53,26 @@ impl OuterBounds {
     /// other.
     #[must_use]
     pub fn most(&self, margin: f64, near: Option<Near>) -> Option<f64> {
-        let margin = margin.max(1.0);
-        let mut costs = self.costs;
+        let (margin, mut costs) = (margin.max(1.0), self.costs);
         if let Some(near) = near {
             costs.fixed += near.further;
-            let largest =
-                Self { costs, ..*self }.widths(1.0).map(|(fixed, _)| libm::sqrt(libm::sqrt(fixed)))?;
+            let largest = widths(costs, self.fast, 1.0).map(|(fixed, _)| libm::sqrt(libm::sqrt(fixed)))?;
             costs.proportional += near.slope_within(largest * (1.0 + SLACK))?;
         }
-        let (fixed, proportional) = Self { costs, ..*self }.widths(margin)?;
+        let (fixed, proportional) = widths(costs, self.fast, margin)?;
         let most =
             libm::cbrt(2.0 * proportional).max(core::f64::consts::SQRT_2 * libm::sqrt(libm::sqrt(fixed)));
         Some((1.0 + SLACK) * most)
     }
+}
 
-    /// `4F/B` in units⁴ and `4κ/B` in units³.
-    fn widths(&self, margin: f64) -> Option<(f64, f64)> {
-        let (Costs { fixed, proportional }, Drift { variance_rate, penalty }) = (self.costs, self.drift);
-        let sane = |number: f64| number == 0.0 || SANE.contains(&number);
-        let all = [fixed, proportional, margin].into_iter().all(sane) && SANE.contains(&penalty);
-        let pace = 6.0 * margin * variance_rate / penalty;
-        (all && variance_rate < SANE.end).then_some((pace * fixed, pace * proportional))
-    }
+/// `4F/B` in units⁴ and `4κ/B` in units³.
+fn widths(costs: Costs, drift: Drift, margin: f64) -> Option<(f64, f64)> {
+    let (Costs { fixed, proportional }, Drift { variance_rate, penalty }) = (costs, drift);
+    let sane = |number: f64| number == 0.0 || SANE.contains(&number);
+    let all = [fixed, proportional, margin].into_iter().all(sane) && SANE.contains(&penalty);
+    let pace = 6.0 * margin * variance_rate / penalty;
+    (all && variance_rate < SANE.end).then_some((pace * fixed, pace * proportional))
 }
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
                     let costs = Costs { fixed: margin * fixed, proportional: margin * proportional };
                     Band::solve(costs, drift).unwrap()
                 };
-                let bounds = OuterBounds { costs, drift };
+                let bounds = OuterBounds { costs, slow: drift, fast: drift };
                 let seldom = outer(1.0).with_interval(interval).unwrap().outer;
                 let least = bounds.least(interval).unwrap();
                 prop_assert!(least <= seldom, "{least} above {seldom}");
@@ -169,7 +169,7 @@ mod tests {
         {
             let costs = Costs { fixed, proportional };
             let outer = Band::solve(costs, drift).unwrap().outer;
-            let bounds = OuterBounds { costs, drift };
+            let bounds = OuterBounds { costs, slow: drift, fast: drift };
             let (low, high) = (bounds.least(0.0).unwrap() / outer, bounds.most(1.0, None).unwrap() / outer);
             assert!((low - least).abs() < 0.002 && (high - most).abs() < 0.01, "{low} {high} at {costs:?}");
         }
@@ -177,9 +177,9 @@ mod tests {
 
     #[test]
     fn where_the_numbers_are_too_far_apart_nothing_is_said() {
-        let bounds = |fixed, variance_rate, penalty| OuterBounds {
-            costs: Costs { fixed, proportional: 1.0 },
-            drift: Drift { variance_rate, penalty },
+        let bounds = |fixed, variance_rate, penalty| {
+            let drift = Drift { variance_rate, penalty };
+            OuterBounds { costs: Costs { fixed, proportional: 1.0 }, slow: drift, fast: drift }
         };
         assert!(
             bounds(1.0, 1.0, 1.0).least(0.0).is_some() && bounds(0.0, 0.0, 1.0).most(1.0, None).is_some()

@@ -71,14 +71,6 @@ fn crash_the_default_policy_never_ended_below_its_floor_where_bots_did() {
     }
 }
 
-/// Whether two aims, a target and a price, USD, are the same to eight digits and to the last one.
-fn are_near(seen: Option<(f64, f64)>, told: Option<(f64, f64)>) -> bool {
-    match (seen, told) {
-        (Some(seen), Some(told)) => (seen.0 - told.0).abs() <= 1e-8 * told.0 && seen.1 == told.1,
-        (seen, told) => seen == told,
-    }
-}
-
 /// Every decision of every file in full, and at a glance where it surely holds.
 #[test]
 fn crash_what_is_glanced_at_comes_to_what_is_decided_in_full() {
@@ -107,23 +99,17 @@ fn crash_what_is_glanced_at_comes_to_what_is_decided_in_full() {
             .unwrap();
             let seen = walk(&past, &keeper, |step| {
                 glanced.see(step);
-                let (seen, told) = (step.aim.map(|aim| (aim.target, aim.price)), aims[steps]);
-                assert!(are_near(seen, told), "{policy} {file} {steps}: {seen:?} {told:?}");
+                assert_eq!(
+                    step.aim.map(|aim| (aim.target, aim.price)),
+                    aims[steps],
+                    "{policy} {file} {steps}"
+                );
                 quiet += f64::from(step.aim.is_some_and(|aim| aim.band.is_none()));
                 steps += 1;
             })
             .unwrap();
             assert_eq!(decided, seen, "{policy} {file}");
-            let (full, mut glanced) = (full.metrics(&decided), glanced.metrics(&seen));
-            // What is only glanced at has its target to eight digits.
-            for (full, glanced) in [
-                (full.tracking_error, &mut glanced.tracking_error),
-                (full.hedging_error, &mut glanced.hedging_error),
-            ] {
-                assert!((full - *glanced).abs() <= 1e-8 * full.abs(), "{policy} {file}: {full} {glanced}");
-                *glanced = full;
-            }
-            assert_eq!(full, glanced, "{policy} {file}");
+            assert_eq!(full.metrics(&decided), glanced.metrics(&seen), "{policy} {file}");
             let part = quiet / f64::from(u32::try_from(steps).unwrap());
             assert!(part >= least, "{policy} {file}: {part}");
         }

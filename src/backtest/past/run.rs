@@ -2,6 +2,7 @@
 //! booked.
 
 mod include;
+mod look;
 mod options;
 mod reasons;
 
@@ -11,6 +12,8 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
+pub use look::Aim;
+use look::Look;
 use reasons::Reasons;
 
 use super::account::Account;
@@ -22,7 +25,7 @@ use super::setting::{Absent, Flow, Setting};
 use super::unopened::Unopened;
 use super::world::World;
 use crate::backtest::BacktestError;
-use crate::domain::decision::{Decider, Decision, Glance, Trade, Verdict};
+use crate::domain::decision::{Decider, Decision, Trade, Verdict};
 use crate::domain::policy::PublishedPolicy;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::strategies::Strategy;
@@ -72,17 +75,6 @@ pub struct Step {
     pub locked: bool,
     /// What the policy aims at, where it could say.
     pub aim: Option<Aim>,
-}
-
-/// What a policy aims at, USD at the feed's price.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Aim {
-    /// Exposure.
-    pub target: f64,
-    /// Drift at which a trade pays, either side of it; absent where that was not asked for.
-    pub band: Option<f64>,
-    /// Price by the feed.
-    pub price: f64,
 }
 
 /// A trade that was decided.
@@ -191,15 +183,12 @@ fn go(
     let mut walk = Walk::begin(past, keeper, *first)?;
     for (at, tick) in past.ticks.iter().enumerate() {
         let came = walk.come_to(*tick, at > 0);
-        let glance = came.and_then(|()| walk.decide(*tick, full(at))).map_err(|error| error.at(tick.time))?;
+        let look = came.and_then(|()| walk.decide(*tick, full(at))).map_err(|error| error.at(tick.time))?;
         // Who buys once and holds aims at nothing.
-        let aim = glance.as_ref().filter(|_| !matches!(keeper, Keeper::Hold(_))).and_then(aim);
+        let aim = look.as_ref().filter(|_| !matches!(keeper, Keeper::Hold(_))).and_then(Look::aim);
         let step = walk.seen(*tick, aim)?;
         let (under_way, snapshot) = (walk.sent.is_some(), walk.world.snapshot());
-        let decision = match &glance {
-            Some(Glance::Decided(decision)) => Some(decision.as_ref()),
-            Some(Glance::Quiet(_)) | None => None,
-        };
+        let decision = look.as_ref().and_then(Look::decision);
         let sight = Sight { step: &step, decision, under_way, snapshot };
         if seen(&sight).is_break() {
             break;
@@ -323,7 +312,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Decides, in `full` or at a glance, and sends what comes of it.
-    fn decide(&mut self, tick: Tick, full: bool) -> Result<Option<Glance>, BacktestError> {
+    fn decide(&mut self, tick: Tick, full: bool) -> Result<Option<Look>, BacktestError> {
         if !self.past.setting.is_there(Absent::Keeper, tick.time) {
             self.outcome.absent = self.outcome.absent.saturating_add(1);
             return Ok(None);
@@ -331,18 +320,13 @@ impl<'a> Walk<'a> {
         if self.rests {
             return Ok(None);
         }
-        let snapshot = self.world.snapshot();
-        let glance = if full {
-            Glance::Decided(Box::new(self.decider.decide(snapshot)))
-        } else {
-            self.decider.glance(snapshot)
-        };
-        match (&glance, &self.sent) {
+        let look = Look::of(&mut self.decider, self.world.snapshot(), full);
+        match (&look, &self.sent) {
             (_, Some(_)) => self.outcome.under_way = self.outcome.under_way.saturating_add(1),
-            (Glance::Quiet(quiet), None) => self.reasons.count_quiet(quiet),
-            (Glance::Decided(decision), None) => self.act(tick, decision)?,
+            (Look::Decided(decision, _), None) => self.act(tick, decision)?,
+            (Look::Glanced(quiet), None) => self.reasons.count_quiet(quiet),
         }
-        Ok(Some(glance))
+        Ok(Some(look))
     }
 
     fn act(&mut self, tick: Tick, decision: &Decision) -> Result<(), BacktestError> {
@@ -372,18 +356,6 @@ impl<'a> Walk<'a> {
             aim,
         })
     }
-}
-
-fn aim(glance: &Glance) -> Option<Aim> {
-    let (price, target, outer) = match glance {
-        Glance::Quiet(quiet) => (quiet.price, quiet.target.get(), None),
-        Glance::Decided(decision) => {
-            let appraisal = decision.appraisal.as_ref()?;
-            (appraisal.price, appraisal.target.real(), Some(appraisal.economics.outer))
-        }
-    };
-    let price = price.real();
-    Some(Aim { target: target * price, band: outer.map(|outer| outer.get() * price), price })
 }
 
 /// Wei per gas at a time: the last one of the file before it, or that of the setting.

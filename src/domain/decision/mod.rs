@@ -178,29 +178,59 @@ impl<'a> Decider<'a> {
 
     /// Decides on a snapshot.
     pub fn decide(&mut self, snapshot: &Snapshot) -> Decision {
-        let strategy = self.strategy.unwrap_or(&self.published.policy().strategy);
-        let found = Seen::of(snapshot, self.published, &mut self.memory).and_then(|seen| seen.find(strategy));
-        found.map_or_else(refused, Found::decided)
+        match self.see(snapshot) {
+            Err(reason) => refused(reason),
+            Ok(seen) => self.decided(seen),
+        }
     }
 
     /// The same decision, where that surely holds only what it comes to: then its band is not solved for, and neither are cushion and
     /// target where they are near enough without.
     pub fn glance(&mut self, snapshot: &Snapshot) -> Glance {
-        let seen = match Seen::of(snapshot, self.published, &mut self.memory) {
+        let seen = match self.see(snapshot) {
             Err(reason) => return Glance::Decided(Box::new(refused(reason))),
             Ok(seen) => seen,
         };
-        if self.strategy.is_none()
-            && let Some(quiet) = seen.quiet()
-        {
+        if let Some(quiet) = self.quiet(&seen) {
             return Glance::Quiet(quiet);
         }
-        match seen.find(self.strategy.unwrap_or(&self.published.policy().strategy)) {
+        match seen.find(self.strategy()) {
             Err(reason) => Glance::Decided(Box::new(refused(reason))),
             Ok(found) => {
                 found.quiet().map_or_else(|| Glance::Decided(Box::new(found.decided())), Glance::Quiet)
             }
         }
+    }
+
+    /// The decision, and what it comes to at a glance where that needs no exact target.
+    pub fn decide_at_a_glance(&mut self, snapshot: &Snapshot) -> (Decision, Option<Quiet>) {
+        match self.see(snapshot) {
+            Err(reason) => (refused(reason), None),
+            Ok(seen) => {
+                let quiet = self.quiet(&seen);
+                (self.decided(seen), quiet)
+            }
+        }
+    }
+
+    fn see<'s>(&mut self, snapshot: &'s Snapshot) -> Result<Seen<'s>, Reason>
+    where
+        'a: 's,
+    {
+        Seen::of(snapshot, self.published, &mut self.memory)
+    }
+
+    /// What is sure without an exact target, by the policy's own strategy.
+    fn quiet(&self, seen: &Seen<'_>) -> Option<Quiet> {
+        if self.strategy.is_some() { None } else { seen.quiet() }
+    }
+
+    fn decided(&self, seen: Seen<'_>) -> Decision {
+        seen.find(self.strategy()).map_or_else(refused, Found::decided)
+    }
+
+    fn strategy(&self) -> &'a dyn Strategy {
+        self.strategy.unwrap_or(&self.published.policy().strategy)
     }
 }
 

@@ -24,24 +24,29 @@ use vault_keeper::backtest::past::prices::{Order, Tick, ticks};
 use vault_keeper::backtest::past::run::{Keeper, Past, walk, watch};
 use vault_keeper::backtest::past::setting::Setting;
 use vault_keeper::config::load_policy;
+use vault_keeper::stage::path::files::read_base_fees;
 
-/// A file, the capital, what the policy's vault had over its floor at the least and at the end, gas taken off, in whole USD; and
-/// whose vaults came to their floor or ended below it beside it.
-type Came = (&'static str, u64, f64, f64, Vec<Entrant>);
+/// A file and the capital; what the policy's vault had over its floor at the least and at the end, gas taken off, in whole USD, at 20
+/// gwei and at the gas prices of the time; and whose vaults came to their floor or ended below it beside it at 20 gwei.
+type Came = (&'static str, u64, (f64, f64), (f64, f64), Vec<Entrant>);
 
-/// At 100,000 USD in the first half of 2022 gas was 433 USD of some 420 over the floor: the vault itself never came to its floor,
-/// and what it was worth less the gas of its keeper's key was below it by 43 USD for some ticks.
+/// At 100,000 USD in the first half of 2022 gas was 433 USD of some 420 over the floor at 20 gwei, and 2,347 at the prices of the time:
+/// the vault itself never came to its floor, and what it was worth less the gas of its keeper's key was below it for some ticks, or to
+/// the end.
 fn told() -> Vec<Came> {
     let (threshold, daily) = (Entrant::Threshold, Entrant::Daily);
+    let (may, december) = ("eth_usdt_1m_2021-05_crash", "eth_usdt_1m_2021-12_flash_crash");
+    let (luna, years) = ("eth_usdt_5m_2022-h1_luna", "eth_usdt_1h_2019_2023");
+    let (small, large) = (100_000, 10_000_000);
     vec![
-        ("eth_usdt_1m_2021-05_crash", 100_000, 11_531.0, 19_109.0, vec![daily]),
-        ("eth_usdt_1m_2021-05_crash", 10_000_000, 1_236_489.0, 2_065_842.0, vec![daily]),
-        ("eth_usdt_1m_2021-12_flash_crash", 100_000, 7_351.0, 9_930.0, vec![]),
-        ("eth_usdt_1m_2021-12_flash_crash", 10_000_000, 728_730.0, 1_071_824.0, vec![]),
-        ("eth_usdt_5m_2022-h1_luna", 100_000, -43.0, 419.0, vec![threshold, daily]),
-        ("eth_usdt_5m_2022-h1_luna", 10_000_000, 5_356.0, 32_957.0, vec![threshold]),
-        ("eth_usdt_1h_2019_2023", 100_000, 8.0, 420_402.0, vec![threshold, daily]),
-        ("eth_usdt_1h_2019_2023", 10_000_000, 9_202.0, 32_260_090.0, vec![threshold, daily]),
+        (may, small, (11_531.0, 19_109.0), (-713.0, 4_715.0), vec![daily]),
+        (may, large, (1_236_489.0, 2_065_842.0), (1_187_825.0, 1_918_904.0), vec![daily]),
+        (december, small, (7_351.0, 9_930.0), (6_236.0, 8_833.0), vec![]),
+        (december, large, (728_730.0, 1_071_824.0), (751_519.0, 1_097_109.0), vec![]),
+        (luna, small, (-43.0, 419.0), (-1_886.0, -1_257.0), vec![threshold, daily]),
+        (luna, large, (5_356.0, 32_957.0), (-234.0, 27_801.0), vec![threshold]),
+        (years, small, (8.0, 420_402.0), (-38.0, 438_216.0), vec![threshold, daily]),
+        (years, large, (9_202.0, 32_260_090.0), (30_615.0, 37_605_192.0), vec![threshold, daily]),
     ]
 }
 
@@ -49,25 +54,26 @@ fn told() -> Vec<Came> {
 fn crash_the_default_policy_never_ended_below_its_floor_where_bots_did() {
     let Some(data) = data::data("prices") else { return };
     let policy = load_policy(Path::new("examples/policies/cppi.toml")).unwrap();
+    let fees = read_base_fees(&data.join("../gas/eth_daily_gas_price_wei_2015_2023.csv")).unwrap();
     let setting = Setting::default();
     let entrants = [Entrant::Policy, Entrant::Threshold, Entrant::Daily];
-    for (file, capital, lowest, last, broken) in told() {
+    for (file, capital, plain, of_the_time, broken) in told() {
         let bars = Bars::read(&data.join(format!("{file}.csv"))).unwrap();
         let ticks: Vec<Tick> = ticks(bars.bars(), bars.step_seconds(), Order::Olhc).collect();
-        let past = Past {
-            ticks: &ticks,
-            base_fees: &[],
-            setting: &setting,
-            start: Start::Capital(Decimal::from(capital)),
+        let go = |base_fees, entrants| {
+            let start = Start::Capital(Decimal::from(capital));
+            let past = Past { ticks: &ticks, base_fees, setting: &setting, start };
+            let entries = contest(&past, &policy, entrants, NonZeroUsize::new(2).unwrap()).unwrap();
+            let metrics = entries[0].metrics;
+            assert_eq!(metrics.cash_lock, 0.0, "{file} {capital}: {metrics:?}");
+            (entries, (metrics.lowest_cushion.round(), metrics.last_cushion.round()))
         };
-        let entries = contest(&past, &policy, &entrants, NonZeroUsize::new(2).unwrap()).unwrap();
-        let metrics = entries[0].metrics;
-        assert!(metrics.last_cushion > 0.0 && metrics.cash_lock == 0.0, "{file} {capital}: {metrics:?}");
-        let came = (metrics.lowest_cushion.round(), metrics.last_cushion.round());
-        assert_eq!(came, (lowest, last), "{file} {capital}: {metrics:?}");
+        let (entries, came) = go(&[], &entrants);
+        assert!(came == plain && came.1 > 0.0, "{file} {capital}: {came:?}");
         let fell = |entry: &&Entry| entry.metrics.cash_lock > 0.0 || entry.metrics.last_cushion < 0.0;
         let below = entries.iter().filter(fell);
         assert_eq!(below.map(|entry| entry.entrant).collect::<Vec<_>>(), broken, "{file} {capital}");
+        assert_eq!(go(&fees, &entrants[..1]).1, of_the_time, "{file} {capital}");
     }
 }
 

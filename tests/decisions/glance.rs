@@ -14,11 +14,14 @@ use vault_keeper::domain::units::Ratio;
 use crate::arbitrary::realistic;
 use crate::facts::*;
 
-/// Glances at facts, and holds that against the decision. What was sure, if it was.
-fn glanced(facts: &Facts) -> Option<Surely> {
+/// Glances at facts, and holds that against the decision. What was sure, if it was, and whether without an exact target.
+fn glanced(facts: &Facts) -> Option<(Surely, bool)> {
     let (snapshot, published) = facts.published();
-    let decided = decide(&snapshot, &published);
-    match Decider::new(&published).glance(&snapshot) {
+    let (decided, near) = Decider::new(&published).decide_at_a_glance(&snapshot);
+    assert_eq!(decided, decide(&snapshot, &published));
+    let glance = Decider::new(&published).glance(&snapshot);
+    assert!(near.is_none_or(|quiet| glance == Glance::Quiet(quiet)), "{near:?} {glance:?}");
+    match glance {
         Glance::Decided(full) => {
             assert_eq!(*full, decided);
             None
@@ -30,14 +33,15 @@ fn glanced(facts: &Facts) -> Option<Surely> {
             assert_eq!(appraisal.price, quiet.price);
             let (target, held) = (appraisal.target.real(), appraisal.held.real());
             assert!((quiet.target.get() - target).abs() <= 1e-8 * target.max(held), "{quiet:?} {target}");
-            Some(quiet.surely)
+            Some((quiet.surely, near.is_some()))
         }
     }
 }
 
 #[test]
 fn whatever_the_facts_a_glance_is_the_decision() {
-    let (inside, futile, full) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
+    let (inside, futile, full, near_enough) =
+        (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
     let config = ProptestConfig {
         cases: 3_000,
         rng_seed: RngSeed::Fixed(1),
@@ -65,15 +69,17 @@ fn whatever_the_facts_a_glance_is_the_decision() {
             }),
             _ => facts,
         };
-        let count = match glanced(&facts) {
-            Some(Surely::Inside) => &inside,
-            Some(Surely::Futile) => &futile,
+        let glanced = glanced(&facts);
+        near_enough.set(near_enough.get() + u32::from(glanced.is_some_and(|(_, near)| near)));
+        let count = match glanced {
+            Some((Surely::Inside, _)) => &inside,
+            Some((Surely::Futile, _)) => &futile,
             None => &full,
         };
         count.set(count.get() + 1);
         Ok(())
     });
     checked.unwrap();
-    let counts = (inside.get(), futile.get(), full.get());
-    assert!(counts.0 > 200 && counts.1 > 20 && counts.2 > 200, "{counts:?}");
+    let counts = (inside.get(), futile.get(), full.get(), near_enough.get());
+    assert!(counts.0 > 200 && counts.1 > 20 && counts.2 > 200 && counts.3 > 200, "{counts:?}");
 }

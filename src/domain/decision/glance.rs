@@ -20,7 +20,7 @@ pub struct Quiet {
     pub surely: Surely,
     /// Oracle price of a risky unit in units of the asset.
     pub price: Price,
-    /// Target units, `q*`, to eight digits of what is held and aimed at.
+    /// Target units, `q*`, but for what an exact quote of the exit rounds, and to eleven digits of what is held or aimed at.
     pub target: Real,
 }
 

@@ -222,11 +222,12 @@ impl Pool {
         let tick = swap::tick_of(sqrt_price_x96);
         let between =
             |t: &&Tick| (self.tick.min(tick).saturating_add(1)..=self.tick.max(tick)).contains(&t.index);
-        let liquidity = self.ticks.iter().filter(between).try_fold(self.liquidity, |sum, crossed| {
-            let net =
-                if tick > self.tick { crossed.liquidity_net } else { crossed.liquidity_net.checked_neg()? };
-            sum.checked_add_signed(net).filter(|_| crossed.liquidity_gross > 0)
+        // All at once: in the order of the ticks what is left on the way down would be taken before it was added.
+        let net = self.ticks.iter().filter(between).try_fold(0_i128, |sum, crossed| {
+            sum.checked_add(crossed.liquidity_net).filter(|_| crossed.liquidity_gross > 0)
         })?;
+        let liquidity =
+            self.liquidity.checked_add_signed(if tick > self.tick { net } else { net.checked_neg()? })?;
         let moved = Self { sqrt_price_x96, tick, liquidity, ..self.clone() };
         moved.validate().ok().map(|()| moved)
     }

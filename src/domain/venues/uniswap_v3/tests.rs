@@ -209,6 +209,14 @@ fn a_pool_moved_to_where_a_swap_leaves_it_is_the_pool_after_the_swap() {
 }
 
 #[test]
+fn a_pool_moved_past_a_whole_position_has_what_is_left_beyond_it() {
+    let at = |tick| with_positions(60, tick, 500, &[(-60_000, 60_000, 10), (-300, 300, 1_000)]);
+    for (from, to) in [(600, -600), (-600, 600)] {
+        assert_eq!(at(from).moved_to(at(to).sqrt_price_x96), Some(at(to)));
+    }
+}
+
+#[test]
 fn the_most_that_is_known_is_quoted_and_a_little_more_is_not() {
     let mut torn = usdc_weth();
     (torn.ticks[2].liquidity_net, torn.ticks[2].liquidity_gross) = (0, 0);

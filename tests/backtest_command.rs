@@ -386,3 +386,34 @@ fn where_a_file_does_not_fit_on_the_disk_all_that_was_there_stays() {
     assert_eq!(desk.run(&["--order", "close", "--out", "result"]).code, Some(0));
     assert!(names.iter().all(|name| desk.read(&format!("result/{name}")).len() > 500));
 }
+
+#[test]
+fn page_json_and_csv_of_a_course_that_is_thinned_out_have_one_last_price() {
+    let desk = Desk::set();
+    // More ticks than a picture has, an odd number of them, with the highest price at one and the lowest at the last.
+    let mut text = "ts,close\n".to_owned();
+    for row in 0..4_099_u32 {
+        let price = match row {
+            1_000 => 2_100.25,
+            4_098 => 1_234.5,
+            _ => 2_000.0 + f64::from(row % 40),
+        };
+        text.push_str(&format!("{},{price}\n", 1_599_998_400 + 300 * row));
+    }
+    desk.write("long.csv", &text);
+    let given = ["--prices", "long.csv", "--order", "close", "--out", "result"];
+    let told = desk.json(&given);
+    let course = rows(&desk.read("result/course.csv"));
+    let (first, last) = (&course[0], course.last().unwrap());
+    assert_eq!((&told["ticks"], course.len()), (&4_099.into(), 4_099));
+    assert_eq!(
+        (&told["to"], last["time"], last["price"]),
+        (&1_601_228_099.into(), Some(1.601_228_099e9), Some(1_234.5))
+    );
+    assert_eq!((told["from"].as_f64(), first["price"]), (first["time"], Some(2_000.0)));
+    let page = desk.read("result/report.html");
+    let said = "From 2020-09-13 12:04 to 2020-09-27 17:34 UTC the price of the risky asset went from 2,000.00 to \
+                1,234.50&#160;USD (−38.28&#160;%), between 1,234.50 and 2,100.25&#160;USD. ";
+    assert!(page.contains(said), "{}", page.split("</p>").nth(1).unwrap());
+    assert_eq!(last["net_policy"], of(&told, "policy")["end"].as_f64());
+}

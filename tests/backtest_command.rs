@@ -166,6 +166,10 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
     let desk = Desk::set();
     desk.write("bad.csv", "ts,open,high,low,close\n0,1,2,1,1\n60,1,x,1,1\n120,1,2,1,-1\n");
     desk.write("bad.toml", "[pools]\ndeep = 1\ndepth = \"-1\"\n[feed]\nheartbeat_seconds = 0\n");
+    let mute = |from: &str, to: &str| format!("[[outages]]\nof = \"feed\"\nfrom = {from}\nto = {to}\n");
+    let before = mute("2020-01-01", "1599998400");
+    desk.write("mute.toml", &format!("{before}{}", mute("1599998400", "2030-01-01")));
+    desk.write("late.toml", &format!("{before}{}", mute("1599998401", "1600010000")));
     desk.write("empty.csv", "");
     desk.write("afile", "");
     for (more, words) in [
@@ -177,6 +181,12 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
             "keeper: 3 mistakes in the configuration\n  bad.toml:2:1: pools.deep: ",
         ),
         (vec!["--setting", "bad.toml"], "\n  bad.toml:5:21: feed.heartbeat_seconds: expected at least 1"),
+        (
+            vec!["--setting", "mute.toml"],
+            "keeper: outages[1] of the feed, from 2020-09-13 12:00:00 to 2030-01-01 00:00:00 UTC, has the first tick, at \
+             2020-09-13 12:00:00 UTC: there is no price to open the vault with. Let its `from` be later than that tick, or its \
+             `to` no later\n",
+        ),
         (vec!["--start", "2030-01-01"], "keeper: prices.csv: fewer than two bars are wholly between 2030"),
         (vec!["--start", "noon"], "such as 2020-03-12 or 2020-03-12 10:00:00: this is no time since 1970"),
         (vec!["--capital", "0"], "expected an amount from 1"),
@@ -186,6 +196,9 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
         let ended = desk.run(&more);
         assert!(ended.code == Some(2) && ended.err.contains(words), "{more:?}: {}", ended.err);
     }
+    // What ends by the first tick, and what begins after it, are walked.
+    let ended = desk.run(&["--end", "2020-09-15", "--setting", "late.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     desk.write("flow.toml", "[[flows]]\nat = 2020-09-20\namount = \"-2000000\"\n");
     let ended = desk.run(&["--order", "close", "--setting", "flow.toml"]);
     let words = "at 2020-09-20 00:59:59 UTC: a withdrawal of 2000000 would leave no shares";

@@ -196,6 +196,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
     place.write("prices.csv", &prices(300));
     place.write("bad.csv", "ts,open,high,low,close\n0,1,2,1,1\n60,1,x,1,1\n");
     place.write("bad.toml", "[pools]\ndeep = 1\n");
+    place.write("mute.toml", "[[outages]]\nof = \"feed\"\nfrom = 2020-01-01\nto = 2030-01-01\n");
     place.write("two.csv", &prices(3));
     for (arguments, words) in [
         ("--compare", "cannot be used with"),
@@ -230,6 +231,10 @@ fn what_is_wrong_is_told_with_what_to_do() {
         ("--paths 99", "100..=1000000"),
         ("--model merton --jumps-per-year 400", "--volatility"),
         ("--setting bad.toml", "bad.toml:2:1: pools.deep: unknown key"),
+        (
+            "--setting mute.toml",
+            "outages[0] of the feed, from 2020-01-01 00:00:00 to 2030-01-01 00:00:00 UTC, has the first tick",
+        ),
         ("--rho 1.5", "correlation from -1 to 1"),
         ("--kappa 0", "above 0"),
         ("--capital 0.5", "from 1 to 1,000,000,000"),

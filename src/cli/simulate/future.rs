@@ -119,6 +119,7 @@ impl Simulate {
         let setting = self.policy.setting.as_deref().map(Setting::read).transpose();
         let setting = setting.map_err(Failure::usage)?.unwrap_or_default();
         setting.suits(published.policy()).map_err(Failure::usage)?;
+        setting.opens_at(BEGIN).map_err(Failure::usage)?;
         let capital = from_real(self.vault.capital(), PLACES).map_err(Failure::usage)?.normalize();
         if capital < Decimal::ONE || capital > Decimal::from(1_000_000_000) {
             return Err(Failure::usage(eyre!("--capital: expected an amount from 1 to 1,000,000,000")));

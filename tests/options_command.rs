@@ -336,6 +336,11 @@ fn what_cannot_be_in_a_setting_is_named() {
     for (from, to, words) in [
         ("tenor_days = 2", "tenor_days = 93", "options.tenor_days: expected 1 to 92 days"),
         ("tenor_days = 2", "tenor_days = 2\nvolatility = \"0\"", "options.volatility: expected"),
+        (
+            "spread = \"0.02\"",
+            "spread = \"0.5\"\nvolatility = \"0.5\"",
+            "options.spread: expected a part of the volatility",
+        ),
         ("spread = \"0.02\"", "spread = \"1\"", "options.spread: expected a part of the volatility"),
         (
             "strike = \"1.05\"",
@@ -364,6 +369,8 @@ fn what_cannot_be_in_a_setting_is_named() {
         let told = told(from, to);
         assert!(told.contains(words), "{to}: {told}");
     }
+    let still = told("spread = \"0.02\"", "volatility = \"0\"");
+    assert!(still.contains("options.volatility: expected") && !still.contains("options.spread"), "{still}");
     let none = "[options]\ntenor_days = 7\npositions = []";
     place.write("wrong.toml", none);
     let told = format!("{:#}", Setting::read(&place.path("wrong.toml")).unwrap_err());

@@ -228,7 +228,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
             "shorter than a step of these prices, which is 14400 s",
         ),
         ("--model merton --jump-mean nan", "expected a number"),
-        ("--paths 99", "100..=1000000"),
+        ("--paths 0", "--paths: expected 100 to 100000 with --policy, and this is 0"),
         ("--model merton --jumps-per-year 400", "--volatility"),
         ("--setting bad.toml", "bad.toml:2:1: pools.deep: unknown key"),
         (
@@ -238,7 +238,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
         ("--rho 1.5", "correlation from -1 to 1"),
         ("--kappa 0", "above 0"),
         ("--capital 0.5", "from 1 to 1,000,000,000"),
-        ("--paths 200000", "at most 100000"),
+        ("--paths 100001", "--paths: expected 100 to 100000 with --policy, and this is 100001"),
         ("--days 1 --step-minutes 43200", "no step"),
         ("--json --format html", "cannot be used with"),
     ] {

@@ -49,8 +49,8 @@ pub(super) struct Simulate {
     /// How prices move.
     #[arg(long, value_enum, default_value_t = ModelName::Gbm)]
     model: ModelName,
-    /// Paths that are walked, at least 100; where absent 2000 for --compare and 1000 for --policy, which takes at most 100000.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    /// Paths that are walked: 100 to 1000000 for --compare, 2000 where absent; 100 to 100000 for --policy, 1000 where absent.
+    #[arg(long)]
     paths: Option<u32>,
     /// Paths, the first of them, that parameters are tuned on.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=1_000_000), conflicts_with = "policy")]

@@ -35,9 +35,8 @@ use crate::domain::models::years;
 use crate::domain::policy::{FloorPolicy, PublishedPolicy};
 use crate::domain::units::{from_real, to_real};
 
-/// Paths where the arguments do not say, and the most whose samples are kept at once.
+/// Paths where the arguments do not say.
 const PATHS: u32 = 1_000;
-const MOST_PATHS: u32 = 100_000;
 const HOUR: u64 = 3_600;
 /// Decimal places of the asset.
 const PLACES: u32 = 6;
@@ -124,12 +123,8 @@ impl Simulate {
         if capital < Decimal::ONE || capital > Decimal::from(1_000_000_000) {
             return Err(Failure::usage(eyre!("--capital: expected an amount from 1 to 1,000,000,000")));
         }
-        let paths = self.paths.unwrap_or(PATHS);
-        if paths > MOST_PATHS {
-            return Err(Failure::usage(eyre!("--paths: expected at most {MOST_PATHS} with --policy")));
-        }
         let market = setup::market(self)?;
-        Ok(Plan { market, setting, published, capital, paths })
+        Ok(Plan { market, setting, published, capital, paths: self.paths.unwrap_or(PATHS) })
     }
 
     /// Walks on threads of its own, so that a signal is answered.

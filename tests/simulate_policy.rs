@@ -88,6 +88,7 @@ fn figures_table_page_and_files_tell_the_same() {
     assert_eq!(read("check.csv").lines().count(), 1 + told["check"].as_array().unwrap().len());
 
     assert_eq!(run(&place, &format!("{ROUGH} --format csv")).out, read("figures.csv"));
+    assert!(!read("figures.csv").contains("-0.0,"), "zero has no sign: {}", read("figures.csv"));
     let page = run(&place, &format!("{ROUGH} --format html")).out;
     assert_eq!(page.trim_end(), read("report.html").trim_end());
     assert_eq!(page.matches("<figure>").count(), 3);
@@ -271,6 +272,32 @@ fn paths_that_are_not_what_their_model_says_are_told_nothing_of_and_end_in_a_cod
         }
     }
     assert_eq!(std::fs::read_dir(place.path("result")).unwrap().count(), 0);
+}
+
+/// Of the first 120 seeds the only one by which chance takes a figure so far.
+#[test]
+fn what_is_more_than_three_standard_errors_off_is_marked_in_table_page_csv_and_json() {
+    let place = Place::empty();
+    let given = "--model gbm --days 2 --step-minutes 1440 --paths 100 --seed 105";
+    let told = json(&place, &format!("{given} --out result"));
+    let check = told["check"].as_array().unwrap();
+    let read = |name: &str| std::fs::read_to_string(place.path("result").join(name)).unwrap();
+    let (csv, page, table) = (read("check.csv"), read("report.html"), run(&place, given).out);
+    assert!(csv.starts_with("figure,simulated,closed_form,standard_errors,chance,without_pause\n"), "{csv}");
+    for (row, line) in check.iter().zip(csv.lines().skip(1)) {
+        let marked = real(&row["standard_errors"]).abs() > 3.0;
+        assert_eq!((row["chance"].is_null(), line.ends_with(",,")), (!marked, !marked), "{row} {line}");
+    }
+    let marked: Vec<&Value> = check.iter().filter(|row| !row["chance"].is_null()).collect();
+    assert_eq!((marked.len(), check.len()), (3, 8), "{check:#?}");
+    assert!((real(&marked[0]["standard_errors"]) + 3.191).abs() < 1e-3, "{}", marked[0]);
+    assert!((real(&marked[0]["chance"]) - 0.001_417).abs() < 1e-6, "{}", marked[0]);
+    assert!(page.contains("<td class=\"bad\">−3.19 (one in 706)</td>"), "{page}");
+    assert!(
+        table.contains(" -3.19 (one in 706)")
+            && table.contains("\n3 of 8 are more than 3 standard errors off"),
+        "{table}"
+    );
 }
 
 #[test]

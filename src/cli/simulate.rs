@@ -17,8 +17,9 @@ use arguments::{MarketArgs, ModelArgs, ModelName, PolicyArgs, StrategyName, Vaul
 
 const NOTES: &str = "\
 With --policy the vault is walked through every path as `keeper backtest` walks it through recorded prices, beside hold, cash, a \
-threshold and daily trading on the same paths; the paths are held against their closed forms first, and nothing is told of paths \
-that are further off than four standard errors (exit code 3). See docs/simulate.md.
+threshold and daily trading on the same paths; the paths are held against their closed forms first: a figure that is more than three \
+standard errors off is marked with how seldom chance takes a sound one so far (one in 370 or fewer), and of paths that are further off \
+than four nothing is told (exit code 3). See docs/simulate.md.
 
 With --compare costs are means per path of fees and gas. Of a delta hedge risk is the standard deviation of the profit after \
 costs, compared at a share of the premium; of other strategies, and of a hedge on resampled prices, it is the root of the mean \

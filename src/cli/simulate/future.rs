@@ -273,8 +273,7 @@ mod tests {
     use super::*;
 
     fn row(standard_errors: f64) -> Row {
-        let name = "mean of S_T/S_0".to_owned();
-        Row { name, simulated: 1.5, closed_form: 1.0, standard_errors, without_pause: None }
+        Row::of("mean of S_T/S_0", (1.5, 1.0), standard_errors)
     }
 
     #[test]

@@ -430,3 +430,33 @@ fn page_json_and_csv_of_a_course_that_is_thinned_out_have_one_last_price() {
     assert!(page.contains(said), "{}", page.split("</p>").nth(1).unwrap());
     assert_eq!(last["net_policy"], of(&told, "policy")["end"].as_f64());
 }
+
+#[test]
+fn returns_are_from_the_first_tick_to_the_end_of_a_bar_and_from_there_to_the_next() {
+    let desk = Desk::set();
+    for order in ["olhc", "close"] {
+        let told = desk.json(&["--order", order, "--out", "result"]);
+        let course = rows(&desk.read("result/course.csv"));
+        let policy = of(&told, "policy");
+        let figure = |name: &str| policy[name].as_f64().unwrap();
+        let ends = course.iter().map(|row| row["net_policy"].unwrap() / row["shares"].unwrap());
+        let shares: Vec<f64> =
+            std::iter::once(figure("start") / course[0]["shares"].unwrap()).chain(ends).collect();
+        let returns: Vec<f64> = shares.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
+        assert_eq!((returns.len(), returns[0] == 0.0), (480, order == "close"), "{order}");
+        let count = 480.0;
+        let yearly = f64::sqrt(count / (figure("seconds") / 31_536_000.0));
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / count;
+        let deviation = |values: &[f64]| {
+            let squares = values.iter().map(|value| (value - mean(values)).powi(2)).sum::<f64>();
+            f64::sqrt(squares / (count - 1.0))
+        };
+        let logs: Vec<f64> = returns.iter().map(|earned| earned.ln_1p()).collect();
+        for (name, expected) in [
+            ("volatility", deviation(&logs) * yearly),
+            ("sharpe", mean(&returns) / deviation(&returns) * yearly),
+        ] {
+            assert!((figure(name) / expected - 1.0).abs() < 1e-6, "{order} {name}: {expected} {policy}");
+        }
+    }
+}

@@ -105,7 +105,22 @@ fn figures_page_and_files_tell_of_every_roll() {
         options.starts_with("number,opened,kind,size,price,strike,limit,expiry,collateral,"),
         "{options}"
     );
-    assert!(course.lines().next().unwrap().contains(",options,"), "{course}");
+    let (head, rows) = course.split_once('\n').unwrap();
+    assert!(head.contains(",options,posted,mark,premiums,payoffs,net_policy,"), "{head}");
+    let mut posted = 0;
+    for row in rows.lines() {
+        let of = |name: &str| -> f64 {
+            let at = head.split(',').position(|column| column == name).unwrap();
+            row.split(',').nth(at).unwrap().parse().unwrap()
+        };
+        let net = of("cash") + of("value") + of("posted") + of("mark") - of("gas");
+        let book = of("premiums") + of("payoffs") + of("mark");
+        let made = of("flows") + of("earned") + book - of("fees") - of("impact") - of("gas");
+        assert!((of("net_policy") - net).abs() < 1e-6 && (net - made).abs() < 1e-6, "{row}");
+        assert!((of("options") - of("posted") - of("mark")).abs() < 1e-6, "{row}");
+        posted += usize::from(of("posted") > 0.0 && of("premiums") != 0.0);
+    }
+    assert!(posted > 100, "{posted}");
     let page = read("result/report.html");
     assert!(page.contains("<h2>Options</h2>") && page.matches("written call</td>").count() == 3);
     let table = run(&place, given).out;

@@ -89,7 +89,7 @@ fn course_table(entries: &[Entry]) -> Result<Table> {
         column("band", Values::reals(closes().map(|step| step.aim.and_then(|aim| aim.band)))),
         column("cash_lock", Values::flags(closes().map(|step| step.locked))),
     ];
-    columns.extend(options::worth(&policy.closes).map(|worth| ("options".to_owned(), worth)));
+    columns.extend(options::accounts(&policy.closes));
     columns.extend(entries.iter().map(|entry| {
         let values = entry.closes.iter().map(|step| to_real(step.account.net()));
         (format!("net_{}", entry.entrant.id()), Values::reals(values))

@@ -103,7 +103,7 @@ fn summary(course: &Course, subject: &Subject) -> String {
         out,
         "{} took net asset value from {} to {}&#160;USD ({}), over a floor that ended at {}&#160;USD; the lowest \
          cushion on the way was {}&#160;USD. It made {} for {}&#160;USD: {} of gas, {} of net asset value lost against \
-         {}.",
+         {}{}.",
         subject.who,
         usd(result.start),
         usd(result.end),
@@ -115,6 +115,7 @@ fn summary(course: &Course, subject: &Subject) -> String {
         usd(result.gas),
         usd(result.nav_lost),
         subject.price,
+        reverted(result.reverted),
     );
     out.push_str(&fallen(others));
     if let Some(sampling) = course.sampling() {
@@ -123,6 +124,11 @@ fn summary(course: &Course, subject: &Subject) -> String {
     }
     out.push_str("</p>\n");
     out
+}
+
+/// How many transactions paid gas for nothing, where there are any.
+fn reverted(transactions: usize) -> String {
+    if transactions == 0 { String::new() } else { format!("; {transactions} of its transactions reverted") }
 }
 
 /// The way of the market, in one sentence.
@@ -300,15 +306,17 @@ mod tests {
         assert!(page.contains(
             "the lowest cushion on the way was 1,234.50&#160;USD. It made 54 rebalances for 511.75"
         ));
+        assert!(page.contains("lost against the oracle’s price; 3 of its transactions reverted. Of the 3"));
         assert!(page.contains("Of the 3 it is compared with, below the floor: <em>hold</em>."));
 
         let mut broken = course(10);
         broken.contestants[0].result.lowest_cushion = -0.001;
+        broken.contestants[0].result.reverted = 0;
         broken.contestants.truncate(1);
         let page = html(&broken).unwrap();
         assert!(page.contains("<strong class=\"bad\">The floor was broken.</strong>"));
         assert!(page.contains("was −&lt;0.01&#160;USD"));
-        assert!(!page.contains("compared with"));
+        assert!(!page.contains("compared with") && !page.contains("of its transactions"));
     }
 
     #[test]

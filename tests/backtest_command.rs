@@ -166,6 +166,10 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
     let desk = Desk::set();
     desk.write("bad.csv", "ts,open,high,low,close\n0,1,2,1,1\n60,1,x,1,1\n120,1,2,1,-1\n");
     desk.write("bad.toml", "[pools]\ndeep = 1\ndepth = \"-1\"\n[feed]\nheartbeat_seconds = 0\n");
+    let mute = |from: &str, to: &str| format!("[[outages]]\nof = \"feed\"\nfrom = {from}\nto = {to}\n");
+    let before = mute("2020-01-01", "1599998400");
+    desk.write("mute.toml", &format!("{before}{}", mute("1599998400", "2030-01-01")));
+    desk.write("late.toml", &format!("{before}{}", mute("1599998401", "1600010000")));
     desk.write("empty.csv", "");
     desk.write("afile", "");
     for (more, words) in [
@@ -177,6 +181,12 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
             "keeper: 3 mistakes in the configuration\n  bad.toml:2:1: pools.deep: ",
         ),
         (vec!["--setting", "bad.toml"], "\n  bad.toml:5:21: feed.heartbeat_seconds: expected at least 1"),
+        (
+            vec!["--setting", "mute.toml"],
+            "keeper: outages[1] of the feed, from 2020-09-13 12:00:00 to 2030-01-01 00:00:00 UTC, has the first tick, at \
+             2020-09-13 12:00:00 UTC: there is no price to open the vault with. Let its `from` be later than that tick, or its \
+             `to` no later\n",
+        ),
         (vec!["--start", "2030-01-01"], "keeper: prices.csv: fewer than two bars are wholly between 2030"),
         (vec!["--start", "noon"], "such as 2020-03-12 or 2020-03-12 10:00:00: this is no time since 1970"),
         (vec!["--capital", "0"], "expected an amount from 1"),
@@ -186,6 +196,9 @@ fn what_is_wrong_is_told_with_its_place_and_what_to_do() {
         let ended = desk.run(&more);
         assert!(ended.code == Some(2) && ended.err.contains(words), "{more:?}: {}", ended.err);
     }
+    // What ends by the first tick, and what begins after it, are walked.
+    let ended = desk.run(&["--end", "2020-09-15", "--setting", "late.toml"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     desk.write("flow.toml", "[[flows]]\nat = 2020-09-20\namount = \"-2000000\"\n");
     let ended = desk.run(&["--order", "close", "--setting", "flow.toml"]);
     let words = "at 2020-09-20 00:59:59 UTC: a withdrawal of 2000000 would leave no shares";
@@ -385,4 +398,65 @@ fn where_a_file_does_not_fit_on_the_disk_all_that_was_there_stays() {
     assert!(names.iter().all(|name| desk.read(&format!("result/{name}")) == "of before"));
     assert_eq!(desk.run(&["--order", "close", "--out", "result"]).code, Some(0));
     assert!(names.iter().all(|name| desk.read(&format!("result/{name}")).len() > 500));
+}
+
+#[test]
+fn page_json_and_csv_of_a_course_that_is_thinned_out_have_one_last_price() {
+    let desk = Desk::set();
+    // More ticks than a picture has, an odd number of them, with the highest price at one and the lowest at the last.
+    let mut text = "ts,close\n".to_owned();
+    for row in 0..4_099_u32 {
+        let price = match row {
+            1_000 => 2_100.25,
+            4_098 => 1_234.5,
+            _ => 2_000.0 + f64::from(row % 40),
+        };
+        text.push_str(&format!("{},{price}\n", 1_599_998_400 + 300 * row));
+    }
+    desk.write("long.csv", &text);
+    let given = ["--prices", "long.csv", "--order", "close", "--out", "result"];
+    let told = desk.json(&given);
+    let course = rows(&desk.read("result/course.csv"));
+    let (first, last) = (&course[0], course.last().unwrap());
+    assert_eq!((&told["ticks"], course.len()), (&4_099.into(), 4_099));
+    assert_eq!(
+        (&told["to"], last["time"], last["price"]),
+        (&1_601_228_099.into(), Some(1.601_228_099e9), Some(1_234.5))
+    );
+    assert_eq!((told["from"].as_f64(), first["price"]), (first["time"], Some(2_000.0)));
+    let page = desk.read("result/report.html");
+    let said = "From 2020-09-13 12:04 to 2020-09-27 17:34 UTC the price of the risky asset went from 2,000.00 to \
+                1,234.50&#160;USD (−38.28&#160;%), between 1,234.50 and 2,100.25&#160;USD. ";
+    assert!(page.contains(said), "{}", page.split("</p>").nth(1).unwrap());
+    assert_eq!(last["net_policy"], of(&told, "policy")["end"].as_f64());
+}
+
+#[test]
+fn returns_are_from_the_first_tick_to_the_end_of_a_bar_and_from_there_to_the_next() {
+    let desk = Desk::set();
+    for order in ["olhc", "close"] {
+        let told = desk.json(&["--order", order, "--out", "result"]);
+        let course = rows(&desk.read("result/course.csv"));
+        let policy = of(&told, "policy");
+        let figure = |name: &str| policy[name].as_f64().unwrap();
+        let ends = course.iter().map(|row| row["net_policy"].unwrap() / row["shares"].unwrap());
+        let shares: Vec<f64> =
+            std::iter::once(figure("start") / course[0]["shares"].unwrap()).chain(ends).collect();
+        let returns: Vec<f64> = shares.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
+        assert_eq!((returns.len(), returns[0] == 0.0), (480, order == "close"), "{order}");
+        let count = 480.0;
+        let yearly = f64::sqrt(count / (figure("seconds") / 31_536_000.0));
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / count;
+        let deviation = |values: &[f64]| {
+            let squares = values.iter().map(|value| (value - mean(values)).powi(2)).sum::<f64>();
+            f64::sqrt(squares / (count - 1.0))
+        };
+        let logs: Vec<f64> = returns.iter().map(|earned| earned.ln_1p()).collect();
+        for (name, expected) in [
+            ("volatility", deviation(&logs) * yearly),
+            ("sharpe", mean(&returns) / deviation(&returns) * yearly),
+        ] {
+            assert!((figure(name) / expected - 1.0).abs() < 1e-6, "{order} {name}: {expected} {policy}");
+        }
+    }
 }

@@ -59,6 +59,7 @@ fn the_same_bars_are_read_from_any_usual_form() {
     for text in [
         "ts,open,high,low,close,volume\n2021-05-19 13:00:00+00:00,10,12.5,9.25,11,0.5\n2021-05-19 13:01:00+00:00,11,11,1e-3,10,\n2021-05-19 13:02:00+00:00,10,10,10,10,0\n",
         "\u{feff}Open_Time;O;H;L;C;V\r\n1621429200000;10.0;12.50;9.25;+11;5E-1\r\n1621429260000;11;11;0.001;10;\r\n\r\n1621429320000;10;10;10;1.0e1;0\r\n",
+        "Open time,Open,High,Low,Close,Volume,Close time\n1621429200000,10,12.5,9.25,11,0.5,1621429259999\n1621429260000,11,11,0.001,10,,1\n1621429320000,10,10,10,10,0,1\n",
         "symbol\tVolume\tClose\tLOW\thigh\tOpen\tDateTime\nETH, \"x\"\t.5\t11\t9.25\t12.5\t10\t2021-05-19T15:00:00+02:00\nETH\t\t10\t.001\t11\t11\t2021-05-19T13:01Z\nETH\t0\t10.\t10\t10\t10\t2021-05-19 13:02\n",
         "\"timestamp\",\"open\",\"high\",\"low\",\"price\",\"volume\"\n\"1621429200\",10,\"12.5\",9.25,11,0.5\n 1621429260.0 , 11 ,11,0.001,10,\n1621429320000000000,10,10,10,10,0",
     ] {
@@ -99,6 +100,8 @@ fn missing_columns_are_named_with_those_that_are_there() {
         "has no column for time (ts, timestamp, time, datetime, open_time, unix_time, unix, date); \
          has no column for high (high, h); has no column for low (low, l); its columns are: when, open, close"
     );
+    let twice = "Open time,open_time,close\n0,0,1\n";
+    assert_eq!(wrong(twice), "has two columns open_time: leave the one that is meant");
     let empty = "is empty: expected a line with the names of its columns, time, open, high, low and close, and a row for each bar";
     assert_eq!((wrong(""), wrong("\n \n")), (empty.to_owned(), empty.to_owned()));
     assert_eq!(wrong("ts,close,Close\n0,1,1\n"), "has two columns close: leave the one that is meant");

@@ -105,7 +105,22 @@ fn figures_page_and_files_tell_of_every_roll() {
         options.starts_with("number,opened,kind,size,price,strike,limit,expiry,collateral,"),
         "{options}"
     );
-    assert!(course.lines().next().unwrap().contains(",options,"), "{course}");
+    let (head, rows) = course.split_once('\n').unwrap();
+    assert!(head.contains(",options,posted,mark,premiums,payoffs,net_policy,"), "{head}");
+    let mut posted = 0;
+    for row in rows.lines() {
+        let of = |name: &str| -> f64 {
+            let at = head.split(',').position(|column| column == name).unwrap();
+            row.split(',').nth(at).unwrap().parse().unwrap()
+        };
+        let net = of("cash") + of("value") + of("posted") + of("mark") - of("gas");
+        let book = of("premiums") + of("payoffs") + of("mark");
+        let made = of("flows") + of("earned") + book - of("fees") - of("impact") - of("gas");
+        assert!((of("net_policy") - net).abs() < 1e-6 && (net - made).abs() < 1e-6, "{row}");
+        assert!((of("options") - of("posted") - of("mark")).abs() < 1e-6, "{row}");
+        posted += usize::from(of("posted") > 0.0 && of("premiums") != 0.0);
+    }
+    assert!(posted > 100, "{posted}");
     let page = read("result/report.html");
     assert!(page.contains("<h2>Options</h2>") && page.matches("written call</td>").count() == 3);
     let table = run(&place, given).out;
@@ -336,6 +351,11 @@ fn what_cannot_be_in_a_setting_is_named() {
     for (from, to, words) in [
         ("tenor_days = 2", "tenor_days = 93", "options.tenor_days: expected 1 to 92 days"),
         ("tenor_days = 2", "tenor_days = 2\nvolatility = \"0\"", "options.volatility: expected"),
+        (
+            "spread = \"0.02\"",
+            "spread = \"0.5\"\nvolatility = \"0.5\"",
+            "options.spread: expected a part of the volatility",
+        ),
         ("spread = \"0.02\"", "spread = \"1\"", "options.spread: expected a part of the volatility"),
         (
             "strike = \"1.05\"",
@@ -364,6 +384,8 @@ fn what_cannot_be_in_a_setting_is_named() {
         let told = told(from, to);
         assert!(told.contains(words), "{to}: {told}");
     }
+    let still = told("spread = \"0.02\"", "volatility = \"0\"");
+    assert!(still.contains("options.volatility: expected") && !still.contains("options.spread"), "{still}");
     let none = "[options]\ntenor_days = 7\npositions = []";
     place.write("wrong.toml", none);
     let told = format!("{:#}", Setting::read(&place.path("wrong.toml")).unwrap_err());

@@ -84,7 +84,10 @@ fn what_cannot_be_simulated_is_wrong_usage_and_says_what_to_do() {
     assert!(wrong(&["--model", "merton", "--jumps-per-year", "400"]).contains("--volatility"));
     assert!(wrong(&["--strategy", "constant-weight", "--weight", "1.5"]).contains("strategy.weight"));
     assert!(wrong(&["--gas-usd", "-1"]).contains("at least 0"));
-    assert!(wrong(&["--paths", "10"]).contains("100"));
+    for paths in ["10", "1000001"] {
+        let words = format!("--paths: expected 100 to 1000000 with --compare, and this is {paths}");
+        assert!(wrong(&["--paths", paths]).contains(&words), "{paths}");
+    }
     assert!(wrong(&["--threads", "0"]).contains("--threads"));
     let without = Place::empty().run(&["simulate"]);
     assert_eq!(without.code, 2);

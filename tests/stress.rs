@@ -312,6 +312,26 @@ async fn a_vault_in_cash_lock_is_told_so_and_another_policy_is_refused() {
     assert_eq!(fall["transactions"], 0, "{fall}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pools_are_known_as_far_as_a_fall_goes_that_is_asked_for_and_one_beyond_all_is_refused() {
+    let rig = invested().await;
+    let policy = rig.scene.policy.clone();
+    let (ended, _) = stressed(&rig, &policy, &["--json", "--fall-feed=-0.9", "--fall-keeper=-0.999"]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let printed = ended.json();
+    for (name, price) in [("feed stuck for 1 h in a fall", "300"), ("keeper down for 6 h in a fall", "3")] {
+        let fall = trial(&printed, name);
+        assert_eq!(told(&fall["price"]), decimal(price), "{fall}");
+        assert!(number(&fall["after"]["cushion"]) < 0.0, "{fall}");
+    }
+    assert_eq!(printed["shocks"].as_array().unwrap().len(), 10);
+    rig.proxies[0].forget_requests();
+    let (ended, _) = stressed(&rig, &policy, &["--fall-keeper=-0.9991"]).await;
+    let words = "'--fall-keeper <PART>': expected a part from -0.999 to 0, such as -0.05 for a fall by 5 %";
+    assert!(ended.code == 2 && ended.err.contains(words), "{ended:?}");
+    assert!(rig.proxies[0].methods().is_empty());
+}
+
 /// A fall by 40 % within a day, from 200 on, an hour at a time.
 fn march() -> String {
     let mut rows = "unix_time,open,high,low,close\n".to_owned();

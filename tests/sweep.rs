@@ -360,6 +360,7 @@ fn what_fits_only_into_some_combinations_is_listed_and_the_rest_is_walked() {
 fn what_is_wrong_is_told_before_anything_runs() {
     let desk = Desk::set();
     desk.write("wrong.toml", "[policy]\n\"strategy.multiplyer\" = [\"2\"]\n\"gap.jump\" = [\"0.1\", \"1.5\"]\n[setting]\n\"pools.deep\" = [1]\n");
+    desk.write("mute.toml", "[[outages]]\nof = \"feed\"\nfrom = 0\nto = 2100-01-01\n");
     let plain = ["--prices", "prices.csv"];
     for (more, words) in [
         (["--grid", "nowhere.toml"], vec!["the grid nowhere.toml cannot be read"]),
@@ -370,6 +371,13 @@ fn what_is_wrong_is_told_before_anything_runs() {
                 "wrong.toml:2:26: policy.strategy.multiplyer: 2 does not fit: strategy.multiplyer: unknown key",
                 "wrong.toml:3:22: policy.gap.jump: 1.5 does not fit: gap.jump: ",
                 "wrong.toml:5:17: setting.pools.deep: 1 does not fit: unknown field `deep`",
+            ],
+        ),
+        (
+            ["--setting", "mute.toml"],
+            vec![
+                "outages[0] of the feed, from 1970-01-01 00:00:00 to 2100-01-01",
+                "there is no price to open the vault with",
             ],
         ),
         (["--figure", "costs"], vec!["there is no figure costs; there are start, end, flows"]),

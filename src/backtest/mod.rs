@@ -28,6 +28,7 @@ pub mod table;
 use rust_decimal::Decimal;
 use thiserror::Error;
 
+use crate::backtest::past::setting::Outage;
 use crate::domain::canonical::CanonicalError;
 use crate::domain::models::ModelError;
 use crate::domain::reason::Reason;
@@ -58,6 +59,20 @@ pub enum BacktestError {
     /// Setting and policy do not say the same of options.
     #[error("{0}")]
     Options(&'static str),
+    /// The feed is absent at the first tick, so that a vault that is made up would begin without a price.
+    #[error(
+        "outages[{number}] of the feed, from {} to {} UTC, has the first tick, at {} UTC: there is no price to open the vault with. \
+         Let its `from` be later than that tick, or its `to` no later",
+        utc(outage.from), utc(outage.to), utc(*first)
+    )]
+    Priceless {
+        /// Number of the outage in the setting.
+        number: usize,
+        /// The outage.
+        outage: Outage,
+        /// Time of the first tick, seconds since 1970.
+        first: u64,
+    },
     /// A withdrawal of all that there is, or more.
     #[error("a withdrawal of {0} would leave no shares in the vault: let it take less")]
     Emptied(Decimal),

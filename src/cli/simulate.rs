@@ -17,8 +17,9 @@ use arguments::{MarketArgs, ModelArgs, ModelName, PolicyArgs, StrategyName, Vaul
 
 const NOTES: &str = "\
 With --policy the vault is walked through every path as `keeper backtest` walks it through recorded prices, beside hold, cash, a \
-threshold and daily trading on the same paths; the paths are held against their closed forms first, and nothing is told of paths \
-that are further off than four standard errors (exit code 3). See docs/simulate.md.
+threshold and daily trading on the same paths; the paths are held against their closed forms first: a figure that is more than three \
+standard errors off is marked with how seldom chance takes a sound one so far (one in 370 or fewer), and of paths that are further off \
+than four nothing is told (exit code 3). See docs/simulate.md.
 
 With --compare costs are means per path of fees and gas. Of a delta hedge risk is the standard deviation of the profit after \
 costs, compared at a share of the premium; of other strategies, and of a hedge on resampled prices, it is the root of the mean \
@@ -49,8 +50,8 @@ pub(super) struct Simulate {
     /// How prices move.
     #[arg(long, value_enum, default_value_t = ModelName::Gbm)]
     model: ModelName,
-    /// Paths that are walked, at least 100; where absent 2000 for --compare and 1000 for --policy, which takes at most 100000.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    /// Paths that are walked: 100 to 1000000 for --compare, 2000 where absent; 100 to 100000 for --policy, 1000 where absent.
+    #[arg(long)]
     paths: Option<u32>,
     /// Paths, the first of them, that parameters are tuned on.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=1_000_000), conflicts_with = "policy")]

@@ -123,11 +123,11 @@ struct Multiplier {
 impl Stress {
     pub(super) async fn run(&self, context: &Context) -> Outcome {
         let crashes = crashes(&self.crash)?;
-        let read = read::read(context, &self.sight, self.block, &crashes).await?;
+        let falls = (self.fall_feed, self.fall_keeper);
+        let read = read::read(context, &self.sight, self.block, (&crashes, falls)).await?;
         if let Some(directory) = &self.out {
             make_directory(directory)?;
         }
-        let falls = (self.fall_feed, self.fall_keeper);
         let job = tokio::task::spawn_blocking(move || stressed(&read, &crashes, falls));
         let printed = tokio::select! {
             biased;
@@ -234,10 +234,13 @@ fn own_multiplier(strategy: &StrategyPolicy) -> Option<Ratio> {
     }
 }
 
+/// The lowest that a price is followed to, part of it less one.
+const LOWEST: Decimal = Decimal::from_parts(999, 0, 0, true, 3);
+
 fn fall(text: &str) -> Result<Decimal, String> {
-    let fits = |part: &Decimal| *part > Decimal::NEGATIVE_ONE && *part <= Decimal::ZERO;
+    let fits = |part: &Decimal| *part >= LOWEST && *part <= Decimal::ZERO;
     let part = Decimal::from_str_exact(text).ok().filter(fits);
-    part.ok_or_else(|| "expected a part between -1 and 0, such as -0.05 for a fall by 5 %".to_owned())
+    part.ok_or_else(|| format!("expected a part from {LOWEST} to 0, such as -0.05 for a fall by 5 %"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{POLICY, ReportError, figures, page, plots, summary, tables};
 /// A backtest, ready to be shown.
 #[derive(Debug)]
 pub struct Backtest<'a> {
-    /// The policy first, then what it is compared with; thinned out for the plots.
+    /// The policy first, then what it is compared with, whose points are thinned out for the plots; the market is whole.
     pub course: &'a Course,
     /// What it came to: a value for each of them.
     pub figures: &'a [Figure],

@@ -79,6 +79,8 @@ pub struct Checked<'a> {
     pub closed_form: f64,
     /// The difference in standard errors.
     pub standard_errors: f64,
+    /// Where it is more than three: the probability that a sound figure is as far off.
+    pub chance: Option<f64>,
     /// What a floor's share of breaches comes to if it is traded without pause, where that is known.
     pub without_pause: Option<f64>,
 }
@@ -124,19 +126,23 @@ fn summary(future: &Future<'_>) -> String {
 }
 
 fn check(rows: &[Checked<'_>]) -> String {
-    let note = "The paths themselves, held against what is known in closed form of what generates them; beyond four \
-                standard errors there would be no report. Beside the closed form stands what it comes to if the floor \
+    let note = "The paths themselves, held against what is known in closed form of what generates them. What is more \
+                than three standard errors off is marked with how seldom chance takes a sound figure so far; beyond four \
+                there would be no report. Beside the closed form stands what it comes to if the floor \
                 is traded without pause, where that is known.";
     let columns = ["Of the paths", "Simulated", "Closed form", "Standard errors", "Traded without pause"];
     let mut out = tables::opened("Check", note, &columns, 1);
     for row in rows {
+        let seldom = row.chance.map(|chance| format!(" (one in {})", number(1.0 / chance, 0)));
+        let class = if row.chance.is_some() { " class=\"bad\"" } else { "" };
         let _infallible = writeln!(
             out,
-            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td{class}>{}{}</td><td>{}</td></tr>",
             escape(row.name),
             number(row.simulated, 6),
             number(row.closed_form, 6),
             number(row.standard_errors, 2),
+            seldom.unwrap_or_default(),
             row.without_pause.map(|value| number(value, 6)).unwrap_or_default(),
         );
     }
@@ -155,6 +161,7 @@ mod tests {
             simulated: 0.5,
             closed_form: 0.25,
             standard_errors: 1.5,
+            chance: None,
             without_pause,
         };
         let page = check(&[row("paths", Some(0.125)), row("mean", None)]);
@@ -165,5 +172,22 @@ mod tests {
             );
             assert!(page.contains(&row), "{page}");
         }
+    }
+
+    #[test]
+    fn what_is_more_than_three_standard_errors_off_is_marked_with_how_seldom_that_is() {
+        let row = |standard_errors, chance| Checked {
+            name: "mean",
+            simulated: 0.5,
+            closed_form: 0.25,
+            standard_errors,
+            chance,
+            without_pause: None,
+        };
+        let page = check(&[row(2.9, None), row(-3.2, Some(0.001_374_276))]);
+        assert!(
+            page.contains("<td>2.90</td>") && page.contains("<td class=\"bad\">−3.20 (one in 728)</td>"),
+            "{page}"
+        );
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Columns<T> {
 }
 
 impl Column {
-    /// Names that it goes by, in small letters; where a file has several, the first of these is meant.
+    /// Names that it goes by, in small letters and with `_` for a space; where a file has several, the first of these is meant.
     #[must_use]
     pub const fn names(self) -> &'static [&'static str] {
         match self {
@@ -111,7 +111,8 @@ impl<T> Columns<T> {
 
 fn position(column: Column, names: &[String]) -> Result<Option<usize>, BarsError> {
     let of = |name: &str| {
-        let same = |(at, found): (usize, &String)| found.trim().eq_ignore_ascii_case(name).then_some(at);
+        let plain = |found: &str| found.trim().replace(' ', "_");
+        let same = |(at, found): (usize, &String)| plain(found).eq_ignore_ascii_case(name).then_some(at);
         let mut found = names.iter().enumerate().filter_map(same);
         (found.next(), found.next())
     };

@@ -7,10 +7,12 @@ use super::market::Market;
 use super::statistics::{binomial_deviation, moments, real};
 use crate::backtest::BacktestError;
 use crate::backtest::paths::{Path, Process};
-use crate::domain::models::years;
+use crate::domain::models::{normal, years};
 
 /// Standard errors from which on paths are not what they should be: one in 16,000 of sound figures is as far off.
 pub const LIMIT: f64 = 4.0;
+/// Standard errors beyond which a figure is marked: one in 370 of sound figures is as far off.
+pub const MARKED: f64 = 3.0;
 /// Variance of `ln S_T/S₀` up to which the mean of `S_T/S₀` says something: beyond it the mean is made by a few paths.
 const TELLING_VARIANCE: f64 = 1.0;
 
@@ -25,9 +27,22 @@ pub struct Row {
     pub closed_form: f64,
     /// The difference, in standard errors of the simulated one.
     pub standard_errors: f64,
+    /// Beyond [`MARKED`]: the probability that a sound figure is as far off, either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chance: Option<f64>,
     /// Where there are jumps: what the closed form comes to if the floor is traded without pause (Cont and Tankov 2009).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_pause: Option<f64>,
+}
+
+impl Row {
+    /// A figure that is so many standard errors from its closed form.
+    #[must_use]
+    pub fn of(name: impl Into<String>, (simulated, closed_form): (f64, f64), standard_errors: f64) -> Self {
+        let off = standard_errors.abs();
+        let chance = (off > MARKED).then(|| 2.0 * normal::cdf(-off));
+        Self { name: name.into(), simulated, closed_form, standard_errors, chance, without_pause: None }
+    }
 }
 
 /// What a check asks of every path.
@@ -112,7 +127,7 @@ fn row(name: impl Into<String>, (simulated, closed_form): (f64, f64), error: f64
     // Where nothing is random, the last digits may differ.
     let nothing = off.abs() <= 1e-9 * closed_form.abs().max(1e-9);
     let standard_errors = if nothing && error < 1e-12 { 0.0 } else { off / error };
-    Row { name: name.into(), simulated, closed_form, standard_errors, without_pause: None }
+    Row::of(name, (simulated, closed_form), standard_errors)
 }
 
 /// Means of a generated price; standard errors are those of the closed form where it has them.
@@ -176,12 +191,8 @@ fn breaches(
     let times = |seen: &Seen| seen.broken.get(at).copied().unwrap_or_default();
     let paths = u64::try_from(seen.len()).unwrap_or(u64::MAX);
     let steps = paths.saturating_mul(u64::try_from(market.span.steps).unwrap_or(u64::MAX));
-    let counted = |name: String, (k, n): (u64, u64), closed_form: f64| Row {
-        name,
-        simulated: real(k) / real(n),
-        closed_form,
-        standard_errors: binomial_deviation(k, n, closed_form),
-        without_pause: None,
+    let counted = |name: String, (k, n): (u64, u64), closed_form: f64| {
+        Row::of(name, (real(k) / real(n), closed_form), binomial_deviation(k, n, closed_form))
     };
     let mut rows = Vec::new();
     if let Some(step) = market.step_breach(multiplier)? {
@@ -264,6 +275,16 @@ mod tests {
         ] {
             let rows = checked(&made, &told, 2_000);
             assert!(!failed(&rows).is_empty(), "{rows:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_further_off_than_three_standard_errors_has_its_probability_by_chance() {
+        let of = |off: f64| row("a", (1.0 + off, 1.0), 1.0).chance;
+        assert_eq!((of(0.0), of(2.99), of(-3.0)), (None, None, None));
+        // erfc(3.2/√2) and erfc(4/√2).
+        for (off, chance) in [(3.2, 0.001_374_276), (-3.2, 0.001_374_276), (4.0, 0.000_063_342)] {
+            assert!((of(off).unwrap() - chance).abs() < 1e-9, "{off}: {:?}", of(off));
         }
     }
 

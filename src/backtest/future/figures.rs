@@ -252,8 +252,9 @@ impl Percentiles {
 impl Tail {
     fn of(ascending: &[f64], share: f64) -> Self {
         Self {
-            value_at_risk: -quantile(ascending, share),
-            expected_shortfall: -lowest_mean(ascending, share),
+            // Taken from zero, so that none is lost where none is: minus zero has a sign.
+            value_at_risk: 0.0 - quantile(ascending, share),
+            expected_shortfall: 0.0 - lowest_mean(ascending, share),
         }
     }
 }
@@ -345,5 +346,10 @@ mod tests {
         assert_eq!(figures.shortfall, Shortfall::default());
         assert!(figures.breach.value == 0.0 && figures.breach.high > 0.7);
         assert_eq!(Figures::of(&[]).paths, 0);
+        let still = Figures::of(&[sample(100.0, 15.0)]).tail_95;
+        assert!(
+            still.value_at_risk.is_sign_positive() && still.expected_shortfall.is_sign_positive(),
+            "{still:?}"
+        );
     }
 }

@@ -47,7 +47,8 @@ pub struct Entry {
     pub metrics: Metrics,
     /// The trades, and why what was done.
     pub outcome: Outcome,
-    /// The course, thinned out for a picture: of steps that follow one another the last, and the one with the lowest cushion.
+    /// The course, thinned out for a picture: the first and the last step of all, and of steps that follow one another the last, and
+    /// the one with the lowest cushion.
     pub pictured: Vec<Pictured>,
     /// The ends of all bars.
     pub closes: Vec<Step>,
@@ -193,9 +194,9 @@ fn entered(past: &Past<'_>, keeper: &Keeper, entrant: Entrant) -> Result<Entry, 
     let (mut gauge, mut picture) = (Gauge::default(), Picture::of(past.ticks.len()));
     let mut closes = Vec::new();
     // A band is told of the policy alone, at the ends of bars and wherever it is drawn for sure.
-    let (told, every) = (entrant == Entrant::Policy, picture.every);
+    let (told, kept) = (entrant == Entrant::Policy, picture.kept);
     let closes_at = |at: usize| past.ticks.get(at).is_some_and(|tick| tick.closes);
-    let banded = |at| told && (closes_at(at) || Picture::keeps(every, at));
+    let banded = |at| told && (closes_at(at) || kept.has(at));
     let outcome = walk_banded(past, keeper, banded, |step| {
         gauge.see(step);
         picture.see(Pictured { step: *step, drawdown: gauge.drawdown() });
@@ -206,10 +207,27 @@ fn entered(past: &Past<'_>, keeper: &Keeper, entrant: Entrant) -> Result<Entry, 
     Ok(Entry { entrant, metrics: gauge.metrics(&outcome), outcome, pictured: picture.steps, closes })
 }
 
-/// Thins a course out for a picture: of every so many steps that follow one another it keeps the one with the lowest cushion, and
-/// the last.
-struct Picture {
+/// The steps that a picture has for sure: the first and the last of all, and the last of every so many. The others are without a band.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
     every: usize,
+    last: usize,
+}
+
+impl Kept {
+    /// Of so many steps.
+    fn of(steps: usize) -> Self {
+        Self { every: steps.div_ceil(PICTURED / 2).max(1), last: steps.saturating_sub(1) }
+    }
+
+    const fn has(self, at: usize) -> bool {
+        at == 0 || at == self.last || at.saturating_add(1).is_multiple_of(self.every)
+    }
+}
+
+/// Thins a course out for a picture: of the steps from one that is kept to the next it keeps the one with the lowest cushion too.
+struct Picture {
+    kept: Kept,
     seen: usize,
     lowest: Option<(Decimal, Pictured)>,
     steps: Vec<Pictured>,
@@ -217,12 +235,7 @@ struct Picture {
 
 impl Picture {
     fn of(steps: usize) -> Self {
-        Self { every: steps.div_ceil(PICTURED / 2).max(1), seen: 0, lowest: None, steps: Vec::new() }
-    }
-
-    /// Whether the step of this number is kept for sure: the others are without a band.
-    const fn keeps(every: usize, at: usize) -> bool {
-        at == 0 || at.saturating_add(1).is_multiple_of(every)
+        Self { kept: Kept::of(steps), seen: 0, lowest: None, steps: Vec::new() }
     }
 
     fn see(&mut self, pictured: Pictured) {
@@ -233,10 +246,25 @@ impl Picture {
         }
         let at = self.seen;
         self.seen = at.saturating_add(1);
-        if Self::keeps(self.every, at) {
+        if self.kept.has(at) {
             let lowest = self.lowest.take().map(|(_, lowest)| lowest);
             self.steps.extend(lowest.filter(|lowest| lowest.step.tick.time < tick.time));
             self.steps.push(pictured);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_has_the_first_and_the_last_step_whatever_their_number() {
+        for steps in [1, 2, 4_096, 4_097, 8_191, 8_193, 105_479] {
+            let kept = Kept::of(steps);
+            assert!(kept.has(0) && kept.has(steps - 1), "{steps}");
+            let sure = (0..steps).filter(|at| kept.has(*at)).count();
+            assert!(sure <= PICTURED / 2 + 2, "{sure} of {steps}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What a course comes to: return, risk, floor and cost.
 //!
-//! Returns are those of net asset value per share less the gas that was paid for it, from the end of one bar to the end of the
-//! next, so that deposits and withdrawals are no returns. What the option book is worth is a part of it, but not where it is held
+//! Returns are those of net asset value per share less the gas that was paid for it, from the first tick to the end of the first
+//! bar, and from the end of one bar to the end of the next, so that deposits and withdrawals are no returns. A year has as many as
+//! their number over the years from the first to the last tick. What the option book is worth is a part of it, but not where it is held
 //! against the floor, which the vault's contract does without. Definitions stand at each figure.
 
 use rust_decimal::Decimal;
@@ -28,9 +29,9 @@ pub struct Metrics {
     pub total_return: f64,
     /// `(1 + total_return)^(1/years) − 1`; none below a week, of which no year can be told.
     pub annual_return: Option<f64>,
-    /// Standard deviation of `ln(1 + rᵢ)` about their mean, times the root of bars per year.
+    /// Standard deviation of `ln(1 + rᵢ)` about their mean, times the root of returns per year.
     pub volatility: f64,
-    /// Mean of `rᵢ` over their standard deviation, times the root of bars per year; the riskless rate is that of the asset, zero.
+    /// Mean of `rᵢ` over their standard deviation, times the root of returns per year; the riskless rate is that of the asset, zero.
     /// None where they do not differ.
     pub sharpe: Option<f64>,
     /// The same over the root of the mean of `min(rᵢ, 0)²`; none where there was no loss.

@@ -8,7 +8,7 @@ use super::oracle;
 use super::pair::Pair;
 use super::pools::Pools;
 use super::protection::{Floor, Turnover};
-use super::setting::{Absent, Setting};
+use super::setting::Setting;
 use crate::backtest::BacktestError;
 use crate::backtest::ledger::{ASSET_DECIMALS, RISKY_DECIMALS};
 use crate::backtest::market::{ASSET, FEED_DECIMALS, RISKY, feed};
@@ -75,7 +75,7 @@ impl Opening {
     /// A vault with `capital` units of the asset and nothing else.
     ///
     /// # Errors
-    /// [`BacktestError::Number`] out of range.
+    /// [`BacktestError::Number`] out of range; [`BacktestError::Priceless`].
     pub(super) fn made_up(
         setting: &Setting,
         published: &PublishedPolicy,
@@ -101,9 +101,8 @@ impl Opening {
             next_base_fee: first.base_fee,
         };
         let mut feeds = feeds(setting, policy, first.time)?;
-        if setting.is_there(Absent::Feed, first.time) {
-            oracle::watch(&mut feeds.risky_usd, &setting.feed, (first.price, first.time), rounds)?;
-        }
+        setting.opens_at(first.time)?;
+        oracle::watch(&mut feeds.risky_usd, &setting.feed, (first.price, first.time), rounds)?;
         let options = policy.option_book().map(|address| OptionBook { address, legs: Vec::new() });
         let snapshot = Snapshot { block, vault, feeds, pools: states, options, rollup: None };
         Ok(Self { snapshot, pools, floor, turnover, rounds })

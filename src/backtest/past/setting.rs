@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_with::{DisplayFromStr, serde_as};
 
+use crate::backtest::BacktestError;
 use crate::config::{ConfigError, read_file};
 use crate::domain::policy::Violation;
 use crate::stage::path::time::unix_seconds;
@@ -243,10 +244,28 @@ impl Setting {
         rules.chain(outages).chain(flows).chain(options).collect()
     }
 
+    /// Whether a vault that is made up can begin at the `first` tick, seconds since 1970: its feed has to answer there.
+    ///
+    /// # Errors
+    /// [`BacktestError::Priceless`] with the outage that the feed has there.
+    pub fn opens_at(&self, first: u64) -> std::result::Result<(), BacktestError> {
+        let absent = |outage: &Outage| outage.of == Absent::Feed && outage.has(first);
+        match (0_usize..).zip(&self.outages).find(|(_, outage)| absent(outage)) {
+            Some((number, outage)) => Err(BacktestError::Priceless { number, outage: *outage, first }),
+            None => Ok(()),
+        }
+    }
+
     /// Whether somebody is there at `time`, seconds since 1970.
     #[must_use]
     pub fn is_there(&self, who: Absent, time: u64) -> bool {
-        !self.outages.iter().any(|outage| outage.of == who && (outage.from..outage.to).contains(&time))
+        !self.outages.iter().any(|outage| outage.of == who && outage.has(time))
+    }
+}
+
+impl Outage {
+    fn has(&self, time: u64) -> bool {
+        (self.from..self.to).contains(&time)
     }
 }
 

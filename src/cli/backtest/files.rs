@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use super::figures::{Definition, defined, figures as all_figures};
 use super::{Tested, options};
 use crate::backtest::past::contest::{Entry, Pictured};
+use crate::backtest::past::prices::Tick;
 use crate::backtest::past::run::{Rebalance, Step};
 use crate::backtest::table::{Files, Table, Values};
 use crate::domain::units::to_real;
@@ -88,7 +89,7 @@ fn course_table(entries: &[Entry]) -> Result<Table> {
         column("band", Values::reals(closes().map(|step| step.aim.and_then(|aim| aim.band)))),
         column("cash_lock", Values::flags(closes().map(|step| step.locked))),
     ];
-    columns.extend(options::worth(&policy.closes).map(|worth| ("options".to_owned(), worth)));
+    columns.extend(options::accounts(&policy.closes));
     columns.extend(entries.iter().map(|entry| {
         let values = entry.closes.iter().map(|step| to_real(step.account.net()));
         (format!("net_{}", entry.entrant.id()), Values::reals(values))
@@ -127,25 +128,21 @@ pub(super) fn page(tested: &Tested) -> Result<String> {
 }
 
 fn course(tested: &Tested) -> Course {
-    let market = tested
-        .entries
-        .first()
-        .map(|policy| policy.pictured.iter().map(|step| market(tested, step)).collect());
     Course {
         scenario: format!("{} at {}", tested.published.policy().name, tested.name),
-        market: market.unwrap_or_default(),
+        // All of it: what is said of prices is not that of the steps which a picture keeps.
+        market: tested.ticks.iter().map(|tick| market(tested, tick)).collect(),
         sampled_from: None,
         contestants: tested.entries.iter().map(contestant).collect(),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
-fn market(tested: &Tested, pictured: &Pictured) -> MarketPoint {
-    let time = pictured.step.tick.time;
+fn market(tested: &Tested, &Tick { time, price, .. }: &Tick) -> MarketPoint {
     let known = tested.base_fees.partition_point(|fee| fee.timestamp <= time);
     let last = known.checked_sub(1).and_then(|last| tested.base_fees.get(last));
     let wei = last.map_or_else(|| u128::from(tested.setting.gas.base_fee_wei), |fee| fee.wei);
-    MarketPoint { time, price: to_real(pictured.step.tick.price), base_fee_gwei: wei as f64 / 1e9 }
+    MarketPoint { time, price: to_real(price), base_fee_gwei: wei as f64 / 1e9 }
 }
 
 fn contestant(entry: &Entry) -> Contestant {

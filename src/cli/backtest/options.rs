@@ -6,6 +6,7 @@ use eyre::Result;
 use rust_decimal::Decimal;
 
 use super::super::output::grid;
+use crate::backtest::past::account::OptionAccount;
 use crate::backtest::past::rolls::{Opened, Roll, Settled, Undone};
 use crate::backtest::past::run::{Outcome, Step};
 use crate::backtest::past::setting::options::OptionKind;
@@ -45,11 +46,22 @@ pub(super) fn table(rolls: &[Roll]) -> Result<Table> {
     ])?)
 }
 
-/// What the book is worth at the ends of bars, with what lies in it; nothing without a book.
-pub(super) fn worth(closes: &[Step]) -> Option<Values> {
-    closes.first()?.account.options?;
-    let worth = |step: &Step| step.account.options.map(|options| to_real(options.worth()));
-    Some(Values::reals(closes.iter().map(worth)))
+/// The books of the option book at the ends of bars: what it is worth, and what that and its profit are made of; nothing without one.
+pub(super) fn accounts(closes: &[Step]) -> Vec<(String, Values)> {
+    let of = |part: fn(&OptionAccount) -> Decimal| {
+        Values::reals(
+            closes.iter().map(|step| step.account.options.as_ref().map(|options| to_real(part(options)))),
+        )
+    };
+    let columns = [
+        ("options", of(OptionAccount::worth)),
+        ("posted", of(|options| options.posted)),
+        ("mark", of(|options| options.mark)),
+        ("premiums", of(|options| options.premiums)),
+        ("payoffs", of(|options| options.payoffs)),
+    ];
+    let there = closes.first().is_some_and(|step| step.account.options.is_some());
+    columns.into_iter().filter(|_| there).map(|(name, values)| (name.to_owned(), values)).collect()
 }
 
 /// For the page.

@@ -55,13 +55,14 @@ impl PastArgs {
     /// What is to be known of what stands beside the prices.
     ///
     /// # Errors
-    /// Wrong usage: base fees of another time or unit.
+    /// Wrong usage: base fees of another time or unit, or a setting in which nothing can begin at the first tick.
     pub(in crate::cli) fn beside(
         &self,
         (setting, base_fees): (&Setting, &[BaseFee]),
         ticks: &[Tick],
     ) -> Result<Vec<String>, Failure> {
         let (Some(first), Some(last)) = (ticks.first(), ticks.last()) else { return Ok(Vec::new()) };
+        setting.opens_at(first.time).map_err(Failure::usage)?;
         let prices = (first.time, last.time);
         let gas = self.gas.as_deref().unwrap_or_else(|| Path::new("--gas"));
         let of_file = |note: String| format!("{}: {note}", gas.display());

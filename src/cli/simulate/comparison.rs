@@ -112,7 +112,9 @@ impl Simulate {
 /// A scenario that cannot be is wrong usage; what happens later is a failure.
 pub(super) fn failure(error: BacktestError) -> Failure {
     match error {
-        BacktestError::Policy(_) | BacktestError::Options(_) => Failure::usage(error),
+        BacktestError::Policy(_) | BacktestError::Options(_) | BacktestError::Priceless { .. } => {
+            Failure::usage(error)
+        }
         BacktestError::Refused { .. }
         | BacktestError::Overdrawn
         | BacktestError::At { .. }

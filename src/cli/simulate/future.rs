@@ -35,9 +35,8 @@ use crate::domain::models::years;
 use crate::domain::policy::{FloorPolicy, PublishedPolicy};
 use crate::domain::units::{from_real, to_real};
 
-/// Paths where the arguments do not say, and the most whose samples are kept at once.
+/// Paths where the arguments do not say.
 const PATHS: u32 = 1_000;
-const MOST_PATHS: u32 = 100_000;
 const HOUR: u64 = 3_600;
 /// Decimal places of the asset.
 const PLACES: u32 = 6;
@@ -119,16 +118,13 @@ impl Simulate {
         let setting = self.policy.setting.as_deref().map(Setting::read).transpose();
         let setting = setting.map_err(Failure::usage)?.unwrap_or_default();
         setting.suits(published.policy()).map_err(Failure::usage)?;
+        setting.opens_at(BEGIN).map_err(Failure::usage)?;
         let capital = from_real(self.vault.capital(), PLACES).map_err(Failure::usage)?.normalize();
         if capital < Decimal::ONE || capital > Decimal::from(1_000_000_000) {
             return Err(Failure::usage(eyre!("--capital: expected an amount from 1 to 1,000,000,000")));
         }
-        let paths = self.paths.unwrap_or(PATHS);
-        if paths > MOST_PATHS {
-            return Err(Failure::usage(eyre!("--paths: expected at most {MOST_PATHS} with --policy")));
-        }
         let market = setup::market(self)?;
-        Ok(Plan { market, setting, published, capital, paths })
+        Ok(Plan { market, setting, published, capital, paths: self.paths.unwrap_or(PATHS) })
     }
 
     /// Walks on threads of its own, so that a signal is answered.
@@ -277,8 +273,7 @@ mod tests {
     use super::*;
 
     fn row(standard_errors: f64) -> Row {
-        let name = "mean of S_T/S_0".to_owned();
-        Row { name, simulated: 1.5, closed_form: 1.0, standard_errors, without_pause: None }
+        Row::of("mean of S_T/S_0", (1.5, 1.0), standard_errors)
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Which arguments a model and a strategy take: one that nobody asks for is refused, and not left unused.
+//! Which arguments a model and a strategy take: one that nobody asks for is refused, and not left unused. And how many paths each
+//! question takes.
 
 use clap::ValueEnum;
 use eyre::eyre;
@@ -13,7 +14,12 @@ type Taken<T> = (bool, &'static str, &'static [T]);
 /// Models whose moves are stated, and not recorded.
 const STATED: &[ModelName] = &[ModelName::Gbm, ModelName::Merton, ModelName::Heston];
 
-/// Refuses every argument of another model, and of another strategy of a comparison.
+/// Fewest paths that say anything of a share of them.
+const FEWEST: u32 = 100;
+/// Most paths of a policy, whose samples are kept at once, and of a comparison.
+const MOST: (u32, u32) = (100_000, 1_000_000);
+
+/// Refuses every argument of another model, and of another strategy of a comparison, and paths that are too few or too many.
 ///
 /// # Errors
 /// Wrong usage, with all of them.
@@ -22,6 +28,7 @@ pub(super) fn check(arguments: &Simulate) -> Result<(), Failure> {
     if arguments.compare {
         wrong.extend(refused("--strategy", &arguments.strategy, &of_strategies(arguments)));
     }
+    wrong.extend(paths(arguments));
     if wrong.is_empty() { Ok(()) } else { Err(Failure::usage(eyre!("{}", wrong.join("; ")))) }
 }
 
@@ -62,6 +69,12 @@ const fn of_strategies(arguments: &Simulate) -> [Taken<StrategyName>; 6] {
         (vault.floor.is_some(), "--floor", CPPI),
         (vault.weight.is_some(), "--weight", WEIGHT),
     ]
+}
+
+fn paths(arguments: &Simulate) -> Option<String> {
+    let (most, question) = if arguments.compare { (MOST.1, "--compare") } else { (MOST.0, "--policy") };
+    let paths = arguments.paths.filter(|paths| !(FEWEST..=most).contains(paths))?;
+    Some(format!("--paths: expected {FEWEST} to {most} with {question}, and this is {paths}"))
 }
 
 /// What is given and not taken, in words.

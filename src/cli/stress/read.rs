@@ -5,7 +5,7 @@ use eyre::eyre;
 use rust_decimal::Decimal;
 
 use super::super::look_back::Sight;
-use super::{Context, Failure};
+use super::{Context, Failure, LOWEST};
 use crate::backtest::past::opening::Standing;
 use crate::backtest::stress::crash::Crash;
 use crate::backtest::stress::{Deleverage, Subject};
@@ -37,7 +37,7 @@ pub(super) async fn read(
     context: &Context,
     sight: &Sight,
     block: Option<u64>,
-    crashes: &[Crash],
+    ways: Ways<'_>,
 ) -> Result<Read, Failure> {
     let view = sight.view(context).await?;
     let [subject] = view.subjects.as_slice() else {
@@ -50,7 +50,7 @@ pub(super) async fn read(
     let header = view.source.header(number).await?;
     let (narrow, published) = view.source.facts(&header, subject.vault, &subject.policies).await?;
     follows(&narrow, subject.vault, &subject.policies)?;
-    let wide = widened(published, &narrow, crashes).map_err(eyre::Report::from)?;
+    let wide = widened(published, &narrow, ways).map_err(eyre::Report::from)?;
     let (snapshot, _) = view.source.facts(&header, subject.vault, &[wide]).await?;
     let terms = view.source.terms(header.hash, subject.vault).await?;
     Ok(Read { snapshot, published: published.clone(), terms })
@@ -70,7 +70,10 @@ fn follows(snapshot: &Snapshot, vault: Address, policies: &[PublishedPolicy]) ->
     )))
 }
 
-/// The deepest fall of the shocks, part of the price.
+/// Where the price goes beside the usual shocks: crashes, and the falls of feed and keeper where they are given.
+type Ways<'a> = (&'a [Crash], (Option<Decimal>, Option<Decimal>));
+
+/// The deepest fall of the usual shocks, part of the price.
 const DEEPEST: f64 = -0.5;
 /// What one tick is in the logarithm of the price.
 const TICK: f64 = 0.000_1;
@@ -81,9 +84,10 @@ const MOST_WORDS: u16 = 256;
 fn widened(
     published: &PublishedPolicy,
     snapshot: &Snapshot,
-    crashes: &[Crash],
+    (crashes, (feed, keeper)): Ways<'_>,
 ) -> Result<PublishedPolicy, crate::domain::canonical::CanonicalError> {
-    let reaches = crashes.iter().map(Crash::reach);
+    let falls = [feed, keeper].into_iter().flatten().map(|fall| (fall, Decimal::ZERO));
+    let reaches = crashes.iter().map(Crash::reach).chain(falls);
     let (low, high) = reaches.fold((DEEPEST, 0.0_f64), |(low, high), (down, up)| {
         (low.min(to_real(down.max(LOWEST))), high.max(to_real(up)))
     });
@@ -100,9 +104,6 @@ fn widened(
     }
     PublishedPolicy::new(policy)
 }
-
-/// The lowest that a price is followed to, part of it less one.
-const LOWEST: Decimal = Decimal::from_parts(999, 0, 0, true, 3);
 
 /// Words of the tick bitmap over so many spacings.
 #[expect(

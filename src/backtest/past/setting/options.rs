@@ -146,17 +146,17 @@ impl Options {
                 "expected an annualised volatility above 0 and at most 10 (0.80 is 80 %)",
             ),
             (
-                spread.abs() < volatility.unwrap_or(Decimal::ONE),
-                "options.spread",
-                "expected a part of the volatility, such as 0.02",
-            ),
-            (
                 (1..=MOST_POSITIONS).contains(&positions.len()),
                 "options.positions",
                 "expected 1 to 32 positions",
             ),
         ];
         let mut broken = broken("", &rules);
+        // Against a volatility that cannot be there is no spread to say anything of.
+        if volatility.is_none_or(known) && spread.abs() >= volatility.unwrap_or(Decimal::ONE) {
+            let message = "expected a part of the volatility, such as 0.02";
+            broken.push(Violation::between("options.spread", "options.volatility", message));
+        }
         for (number, position) in positions.iter().enumerate() {
             broken.extend(position.violations(&format!("options.positions[{number}]")));
         }

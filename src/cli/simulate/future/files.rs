@@ -44,6 +44,7 @@ fn check(done: &Done) -> Result<Table> {
         ("simulated", Values::reals(rows.iter().map(|row| row.simulated))),
         ("closed_form", Values::reals(rows.iter().map(|row| row.closed_form))),
         ("standard_errors", Values::reals(rows.iter().map(|row| row.standard_errors))),
+        ("chance", Values::reals(rows.iter().map(|row| row.chance))),
         ("without_pause", Values::reals(rows.iter().map(|row| row.without_pause))),
     ])?)
 }
@@ -111,6 +112,7 @@ pub(super) fn page(done: &Done) -> Result<String> {
             simulated: row.simulated,
             closed_form: row.closed_form,
             standard_errors: row.standard_errors,
+            chance: row.chance,
             without_pause: row.without_pause,
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use super::Done;
 use super::figures::figures;
+use crate::backtest::future::check::{LIMIT, MARKED};
 use crate::cli::backtest::{unrolled, written};
 use crate::cli::output::grid;
 
@@ -26,16 +27,31 @@ pub(super) fn text(done: &Done) -> String {
 }
 
 fn check(done: &Done) -> String {
-    let rows = done.simulated.check.iter().map(|row| {
+    let check = &done.simulated.check;
+    let rows = check.iter().map(|row| {
         vec![
             row.name.clone(),
             significant(row.simulated),
             significant(row.closed_form),
-            format!("{:+.2}", row.standard_errors),
+            format!("{:+.2}{}", row.standard_errors, row.chance.map(one_in).unwrap_or_default()),
             row.without_pause.map(significant).unwrap_or_default(),
         ]
     });
-    grid(&CHECKED, rows.collect())
+    let grid = grid(&CHECKED, rows.collect());
+    let marked = check.iter().filter(|row| row.chance.is_some()).count();
+    if marked == 0 {
+        return grid;
+    }
+    format!(
+        "{grid}\n{marked} of {} are more than {MARKED} standard errors off, in brackets how seldom chance takes a sound figure so far; \
+         beyond {LIMIT} nothing is told",
+        check.len()
+    )
+}
+
+/// How seldom a probability comes to pass.
+fn one_in(chance: f64) -> String {
+    format!(" (one in {:.0})", 1.0 / chance)
 }
 
 /// With six digits after the point, or as a power of ten where they would say nothing.

@@ -329,6 +329,23 @@ fn every_tick_is_decided_under_way_or_absent() {
 }
 
 #[test]
+fn a_policy_that_refuses_or_comes_to_its_target_late_is_told_so() {
+    let desk = Desk::set();
+    let rows = (0..30).map(|hour| format!("{},0.002,0.002,0.002,0.002,1\n", 1_599_998_400 + 3_600 * hour));
+    desk.write("dust.csv", &format!("ts,open,high,low,close,volume\n{}", rows.collect::<String>()));
+    let begins = |told: &Value, with: &str| {
+        told["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().starts_with(with))
+    };
+    let dust = desk.json(&["--prices", "dust.csv", "--order", "close"]);
+    let refused = "the policy refused 30 of 30 times, mostly for `invalid_price`";
+    assert!(begins(&dust, refused), "{}", dust["notes"]);
+    let large = desk.json(&["--capital", "1000000000", "--order", "close"]);
+    assert!(begins(&large, "the policy traded at "), "{}", large["notes"]);
+    let plain = desk.json(&["--order", "close"]);
+    assert!(!begins(&plain, "the policy "), "{}", plain["notes"]);
+}
+
+#[test]
 fn what_stands_beside_the_prices_and_is_not_of_them_is_told_or_refused() {
     let desk = Desk::set();
     desk.write("twice.csv", "timestamp,basefee_gwei\n1600005000,40\n1600600000,25.5\n1600005000,41\n");

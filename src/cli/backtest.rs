@@ -2,6 +2,7 @@
 
 pub(super) mod figures;
 mod files;
+mod kept;
 mod options;
 mod past;
 pub(super) mod text;
@@ -142,7 +143,8 @@ impl Backtest {
         tested.entries = self.walked(&tested).await?;
         let last = tested.ticks.last().map_or(0, |tick| tick.time);
         if let Some(policy) = tested.entries.first() {
-            tested.notes.extend(options::notes(&policy.outcome, last));
+            let kept = kept::notes(&policy.outcome, &tested.ticks, tested.published.policy());
+            tested.notes.extend(kept.into_iter().chain(options::notes(&policy.outcome, last)));
         }
         match self.past.format(context.output.json) {
             Format::Table => context.output.text(&text::text(&tested))?,
